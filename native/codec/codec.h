@@ -1,0 +1,45 @@
+// Bytes <-> tensors. Pure functions: no libtorch, no Node, no clock, no globals. Every parser here is fuzzed.
+//
+//   Task task;
+//   Status s = codec::Decode(codec::InputFormat::kJson, body, model.signature(), limits, task);
+//   …run…
+//   s = codec::Encode(OutputFormat::kJson, layout, rows_of_leaf_views, instances, task.answer);
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "core/buffer.h"
+#include "core/signature.h"
+#include "core/status.h"
+#include "core/task.h"
+
+namespace sconce::codec {
+
+enum class InputFormat : std::uint8_t { kJson = 0, kRaw = 1, kNpy = 2 };
+
+// Every bound a body is held to; exceeding one is kBadRequest (or kPayloadTooLarge where said) naming it.
+struct Limits {
+  int max_json_depth = 100;
+  int max_json_keys = 10'000;            // keys in one object
+  std::size_t max_instances = 1024;      // rows in one request; the option is maxInstances
+  std::size_t max_decoded_bytes = std::size_t{64} << 20;  // decoded tensors of one request; the option is --max-request-size
+};
+
+// Decodes `body` into task.storage, task.rows, task.names and task.instances. `body` may point into task.storage's own
+// former content only for kRaw with AdoptRaw. On failure task.rows is empty and the message says what was expected,
+// what was got and, for JSON, the byte offset.
+Status Decode(InputFormat format, std::span<const std::byte> body, const Signature& signature, const Limits& limits,
+              Task& task);
+
+// kRaw without a copy: task.storage already holds the body (64-byte aligned); only the row is made.
+Status AdoptRaw(const Signature& signature, const Limits& limits, Task& task);
+
+// Writes one answer. rows[r][leaf] is the view of that leaf for row r (shape without the batch dimension).
+// kJson: a bare tensor is nested arrays, a dict an object, tuples and lists arrays; non-finite floats are the strings
+// "NaN", "Infinity", "-Infinity"; shortest text that reads back to the same value. instances: {"predictions": […]}.
+// kNpy, kRaw: exactly one leaf, else kNotAcceptable.
+Status Encode(OutputFormat format, const OutputNode& layout, std::span<const std::vector<TensorView>> rows,
+              bool instances, Buffer& out);
+
+}  // namespace sconce::codec

@@ -1,0 +1,35 @@
+// Which waiting tasks form the next batch: a pure function of a snapshot. No clock, lock or I/O inside.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+namespace sconce {
+
+struct BatchCandidate {
+  std::uint64_t shape_key = 0;     // equal keys may share a batch
+  std::uint32_t rows = 1;
+  std::int64_t enqueued_ns = 0;
+  std::int64_t deadline_ns = 0;    // 0: none
+  bool cancelled = false;
+};
+
+struct BatchLimits {
+  std::uint32_t max_rows = 1;
+  std::int64_t max_delay_ns = 0;   // 0: greedy, an idle executor takes what waits at once
+  std::uint32_t idle_executors = 1;  // idle lanes including the asking one: an idle second lane gets its share first
+};
+
+struct BatchDecision {
+  // Index i of the queue's snapshot is taken / dropped when bit is set in the caller's arrays (same length as waiting).
+  std::uint32_t take = 0;          // how many were marked kTake
+  std::int64_t wait_until_ns = 0;  // nothing taken: ask again at this time (0: only when something arrives)
+};
+
+enum class Verdict : std::uint8_t { kLeave, kTake, kExpired, kCancelled };
+
+// Fills verdicts[i] for waiting[i] (FIFO order). The oldest live task is always part of the batch it defines.
+BatchDecision ChooseBatch(std::span<const BatchCandidate> waiting, const BatchLimits& limits, std::int64_t now_ns,
+                          std::span<Verdict> verdicts);
+
+}  // namespace sconce

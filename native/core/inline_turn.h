@@ -1,0 +1,35 @@
+// The requests that arrive in one turn of an event loop and run at the end of that turn on the loop's own thread.
+// Thread: belongs to one environment (HTTP thread); nothing here is shared.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "core/model.h"
+#include "core/task.h"
+
+namespace sconce {
+
+class InlineTurn {
+ public:
+  InlineTurn();
+  ~InlineTurn();
+
+  // Routes an arrived, decoded task: to this turn's batch of its model, or to the model's lanes. When the task cannot
+  // be taken the Status says why and the task is left with the caller. *inlined tells which way it went.
+  Status Add(TaskPtr& task, bool* inlined);
+
+  bool empty() const;
+
+  // Runs what was gathered within kInlineTurnBudgetNs, hands the rest to lanes, returns the finished tasks.
+  std::vector<TaskPtr> Flush();
+
+  // Drops the per-model scratch of models that are no longer routed (called when the router changed).
+  void Forget(const Model* model);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sconce

@@ -1,0 +1,82 @@
+// One loaded model version: its runner, queue, lanes and counters. Shared by every thread; unloaded when its pins
+// (Tasks and snapshots hold shared_ptrs) are gone.
+// Thread: Submit from HTTP threads, lanes are the model's own threads, Read* from anywhere. Config is immutable.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/counters.h"
+#include "core/runner.h"
+#include "core/signature.h"
+#include "core/task.h"
+
+namespace sconce {
+
+enum class ExecutorChoice : std::uint8_t { kAuto, kInline, kLane };
+
+struct LaneSpec {
+  int intra_op_threads = 1;
+  bool wide = false;  // the lane that takes a lone request with all cores; the others take one core each
+};
+
+struct ModelConfig {
+  std::string name;
+  std::string version;
+  Signature signature;
+  std::uint32_t max_batch_rows = 1;
+  std::int64_t max_batch_delay_ns = 0;
+  std::size_t queue_capacity = 100;          // waiting requests; the option is jobQueueSize
+  std::int64_t response_timeout_ns = 0;      // 0: none
+  ExecutorChoice executor = ExecutorChoice::kAuto;
+  bool stateful = false;                     // no re-runs, no freezing, batches in arrival order on one lane
+  std::vector<LaneSpec> lanes;               // at least one
+  std::vector<double> latency_buckets;       // seconds
+  std::size_t max_instances = 1024;
+  std::size_t max_decoded_bytes = std::size_t{64} << 20;
+  bool inline_allowed = false;  // what warm-up measured: the p99 of the largest batch is under kInlineMaxNs
+  double warm_batch_p99_us = 0; // 0: no warm-up
+};
+
+inline constexpr std::int64_t kInlineMaxNs = 200'000;         // p99 of the largest batch, to be run inline
+inline constexpr std::int64_t kInlineTurnBudgetNs = 500'000;  // all inline runs of one event-loop turn
+inline constexpr int kInlineProbation = 100;                  // real batches measured before a model without warm-up may go inline
+
+class Model : public std::enable_shared_from_this<Model> {
+ public:
+  static std::shared_ptr<Model> Start(ModelConfig config, std::shared_ptr<Runner> runner);
+  ~Model();
+
+  const ModelConfig& config() const;
+  Counters& counters();
+
+  // Queues the task for a lane. On kQueueFull / kNotReady the task is left with the caller.
+  Status Submit(TaskPtr& task);
+
+  // Whether a task that has just arrived may join the calling loop's inline batch: executor choice says so and no
+  // backlog waits on the lanes (otherwise order and batching quality suffer).
+  bool InlineNow() const;
+
+  // Runs `tasks` (CanShareBatch, rows ≤ max_batch_rows) on the calling thread. Tasks that failed and deserve a re-run
+  // are moved to a lane; the others are finished in place and left in `tasks`.
+  void RunInline(std::vector<TaskPtr>& tasks, RunnerScratch& scratch);
+  std::unique_ptr<RunnerScratch> NewInlineScratch();
+
+  // Stops taking tasks, fails what waits with kNotReady, joins the lanes. Idempotent. Not from a lane.
+  void Stop();
+
+  std::size_t queue_depth() const;
+  std::size_t in_flight() const;      // accepted and not yet finished, inline ones included
+  ExecutorChoice executor() const;    // kInline or kLane: what auto settled on
+  std::string executor_reason() const;
+
+ private:
+  struct Impl;
+  explicit Model(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sconce

@@ -1,0 +1,157 @@
+/**
+ * The engine's interface: everything above it (inference, models, metrics) knows only this file.
+ * `native.ts` implements it on the addon, `fake.ts` in memory for unit tests; test/contract runs one suite on both.
+ *
+ *   const engine = openEngine();                       // one per process, shared by all threads
+ *   const report = await engine.load(spec, "load-1");  // on a native loader thread
+ *   engine.publish("load-1");                          // visible to every thread at once
+ *   const channel = engine.openChannel(onReady);       // one per thread that sends requests
+ *   channel.infer(7, channel.nameId("digits"), "", body, InputFormat.json, OutputFormat.json, 120_000);
+ *   channel.flush(sink);                               // at the end of the event loop's turn
+ */
+
+import type { DType, LoadReport, ModelSpec } from "../types.js";
+
+/** Numbers as in native/codec/codec.h. */
+export const InputFormat = { json: 0, raw: 1, npy: 2 } as const;
+export type InputFormat = (typeof InputFormat)[keyof typeof InputFormat];
+
+/** Numbers as in native/core/task.h. */
+export const OutputFormat = { json: 0, npy: 1, raw: 2, tensors: 3 } as const;
+export type OutputFormat = (typeof OutputFormat)[keyof typeof OutputFormat];
+
+export interface TensorOut {
+  readonly dtype: DType;
+  /** Without the batch dimension. */
+  readonly shape: readonly number[];
+  /** Byte range in the completion's body. */
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/**
+ * Called once per finished request. `code` is a native error number (0: ok); `model` is "name/version" of the version
+ * that answered; `body` is the answer (JSON as an ASCII string when small, else bytes) or, on error, the message.
+ */
+export type CompletionSink = (
+  cookie: number,
+  code: number,
+  model: string,
+  body: string | ArrayBuffer,
+  tensors: readonly TensorOut[] | undefined,
+) => void;
+
+/** What `infer*` answers: it will complete at `flush` (0), by `onReady` (1), or was refused with -code (see `lastError`). */
+export type Submitted = number;
+export const INLINE = 0;
+export const QUEUED = 1;
+
+/** One thread's way to the engine. Not shared; closed with its environment at the latest. */
+export interface Channel {
+  /** A small integer for a name that has been published at some time; -1 otherwise. Stable for the process. */
+  nameId(name: string): number;
+  /** `body` is only read during the call. version "": the default. timeoutMs 0: none. cookie: any uint32 not in use. */
+  infer(
+    cookie: number,
+    nameId: number,
+    version: string,
+    body: ArrayBuffer | Uint8Array,
+    input: InputFormat,
+    output: OutputFormat,
+    timeoutMs: number,
+  ): Submitted;
+  /** A body that arrives in pieces is gathered in native memory (64-byte aligned, so raw tensors need no further copy). */
+  bodyAppend(cookie: number, chunk: ArrayBuffer): void;
+  /** Bytes gathered so far for this cookie. */
+  bodySize(cookie: number): number;
+  bodyDrop(cookie: number): void;
+  /** The gathered body as bytes of its own (for inflating or sniffing); the gathered copy is dropped. */
+  bodyTake(cookie: number): ArrayBuffer;
+  inferBody(cookie: number, nameId: number, version: string, input: InputFormat, output: OutputFormat, timeoutMs: number): Submitted;
+  /** Interleaved uint8 pixels; resized, cropped and normalised natively by the model's ImageTransform. */
+  inferImage(
+    cookie: number,
+    nameId: number,
+    version: string,
+    pixels: Uint8Array,
+    width: number,
+    height: number,
+    channels: number,
+    output: OutputFormat,
+    timeoutMs: number,
+  ): Submitted;
+  /** The client went away: the request is dropped when the queue is read, and completes as cancelled. */
+  cancel(cookie: number): void;
+  /** Why the last infer* on this channel was refused. */
+  lastError(): string;
+  /** Runs this turn's inline batches and reports them. */
+  flush(sink: CompletionSink): void;
+  /** Reports what lanes finished; call it from `onReady`. */
+  drain(sink: CompletionSink): void;
+  /** Cancels what is under way; nothing is reported any more. */
+  close(): void;
+}
+
+export interface Histogram {
+  /** Upper bounds in seconds (rows for batch sizes), without +Inf. */
+  readonly bounds: readonly number[];
+  /** One more than bounds, not cumulative. */
+  readonly counts: readonly number[];
+  readonly sum: number;
+}
+
+export interface ModelStats {
+  readonly name: string;
+  readonly version: string;
+  readonly isDefault: boolean;
+  readonly queueDepth: number;
+  readonly inFlight: number;
+  readonly executor: "inline" | "lane";
+  readonly executorReason: string;
+  /** Finished requests by native error number. */
+  readonly requestsByCode: readonly number[];
+  readonly requestBytes: number;
+  readonly responseBytes: number;
+  readonly batches: number;
+  readonly inlineBatches: number;
+  readonly rows: number;
+  readonly waitedForLoad: number;
+  readonly requestSeconds: Histogram;
+  readonly queueSeconds: Histogram;
+  readonly inferenceSeconds: Histogram;
+  readonly batchRows: Histogram;
+}
+
+export interface EngineInfo {
+  readonly builtAgainst: string;
+  readonly libtorch: string;
+  readonly cuda: boolean;
+  readonly cpuCapability: string;
+  readonly parallel: string;
+}
+
+export interface EngineOptions {
+  /** Cores the lanes may use together. */
+  readonly cores: number;
+  readonly loadParallelism: number;
+  readonly latencyBuckets: readonly number[];
+  readonly maxDecodedBytes: number;
+}
+
+/** Called on the main thread while a load goes on. */
+export type LoadProgress = (phase: string, seconds: number) => void;
+
+export interface Engine {
+  info(): EngineInfo;
+  /** Main thread only. Rejects with ServerError invalid_model. The loaded model is held under `loadId` until published or discarded. */
+  load(spec: ModelSpec, loadId: string, onProgress?: LoadProgress): Promise<LoadReport>;
+  cancelLoad(loadId: string): void;
+  discard(loadId: string): void;
+  /** Main thread only. The first version of a name becomes its default. */
+  publish(loadId: string): void;
+  /** Main thread only. Resolves when every pin is gone (true), or false after timeoutMs (it then goes on in the background). */
+  remove(name: string, version: string, timeoutMs: number): Promise<boolean>;
+  setDefault(name: string, version: string): void;
+  stats(): readonly ModelStats[];
+  openChannel(onReady: () => void): Channel;
+}

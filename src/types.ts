@@ -1,0 +1,91 @@
+/** Plain values shared by all layers. Nothing here imports anything. */
+
+export const dtypes = [
+  "bool",
+  "uint8",
+  "int8",
+  "int16",
+  "int32",
+  "int64",
+  "float16",
+  "bfloat16",
+  "float32",
+  "float64",
+] as const;
+/** PyTorch's words; the index is the number in native code (native/core/tensor.h). */
+export type DType = (typeof dtypes)[number];
+
+export interface InputSpec {
+  readonly name: string;
+  readonly dtype: DType;
+  /** Without the batch dimension; -1 is any length. */
+  readonly shape: readonly number[];
+  readonly optional: boolean;
+}
+
+export interface Signature {
+  readonly declared: boolean;
+  readonly inputs: readonly InputSpec[];
+  readonly outputs: readonly string[];
+}
+
+/** torchvision's Resize(resize, antialias) → CenterCrop(crop) → ToTensor → Normalize(mean, std). */
+export interface ImageTransform {
+  readonly resize: number;
+  readonly crop: number;
+  readonly channels: 1 | 3;
+  readonly bgr: boolean;
+  readonly interpolation: "bilinear" | "bicubic" | "nearest";
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+
+/** What a handler needs to know of a model; travels by message to every HTTP thread before the model is routed. */
+export interface HandlerSpec {
+  /** "base_handler" (tensors in, tensors out) or "image_classifier". */
+  readonly name: string;
+  readonly image?: ImageTransform;
+  readonly topK: number;
+  /** index_to_name.json, as TorchServe reads it: index → label. */
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+/** Everything needed to load one version of one model; made by `archive`, read by `models` and `engine`. */
+export interface ModelSpec {
+  readonly name: string;
+  readonly version: string;
+  /** The artifact: a .pt or .pt2 file (or an unpacked .pt2 folder). */
+  readonly artifact: string;
+  readonly kind: "torchscript" | "aotinductor";
+  readonly sha256: string;
+  readonly signature: Signature;
+  readonly handler: HandlerSpec;
+  /** Undefined: chosen by warm-up. */
+  readonly batchSize?: number;
+  readonly maxBatchDelayMs: number;
+  readonly jobQueueSize: number;
+  readonly responseTimeoutMs: number;
+  /** Narrow lanes; 0: one per core. */
+  readonly instances: number;
+  readonly executor: "auto" | "inline" | "lane";
+  readonly stateful: boolean;
+  readonly maxInstances: number;
+  readonly warmup?: string;
+  /** Where it came from, for describe (a path or URL as the operator wrote it). */
+  readonly source: string;
+}
+
+/** What loading found out; shown by describe. */
+export interface LoadReport {
+  readonly form: string;
+  readonly formReason: string;
+  readonly batchSize: number;
+  readonly batchReason: string;
+  readonly warmup: string;
+  readonly executor: "inline" | "lane";
+  readonly executorReason: string;
+  readonly outputShapes: readonly string[];
+  readonly weightsBytes: number;
+  readonly loadSeconds: number;
+  readonly warmBatchP99Us: number;
+}
