@@ -1,0 +1,43 @@
+/** What `serve` runs with, after flags, environment, file and defaults were put together (src/config/options.ts). */
+export interface ServeConfig {
+  /** As given on the command line: a path, or name=path. */
+  readonly positional: readonly string[];
+  readonly modelStore: string | undefined;
+  /** "all", or file names / name=file pairs inside the store. */
+  readonly models: readonly string[];
+  readonly strict: boolean;
+  readonly host: string;
+  readonly managementHost: string;
+  readonly metricsHost: string;
+  readonly port: number;
+  readonly managementPort: number;
+  readonly metricsPort: number;
+  readonly httpThreads: number;
+  readonly responseTimeoutMs: number;
+  readonly maxRequestSize: number;
+  readonly maxResponseSize: number;
+  /** Decompressed bytes may be at most this many times the compressed bytes. */
+  readonly maxInflateRatio: number;
+  readonly maxConnections: number;
+  readonly maxConnectionsPerAddress: number;
+  /** A response that its reader does not take within this time is cut. */
+  readonly writeTimeoutMs: number;
+  /** A request body must arrive within this time. */
+  readonly bodyTimeoutMs: number;
+  readonly jobQueueSize: number;
+  readonly maxInstances: number;
+  /** Pixels (width × height) an image may declare before it is decoded. */
+  readonly maxImagePixels: number;
+  readonly drainDelayMs: number;
+  readonly drainTimeoutMs: number;
+  readonly supervise: boolean;
+  readonly insecure: boolean;
+  readonly probe: "auto" | "always" | "never";
+  readonly probeTimeoutMs: number;
+  readonly loadParallelism: number;
+  readonly latencyBuckets: readonly number[];
+  /** Cores the server may use (the cgroup's, not the machine's). */
+  readonly cores: number;
+  readonly logLevel: "debug" | "info" | "warn" | "error";
+  readonly logFormat: "json" | "text";
+}
