@@ -1,0 +1,14 @@
+import { defineConfig } from "vitest/config";
+
+// Processes, not threads: the native engine is one per process, and e2e tests start servers of their own.
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    exclude: ["test/leak/**", "**/node_modules/**"],
+    pool: "forks",
+    poolOptions: { forks: { minForks: 1, maxForks: 2 } },
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    teardownTimeout: 20_000,
+  },
+});
