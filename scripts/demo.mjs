@@ -80,9 +80,7 @@ async function predictAll(port) {
     const asPyTorch = label === want.predicted && Math.abs(probability - want.probabilities[label]) < 1e-4;
     wrong += asPyTorch ? 0 : 1;
     const remark = asPyTorch ? "" : `  WRONG: PyTorch says ${want.predicted} ${want.probabilities[want.predicted]}`;
-    console.log(
-      `  ${file.padEnd(8)} ${label.padEnd(10)} ${probability.toFixed(4).padEnd(12)} ${want.label}${remark}`,
-    );
+    console.log(`  ${file.padEnd(8)} ${label.padEnd(10)} ${probability.toFixed(4).padEnd(12)} ${want.label}${remark}`);
   }
   console.log(`\n  ${Object.keys(expected).length - wrong} of ${Object.keys(expected).length} as PyTorch answers them`);
   return wrong;

@@ -13,7 +13,10 @@ the network is trained on exactly the bytes that the server will read.
 
 import io
 import json
+import os
 import random
+import sys
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -101,6 +104,23 @@ def train(images: torch.Tensor, labels: torch.Tensor) -> Digits:
     return model.eval()
 
 
+def without_debug_records(model: torch.jit.ScriptModule) -> bytes:
+    """TorchScript as bytes, less the source positions, which name files of the machine that trained it."""
+    saved = io.BytesIO()
+    torch.jit.save(model, saved)
+    with zipfile.ZipFile(saved) as source, tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "archive.pt")
+        writer = torch._C.PyTorchFileWriter(path)
+        for entry in sorted(source.namelist()):
+            name = entry.split("/", 1)[1]
+            if not name.endswith(".debug_pkl") and name not in ("version", "byteorder", ".data/serialization_id"):
+                content = source.read(entry)
+                writer.write_record(name, content, len(content))
+        writer.write_end_of_file()
+        torch.jit.load(path)
+        return Path(path).read_bytes()
+
+
 def pack(path: Path, files: dict[str, bytes]) -> None:
     """A zip with fixed times, so that the same content gives the same bytes."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
@@ -169,11 +189,9 @@ def main() -> None:
     print(f"held-out accuracy: {right} of {len(test_labels)} = {accuracy['accuracy']:.2%}")
 
     scripted = torch.jit.script(model)
-    buffer = io.BytesIO()
-    torch.jit.save(scripted, buffer)
     labels_by_index = {str(index): name for index, name in enumerate(NAMES)}
     pack(HERE / "digits.mar", {
-        "digits.pt": buffer.getvalue(),
+        "digits.pt": without_debug_records(scripted),
         "index_to_name.json": (json.dumps(labels_by_index, indent=2) + "\n").encode(),
         "model-config.yaml": MODEL_CONFIG.encode(),
         "MAR-INF/MANIFEST.json": json.dumps(manifest(), indent=2).encode(),
@@ -184,4 +202,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    if os.environ.get("PYTHONHASHSEED") != "0":  # the order of names in the saved code follows the hash seed
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, "PYTHONHASHSEED": "0"})
     main()

@@ -11,7 +11,7 @@ die() { printf '%serror:%s %s\n' "$red" "$plain" "$*" >&2; exit 1; }
 quietly() {
   local log=$1
   shift
-  if "$@" >"$log" 2>&1; then return 0; fi
+  "$@" >"$log" 2>&1 && return 0
   local code=$?
   printf '%s%s failed%s (whole log: %s)\n' "$red" "$*" "$plain" "$log" >&2
   tail -n 40 "$log" >&2

@@ -30,7 +30,11 @@ function fromVitest(text) {
 
 function one(file, result) {
   const outcome = result.status === "passed" || result.status === "failed" ? result.status : "skipped";
-  return verdict(outcome, `${file}: ${result.fullName}`, result.meta?.reason ?? result.failureMessages?.[0]?.split("\n")[0]);
+  return verdict(
+    outcome,
+    `${file}: ${result.fullName}`,
+    result.meta?.reason ?? result.failureMessages?.[0]?.split("\n")[0],
+  );
 }
 
 /** ctest --output-junit: status is run, fail, notrun or disabled. */
@@ -39,7 +43,7 @@ function fromJunit(text, prefix) {
     ([, name, status, body]) => {
       const outcome = status === "run" ? "passed" : status === "fail" ? "failed" : "skipped";
       const reason = /Skipped\s*\n?(.*)|<skipped message="([^"]*)"/.exec(body ?? "");
-      return verdict(outcome, `${prefix}: ${name}`, outcome === "skipped" ? (reason?.[1] || reason?.[2] || "") : "");
+      return verdict(outcome, `${prefix}: ${name}`, outcome === "skipped" ? reason?.[1] || reason?.[2] || "" : "");
     },
   );
 }
