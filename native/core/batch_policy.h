@@ -7,16 +7,16 @@
 namespace sconce {
 
 struct BatchCandidate {
-  std::uint64_t shape_key = 0;     // equal keys may share a batch
+  std::uint64_t shape_key = 0;  // equal keys may share a batch
   std::uint32_t rows = 1;
   std::int64_t enqueued_ns = 0;
-  std::int64_t deadline_ns = 0;    // 0: none
+  std::int64_t deadline_ns = 0;  // 0: none
   bool cancelled = false;
 };
 
 struct BatchLimits {
   std::uint32_t max_rows = 1;
-  std::int64_t max_delay_ns = 0;   // 0: greedy, an idle executor takes what waits at once
+  std::int64_t max_delay_ns = 0;     // 0: greedy, an idle executor takes what waits at once
   std::uint32_t idle_executors = 1;  // idle lanes including the asking one: an idle second lane gets its share first
 };
 

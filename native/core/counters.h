@@ -13,8 +13,8 @@ namespace sconce {
 
 // Upper bounds in nanoseconds of the latency histograms; the last bucket is +Inf. Set once before the first request.
 struct HistogramSnapshot {
-  std::vector<double> bounds;          // seconds, or rows for batch sizes
-  std::vector<std::uint64_t> counts;   // one more than bounds, not cumulative
+  std::vector<double> bounds;         // seconds, or rows for batch sizes
+  std::vector<std::uint64_t> counts;  // one more than bounds, not cumulative
   double sum = 0;
 };
 

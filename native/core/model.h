@@ -29,21 +29,21 @@ struct ModelConfig {
   Signature signature;
   std::uint32_t max_batch_rows = 1;
   std::int64_t max_batch_delay_ns = 0;
-  std::size_t queue_capacity = 100;          // waiting requests; the option is jobQueueSize
-  std::int64_t response_timeout_ns = 0;      // 0: none
+  std::size_t queue_capacity = 100;      // waiting requests; the option is jobQueueSize
+  std::int64_t response_timeout_ns = 0;  // 0: none
   ExecutorChoice executor = ExecutorChoice::kAuto;
-  bool stateful = false;                     // no re-runs, no freezing, batches in arrival order on one lane
-  std::vector<LaneSpec> lanes;               // at least one
-  std::vector<double> latency_buckets;       // seconds
+  bool stateful = false;                // no re-runs, no freezing, batches in arrival order on one lane
+  std::vector<LaneSpec> lanes;          // at least one
+  std::vector<double> latency_buckets;  // seconds
   std::size_t max_instances = 1024;
   std::size_t max_decoded_bytes = std::size_t{64} << 20;
-  bool inline_allowed = false;  // what warm-up measured: the p99 of the largest batch is under kInlineMaxNs
-  double warm_batch_p99_us = 0; // 0: no warm-up
+  bool inline_allowed = false;   // what warm-up measured: the p99 of the largest batch is under kInlineMaxNs
+  double warm_batch_p99_us = 0;  // 0: no warm-up
 };
 
 inline constexpr std::int64_t kInlineMaxNs = 200'000;         // p99 of the largest batch, to be run inline
 inline constexpr std::int64_t kInlineTurnBudgetNs = 500'000;  // all inline runs of one event-loop turn
-inline constexpr int kInlineProbation = 100;                  // real batches measured before a model without warm-up may go inline
+inline constexpr int kInlineProbation = 100;  // real batches measured before a model without warm-up may go inline
 
 class Model : public std::enable_shared_from_this<Model> {
  public:
@@ -69,8 +69,8 @@ class Model : public std::enable_shared_from_this<Model> {
   void Stop();
 
   std::size_t queue_depth() const;
-  std::size_t in_flight() const;      // accepted and not yet finished, inline ones included
-  ExecutorChoice executor() const;    // kInline or kLane: what auto settled on
+  std::size_t in_flight() const;    // accepted and not yet finished, inline ones included
+  ExecutorChoice executor() const;  // kInline or kLane: what auto settled on
   std::string executor_reason() const;
 
  private:

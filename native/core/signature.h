@@ -16,18 +16,18 @@ struct InputSpec {
 };
 
 struct Signature {
-  bool declared = false;              // false: inputs are taken as they come (JSON -> float32)
-  std::vector<InputSpec> inputs;      // in the order of the model's forward()
-  std::vector<std::string> outputs;   // names for a model that returns a tuple or list; may be empty
+  bool declared = false;             // false: inputs are taken as they come (JSON -> float32)
+  std::vector<InputSpec> inputs;     // in the order of the model's forward()
+  std::vector<std::string> outputs;  // names for a model that returns a tuple or list; may be empty
 };
 
 // The structure of a model's result; leaves are numbered in order of appearance.
 struct OutputNode {
   enum class Kind : std::uint8_t { kTensor, kList, kDict };
   Kind kind = Kind::kTensor;
-  int leaf = 0;                        // kTensor: index into the leaves
-  std::vector<OutputNode> children;    // kList (tuple, list), kDict (dict, NamedTuple)
-  std::vector<std::string> keys;       // kDict: one per child
+  int leaf = 0;                      // kTensor: index into the leaves
+  std::vector<OutputNode> children;  // kList (tuple, list), kDict (dict, NamedTuple)
+  std::vector<std::string> keys;     // kDict: one per child
 };
 
 }  // namespace sconce

@@ -46,22 +46,24 @@ struct LeafInfo {  // OutputFormat::kTensors: where leaf i of row r lies in `ans
 };
 
 struct Task {
-  std::shared_ptr<Model> model;            // pin
-  std::shared_ptr<CompletionQueue> sink;   // where the finished task goes (unset on the inline path)
-  std::uint32_t cookie = 0;                // the caller's index for this request
+  std::shared_ptr<Model> model;           // pin
+  std::shared_ptr<CompletionQueue> sink;  // where a lane puts the finished task; inline tasks need it too, since what
+                                          // does not fit their turn goes to a lane
+  std::uint32_t cookie = 0;               // the caller's index for this request
+  std::size_t body_bytes = 0;             // of the request as it came, for the counters
 
   // ── input ──
-  Buffer storage;                          // what the views point into
-  std::vector<Row> rows;                   // ≥ 1; more than one only for {"instances": …} or batched .npy
-  std::vector<std::string> names;          // undeclared model, inputs sent by name: their names
-  bool instances = false;                  // answer as {"predictions": […]} (JSON) or with a leading dimension (.npy)
+  Buffer storage;                  // what the views point into
+  std::vector<Row> rows;           // ≥ 1; more than one only for {"instances": …} or batched .npy
+  std::vector<std::string> names;  // undeclared model, inputs sent by name: their names
+  bool instances = false;          // answer as {"predictions": […]} (JSON) or with a leading dimension (.npy)
   bool is_image = false;
-  ImageInput image;                        // with is_image: pixels are `storage`
+  ImageInput image;  // with is_image: pixels are `storage`
   OutputFormat format = OutputFormat::kJson;
 
   // ── control ──
-  std::int64_t enqueued_ns = 0;            // MonotonicNs()
-  std::int64_t deadline_ns = 0;            // 0: none
+  std::int64_t enqueued_ns = 0;                  // MonotonicNs()
+  std::int64_t deadline_ns = 0;                  // 0: none
   std::shared_ptr<std::atomic<bool>> cancelled;  // set by the client's abort; may be null
 
   // ── outcome ──
@@ -70,7 +72,7 @@ struct Task {
   std::vector<LeafInfo> leaves;
   std::int64_t started_ns = 0;
   std::int64_t finished_ns = 0;
-  std::uint32_t batch_rows = 0;            // rows in the batch that it ran in
+  std::uint32_t batch_rows = 0;  // rows in the batch that it ran in
 
   bool IsCancelled() const { return cancelled && cancelled->load(std::memory_order_relaxed); }
 };
@@ -79,7 +81,12 @@ using TaskPtr = std::unique_ptr<Task>;
 
 // Requests whose rows have equal dtypes and shapes may share a batch.
 bool SameShape(const Row& a, const Row& b);
-bool UniformRows(const Task& task);          // all rows of one task have the same shape
+bool UniformRows(const Task& task);  // all rows of one task have the same shape
 bool CanShareBatch(const Task& a, const Task& b);
+
+// Rows the task brings to a batch; an image is one.
+std::uint32_t RowCount(const Task& task);
+// Equal for all tasks that can share a batch; may be equal for two that cannot (it is a hash of the first row).
+std::uint64_t ShapeKey(const Task& task);
 
 }  // namespace sconce

@@ -17,19 +17,32 @@ inline constexpr int kMaxTensors = 256;    // tensors in one request or declarat
 inline constexpr int kMaxNameBytes = 256;  // bytes in a tensor's name
 
 enum class DType : std::uint8_t {
-  kBool, kUint8, kInt8, kInt16, kInt32, kInt64, kFloat16, kBFloat16, kFloat32, kFloat64,
+  kBool,
+  kUint8,
+  kInt8,
+  kInt16,
+  kInt32,
+  kInt64,
+  kFloat16,
+  kBFloat16,
+  kFloat32,
+  kFloat64,
 };
 
 std::size_t ByteSize(DType dtype);
-const char* DTypeName(DType dtype);                       // "bool", "uint8", … "float64" (PyTorch's words)
-std::optional<DType> ParseDType(std::string_view name);   // also "fp32", "FP32", "half", "float", "long", "double"…
+const char* DTypeName(DType dtype);                      // "bool", "uint8", … "float64" (PyTorch's words)
+std::optional<DType> ParseDType(std::string_view name);  // also "fp32", "FP32", "half", "float", "long", "double"…
 
 // At most kMaxDims sizes; -1 in a declaration means any length.
 class Shape {
  public:
   Shape() = default;
-  Shape(std::initializer_list<std::int64_t> dims) { for (auto d : dims) push_back(d); }
-  explicit Shape(std::span<const std::int64_t> dims) { for (auto d : dims) push_back(d); }
+  Shape(std::initializer_list<std::int64_t> dims) {
+    for (auto d : dims) push_back(d);
+  }
+  explicit Shape(std::span<const std::int64_t> dims) {
+    for (auto d : dims) push_back(d);
+  }
 
   bool push_back(std::int64_t dim) {  // false when full
     if (size_ == kMaxDims) return false;
@@ -57,10 +70,10 @@ std::optional<std::size_t> TensorBytes(const Shape& shape, DType dtype);
 
 struct TensorView {
   DType dtype = DType::kFloat32;
-  Shape shape;                       // without the batch dimension
-  const std::byte* data = nullptr;   // row-major, contiguous, aligned to the element size
+  Shape shape;                      // without the batch dimension
+  const std::byte* data = nullptr;  // row-major, contiguous, aligned to the element size
   std::size_t bytes = 0;
-  bool present = true;               // false: an optional input that was not sent
+  bool present = true;  // false: an optional input that was not sent
 };
 
 }  // namespace sconce
