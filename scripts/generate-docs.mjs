@@ -1,0 +1,60 @@
+/**
+ * Writes the references in docs/ from the tables in src/ (compiled, so build first): the part of each page between
+ * `<!-- generated -->` and `<!-- /generated -->`. With --check it writes nothing and fails when a page is stale.
+ *
+ *     npm run build:ts && node scripts/generate-docs.mjs [--check]
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const load = (path) => import(join(root, "dist", path));
+
+/** Text that may stand in a cell of a table. */
+const cell = (value) => String(value ?? "").replaceAll("|", "\\|").replaceAll("\n", " ");
+const table = (heads, rows) =>
+  [heads, heads.map(() => "---"), ...rows].map((row) => `| ${row.map(cell).join(" | ")} |`).join("\n");
+
+async function errors() {
+  const { errorTable } = await load("errors.js");
+  const rows = errorTable
+    .filter((each) => each.code !== "ok")
+    .map((each) => [`\`${each.code}\``, each.http, `\`${each.type}\``, `\`${each.grpc}\``, each.closes ? "closes" : "stays open", each.help]);
+  return table(["code", "HTTP", "`type` in the body", "gRPC", "connection", "when"], rows);
+}
+
+async function options() {
+  const { optionTable } = await load("config/options.js");
+  const rows = optionTable.map((each) => [`\`--${each.flag}\``, each.help]);
+  return table(["option", "meaning"], rows);
+}
+
+async function metrics() {
+  const { metricTable } = await load("metrics/table.js");
+  const rows = metricTable.map((each) => [`\`${each.name}\``, each.type, each.help]);
+  return table(["metric", "type", "meaning"], rows);
+}
+
+const pages = { "docs/errors.md": errors, "docs/options.md": options, "docs/metrics.md": metrics };
+const check = process.argv.includes("--check");
+const stale = [];
+for (const [page, make] of Object.entries(pages)) {
+  const path = join(root, page);
+  const before = readFileSync(path, "utf8");
+  const made = await make();
+  const after = before.replace(
+    /<!-- generated -->[\s\S]*<!-- \/generated -->/,
+    () => `<!-- generated -->\n\n${made}\n\n<!-- /generated -->`,
+  );
+  if (!after.includes(made)) throw new Error(`${page} has no <!-- generated --> … <!-- /generated --> part`);
+  if (after === before) continue;
+  stale.push(page);
+  if (!check) writeFileSync(path, after);
+}
+if (check && stale.length > 0) {
+  console.error(`stale: ${stale.join(", ")}; run: npm run build:ts && node scripts/generate-docs.mjs`);
+  process.exitCode = 1;
+} else {
+  console.log(check ? "fresh" : stale.length > 0 ? `wrote ${stale.join(", ")}` : "nothing to do");
+}
