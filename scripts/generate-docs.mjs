@@ -12,7 +12,10 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const load = (path) => import(join(root, "dist", path));
 
 /** Text that may stand in a cell of a table. */
-const cell = (value) => String(value ?? "").replaceAll("|", "\\|").replaceAll("\n", " ");
+const cell = (value) =>
+  String(value ?? "")
+    .replaceAll("|", "\\|")
+    .replaceAll("\n", " ");
 const table = (heads, rows) =>
   [heads, heads.map(() => "---"), ...rows].map((row) => `| ${row.map(cell).join(" | ")} |`).join("\n");
 
@@ -20,7 +23,14 @@ async function errors() {
   const { errorTable } = await load("errors.js");
   const rows = errorTable
     .filter((each) => each.code !== "ok")
-    .map((each) => [`\`${each.code}\``, each.http, `\`${each.type}\``, `\`${each.grpc}\``, each.closes ? "closes" : "stays open", each.help]);
+    .map((each) => [
+      `\`${each.code}\``,
+      each.http,
+      `\`${each.type}\``,
+      `\`${each.grpc}\``,
+      each.closes ? "closes" : "stays open",
+      each.help,
+    ]);
   return table(["code", "HTTP", "`type` in the body", "gRPC", "connection", "when"], rows);
 }
 

@@ -53,13 +53,13 @@ export const nativeCount = 18;
 const byCode = new Map<string, ErrorRow>(errorTable.map((each) => [each.code, each]));
 
 export function errorRow(code: ErrorCode): ErrorRow {
-  return byCode.get(code) as ErrorRow;
+  return byCode.get(code) ?? errorTable[9];
 }
 
 /** The row of a native code number; anything unknown is internal. */
 export function nativeErrorCode(index: number): ErrorCode {
   const found = index > 0 && index < nativeCount ? errorTable[index] : undefined;
-  return (found?.code ?? "internal") as ErrorCode;
+  return found?.code ?? "internal";
 }
 
 /** The one error class that crosses module borders. `message` is for the client; `cause` is only logged. */

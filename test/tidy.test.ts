@@ -96,7 +96,9 @@ function longFunctions(path: string, source: string): string[] {
   const all = source.split("\n");
   const long: string[] = [];
   all.forEach((line, start) => {
-    const opens = /^( {0,4})(?!namespace|class|struct|enum|union|extern|#|\/\/|return|if|for|while|switch)\S.*\{$/.exec(line);
+    const opens = /^( {0,4})(?!namespace|class|struct|enum|union|extern|#|\/\/|return|if|for|while|switch)\S.*\{$/.exec(
+      line,
+    );
     if (!opens) return;
     const end = all.indexOf(`${opens[1] ?? ""}}`, start);
     if (end - start + 1 > 70) long.push(`${path}:${start + 1}: ${end - start + 1} lines`);
@@ -159,9 +161,8 @@ describe("directions", () => {
 describe("single importers", () => {
   const importers = (name: RegExp): string[] =>
     typescript("src").filter((path) => importsOf(path).some((each) => name.test(each)));
-  const includers = (name: RegExp): string[] => [
-    ...new Set(cpp.filter((path) => name.test(text(path))).map((path) => path.split("/")[1])),
-  ] as string[];
+  const includers = (name: RegExp): string[] =>
+    [...new Set(cpp.filter((path) => name.test(text(path))).map((path) => path.split("/")[1]))] as string[];
 
   test("uWebSockets.js stops at http/listener.ts", () => {
     expect(importers(/^uWebSockets\.js$/)).toEqual(["src/http/listener.ts"]);
@@ -221,7 +222,14 @@ describe("words", () => {
 
   test("nothing names a place outside the repository, a registry host or a private key", () => {
     // Written in pieces, so that this file does not find itself.
-    const parts = ["/work" + "/", "/tmp" + "/boot", "/tmp" + "/wt", "/ro" + "ot/", "registry." + "npmjs", "BEGIN " + "RSA"];
+    const parts = [
+      "/work" + "/",
+      "/tmp" + "/boot",
+      "/tmp" + "/wt",
+      "/ro" + "ot/",
+      "registry." + "npmjs",
+      "BEGIN " + "RSA",
+    ];
     const found = tracked.flatMap((path) => {
       const content = readFileSync(join(root, path), "latin1");
       return parts.filter((word) => content.includes(word)).map((word) => `${path}: ${word}`);
