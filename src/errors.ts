@@ -21,28 +21,116 @@ function row(code: string, http: number, type: string, grpc: string, help: strin
 
 export const errorTable = [
   row("ok", 200, "", "OK", "The request was answered."),
-  row("bad_request", 400, "BadRequestException", "INVALID_ARGUMENT", "The request's bytes or tensors are not what the model declares; the message says what was expected and got."),
+  row(
+    "bad_request",
+    400,
+    "BadRequestException",
+    "INVALID_ARGUMENT",
+    "The request's bytes or tensors are not what the model declares; the message says what was expected and got.",
+  ),
   row("model_not_found", 404, "ModelNotFoundException", "NOT_FOUND", "No model of this name is registered."),
   row("version_not_found", 404, "ModelVersionNotFoundException", "NOT_FOUND", "The model has no such version."),
-  row("not_acceptable", 406, "NotAcceptableException", "INVALID_ARGUMENT", "The format asked for by `Accept` cannot hold this result."),
-  row("payload_too_large", 413, "RequestEntityTooLargeException", "RESOURCE_EXHAUSTED", "The body, raw or decoded, is over `--max-request-size`.", true),
-  row("unsupported_media_type", 415, "UnsupportedMediaTypeException", "INVALID_ARGUMENT", "The content type or encoding is not one the server reads."),
+  row(
+    "not_acceptable",
+    406,
+    "NotAcceptableException",
+    "INVALID_ARGUMENT",
+    "The format asked for by `Accept` cannot hold this result.",
+  ),
+  row(
+    "payload_too_large",
+    413,
+    "RequestEntityTooLargeException",
+    "RESOURCE_EXHAUSTED",
+    "The body, raw or decoded, is over `--max-request-size`.",
+    true,
+  ),
+  row(
+    "unsupported_media_type",
+    415,
+    "UnsupportedMediaTypeException",
+    "INVALID_ARGUMENT",
+    "The content type or encoding is not one the server reads.",
+  ),
   row("model_error", 500, "InternalServerException", "INTERNAL", "The model raised while it ran."),
-  row("bad_output", 500, "InternalServerException", "INTERNAL", "The model returned something that cannot be split per sample."),
+  row(
+    "bad_output",
+    500,
+    "InternalServerException",
+    "INTERNAL",
+    "The model returned something that cannot be split per sample.",
+  ),
   row("internal", 500, "InternalServerException", "INTERNAL", "A fault of the server; the log has the cause."),
-  row("queue_full", 503, "ServiceUnavailableException", "UNAVAILABLE", "As many requests wait for the model as `jobQueueSize` allows."),
-  row("not_ready", 503, "ServiceUnavailableException", "UNAVAILABLE", "The model is loading, failed to load or is being unloaded."),
+  row(
+    "queue_full",
+    503,
+    "ServiceUnavailableException",
+    "UNAVAILABLE",
+    "As many requests wait for the model as `jobQueueSize` allows.",
+  ),
+  row(
+    "not_ready",
+    503,
+    "ServiceUnavailableException",
+    "UNAVAILABLE",
+    "The model is loading, failed to load or is being unloaded.",
+  ),
   row("draining", 503, "ServiceUnavailableException", "UNAVAILABLE", "The server is shutting down."),
-  row("deadline_exceeded", 504, "RequestTimeoutException", "DEADLINE_EXCEEDED", "No answer within `--response-timeout` (or the model's `responseTimeout`)."),
+  row(
+    "deadline_exceeded",
+    504,
+    "RequestTimeoutException",
+    "DEADLINE_EXCEEDED",
+    "No answer within `--response-timeout` (or the model's `responseTimeout`).",
+  ),
   row("cancelled", 499, "RequestCancelledException", "CANCELLED", "The client went away before the answer."),
-  row("out_of_memory", 507, "OutOfMemoryError", "RESOURCE_EXHAUSTED", "Memory ran out while the request was held or run."),
-  row("invalid_model", 400, "InvalidModelException", "INVALID_ARGUMENT", "The archive or model file does not load; the message has the reason."),
+  row(
+    "out_of_memory",
+    507,
+    "OutOfMemoryError",
+    "RESOURCE_EXHAUSTED",
+    "Memory ran out while the request was held or run.",
+  ),
+  row(
+    "invalid_model",
+    400,
+    "InvalidModelException",
+    "INVALID_ARGUMENT",
+    "The archive or model file does not load; the message has the reason.",
+  ),
   row("conflict", 409, "ConflictStatusException", "ALREADY_EXISTS", "The model version is registered already."),
   row("not_found", 404, "ResourceNotFoundException", "UNIMPLEMENTED", "The path is not part of the API."),
-  row("method_not_allowed", 405, "MethodNotAllowedException", "UNIMPLEMENTED", "The path exists but not with this verb; `Allow` lists the verbs."),
-  row("bad_framing", 400, "BadRequestException", "INVALID_ARGUMENT", "The request's length cannot be told for sure: two lengths, or a transfer coding other than exactly `chunked`.", true),
-  row("request_timeout", 408, "RequestTimeoutException", "DEADLINE_EXCEEDED", "The request's body did not arrive in time.", true),
-  row("headers_too_large", 431, "RequestHeaderFieldsTooLargeException", "RESOURCE_EXHAUSTED", "A header or all of them together are over the limit.", true),
+  row(
+    "method_not_allowed",
+    405,
+    "MethodNotAllowedException",
+    "UNIMPLEMENTED",
+    "The path exists but not with this verb; `Allow` lists the verbs.",
+  ),
+  row(
+    "bad_framing",
+    400,
+    "BadRequestException",
+    "INVALID_ARGUMENT",
+    "The request's length cannot be told for sure: two lengths, or a transfer coding other than exactly `chunked`.",
+    true,
+  ),
+  row(
+    "request_timeout",
+    408,
+    "RequestTimeoutException",
+    "DEADLINE_EXCEEDED",
+    "The request's body did not arrive in time.",
+    true,
+  ),
+  row(
+    "headers_too_large",
+    431,
+    "RequestHeaderFieldsTooLargeException",
+    "RESOURCE_EXHAUSTED",
+    "A header or all of them together are over the limit.",
+    true,
+  ),
 ] as const satisfies readonly ErrorRow[];
 
 export type ErrorCode = (typeof errorTable)[number]["code"];
@@ -50,10 +138,11 @@ export type ErrorCode = (typeof errorTable)[number]["code"];
 /** Rows that native code can report: native/core/status.h `kCodeCount`. */
 export const nativeCount = 18;
 
+const internalIndex = 9;
 const byCode = new Map<string, ErrorRow>(errorTable.map((each) => [each.code, each]));
 
 export function errorRow(code: ErrorCode): ErrorRow {
-  return byCode.get(code) ?? errorTable[9];
+  return byCode.get(code) ?? errorTable[internalIndex];
 }
 
 /** The row of a native code number; anything unknown is internal. */

@@ -67,7 +67,14 @@ export interface Channel {
   bodyDrop(cookie: number): void;
   /** The gathered body as bytes of its own (for inflating or sniffing); the gathered copy is dropped. */
   bodyTake(cookie: number): ArrayBuffer;
-  inferBody(cookie: number, nameId: number, version: string, input: InputFormat, output: OutputFormat, timeoutMs: number): Submitted;
+  inferBody(
+    cookie: number,
+    nameId: number,
+    version: string,
+    input: InputFormat,
+    output: OutputFormat,
+    timeoutMs: number,
+  ): Submitted;
   /** Interleaved uint8 pixels; resized, cropped and normalised natively by the model's ImageTransform. */
   inferImage(
     cookie: number,
