@@ -97,9 +97,10 @@ class Session {
   }
 
   async stop(): Promise<void> {
-    if (!this.server || this.server.exitCode !== null || this.server.signalCode !== null) return;
-    const ended = once(this.server, "exit");
-    this.server.kill("SIGTERM");
+    const server = this.server;
+    if (server?.exitCode !== null || server.signalCode !== null) return;
+    const ended = once(server, "exit");
+    server.kill("SIGTERM");
     await ended;
   }
 }
