@@ -1,0 +1,119 @@
+/**
+ * The structured log: one line per event, JSON or text, on standard error. A line never holds a line break or another
+ * control character of its fields (nobody forges a line by a header value), is at most `maxLineBytes` long, and carries
+ * no request or response bodies: callers pass names, sizes and reasons. Any thread; each thread has its own.
+ */
+
+export const logLevels = ["debug", "info", "warn", "error"] as const;
+export type LogLevel = (typeof logLevels)[number];
+export type LogFields = Readonly<Record<string, unknown>>;
+
+export interface Log {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+  /** The same log with these fields on every line. */
+  child(fields: LogFields): Log;
+}
+
+export interface LogOptions {
+  readonly level: LogLevel;
+  readonly format: "json" | "text";
+  /** Colours in the text format. */
+  readonly color?: boolean;
+  /** Gets whole lines with their line feed. Default: standard error. */
+  readonly write?: (line: string) => void;
+  readonly now?: () => Date;
+}
+
+/** A longer line loses its fields and the end of its message, and says `truncated`. */
+export const maxLineBytes = 16_384;
+
+const colors: Readonly<Record<LogLevel, string>> = { debug: "2", info: "36", warn: "33", error: "31" };
+/** Control characters that JSON.stringify leaves, and line separators that some viewers break at. */
+// eslint-disable-next-line no-control-regex
+const unsafe = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
+
+/** The text with every control character and line separator as \uXXXX. */
+export function escapeControls(text: string): string {
+  return text.replace(unsafe, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+/** Errors become their message and stack; a bigint its digits; a cycle or a throwing getter does not lose the line. */
+function toJson(value: unknown): string {
+  const replace = (_key: string, each: unknown): unknown => {
+    if (typeof each === "bigint") return each.toString();
+    if (each instanceof Error) return plainError(each, 0);
+    return each;
+  };
+  try {
+    return escapeControls(JSON.stringify(value, replace) ?? "null");
+  } catch {
+    return '"(not serialisable)"';
+  }
+}
+
+function plainError(error: Error, depth: number): Record<string, unknown> {
+  const cause = error.cause instanceof Error && depth < 4 ? plainError(error.cause, depth + 1) : error.cause;
+  return { message: error.message, stack: error.stack, ...(cause === undefined ? {} : { cause }) };
+}
+
+function jsonLine(time: string, level: LogLevel, message: string, fields: LogFields): string {
+  const head = `{"time":"${time}","level":"${level}","message":${toJson(message)}`;
+  const rest = Object.entries(fields)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => `,${toJson(key)}:${toJson(value)}`);
+  return `${head}${rest.join("")}}`;
+}
+
+function textLine(time: string, level: LogLevel, message: string, fields: LogFields, color: boolean): string {
+  const word = level.toUpperCase().padEnd(5);
+  const shown = color ? `\u001b[${colors[level]}m${word}\u001b[0m` : word;
+  const rest = Object.entries(fields)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => ` ${escapeControls(key)}=${textValue(value)}`);
+  return `${time.slice(11, 23)} ${shown} ${escapeControls(message)}${rest.join("")}`;
+}
+
+function textValue(value: unknown): string {
+  if (value instanceof Error) return toJson(value.message);
+  if (typeof value === "string") return /^[\w./:@%+-]+$/.test(value) ? value : toJson(value);
+  return toJson(value);
+}
+
+/** A log that writes lines of `level` and above. */
+export function createLog(options: LogOptions): Log {
+  const write = options.write ?? ((line: string): void => void process.stderr.write(line));
+  const now = options.now ?? ((): Date => new Date());
+  const least = logLevels.indexOf(options.level);
+
+  const format = (level: LogLevel, message: string, fields: LogFields): string => {
+    const time = now().toISOString();
+    return options.format === "json"
+      ? jsonLine(time, level, message, fields)
+      : textLine(time, level, message, fields, options.color ?? false);
+  };
+  const emit = (level: LogLevel, message: string, fields: LogFields): void => {
+    if (logLevels.indexOf(level) < least) return;
+    const line = format(level, message, fields);
+    if (Buffer.byteLength(line) < maxLineBytes) return write(`${line}\n`);
+    // Escapes take at most 6 bytes per character, so this fits whatever the message holds.
+    write(`${format(level, message.slice(0, Math.floor(maxLineBytes / 8)), { truncated: true })}\n`);
+  };
+  const make = (bound: LogFields): Log => {
+    const at = (level: LogLevel) => (message: string, fields: LogFields = {}) =>
+      emit(level, message, { ...bound, ...fields });
+    return {
+      debug: at("debug"),
+      info: at("info"),
+      warn: at("warn"),
+      error: at("error"),
+      child: (fields) => make({ ...bound, ...fields }),
+    };
+  };
+  return make({});
+}
+
+/** A log that drops everything, for tests and tools. */
+export const silentLog: Log = createLog({ level: "error", format: "json", write: () => undefined });
