@@ -1,0 +1,20 @@
+// JavaScript values <-> plain structs for everything that is not on the request path.
+// Thread: the environment's own. Functions that read throw Napi::Error on values that src/types.ts does not allow.
+#pragma once
+
+#include <napi.h>
+
+#include "node/engine.h"
+
+namespace sconce::node {
+
+EngineOptions ToOptions(const Napi::Object& options);
+LoadRequest ToLoadRequest(const Napi::Object& spec);  // ModelSpec of src/types.ts
+Napi::Object FromOutcome(Napi::Env env, const LoadOutcome& outcome);  // LoadReport of src/types.ts
+Napi::Object FromModel(Napi::Env env, const ModelRow& row);           // ModelStats of src/engine/engine.ts
+Napi::Object FromInfo(Napi::Env env, const torch_engine::BuildInfo& info);  // EngineInfo
+
+// An Error with the property `nativeCode`; src/engine/native.ts makes a ServerError of it.
+Napi::Error ToError(Napi::Env env, const Status& status);
+
+}  // namespace sconce::node
