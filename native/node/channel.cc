@@ -109,6 +109,7 @@ int Channel::InferImage(const InferArgs& args, const ImageInput& image, std::spa
 
 int Channel::Send(TaskPtr task, Status decoded, std::size_t body_bytes) {
   Model& model = *task->model;
+  task->body_bytes = body_bytes;
   if (!decoded.ok()) {
     model.counters().OnRequest(decoded.code(), MonotonicNs() - task->enqueued_ns, 0, body_bytes, 0);
     const int refused = Refuse(decoded);
