@@ -1,0 +1,109 @@
+/** What the fake engine's models compute: pure functions from a request's bytes to an answer. */
+
+import { basename } from "node:path";
+import type { ModelSpec } from "../types.js";
+import { InputFormat, OutputFormat, type TensorOut } from "./engine.js";
+
+export type Behaviour = "echo" | "sum" | "raise" | "slow";
+
+export interface FakeModel {
+  readonly spec: ModelSpec;
+  readonly behaviour: Behaviour;
+  readonly lane: boolean;
+  readonly slowMs: number;
+  inFlight: number;
+  readonly byCode: number[];
+}
+
+export interface Answer {
+  readonly code: number;
+  readonly body: string | ArrayBuffer;
+  readonly tensors?: readonly TensorOut[];
+}
+
+/** Decoded samples, or why they are refused. */
+export type Decoded =
+  | { readonly samples: readonly Nested[]; readonly instances: boolean }
+  | { readonly code: number; readonly message: string };
+
+export type Nested = number | readonly Nested[];
+
+export function behaviourOf(artifact: string): Behaviour {
+  const name = basename(artifact);
+  return (["sum", "raise", "slow"] as const).find((each) => name.startsWith(each)) ?? "echo";
+}
+
+const badRequest = 1;
+const modelError = 7;
+const notAcceptable = 4;
+
+export function decode(model: FakeModel, body: Uint8Array, format: InputFormat): Decoded {
+  const input = model.spec.signature.inputs[0];
+  if (format === InputFormat.npy) return { code: badRequest, message: "the fake engine reads no .npy" };
+  if (format === InputFormat.raw) {
+    if (input === undefined) return { code: badRequest, message: "raw octets need declared inputs" };
+    const expected = input.shape.reduce((a, b) => a * b, 4);
+    if (body.byteLength !== expected) {
+      return { code: badRequest, message: `input "${input.name}": expected ${expected} bytes, got ${body.byteLength}` };
+    }
+    return { samples: [reshape(new Float32Array(body.slice().buffer), input.shape)], instances: false };
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder().decode(body));
+  } catch {
+    return { code: badRequest, message: "the body is not JSON" };
+  }
+  const instances = (value as { readonly instances?: unknown } | null)?.instances;
+  const samples = (instances === undefined ? [value] : instances) as readonly Nested[];
+  for (const sample of samples) {
+    const got = shapeOf(sample);
+    const matches =
+      input === undefined || (got.length === input.shape.length && got.every((n, i) => n === input.shape[i]));
+    if (!matches) {
+      const expected = JSON.stringify(input.shape);
+      return {
+        code: badRequest,
+        message: `input "${input.name}": expected shape ${expected}, got ${JSON.stringify(got)}`,
+      };
+    }
+  }
+  return { samples, instances: instances !== undefined };
+}
+
+export function run(model: FakeModel, samples: readonly Nested[], instances: boolean, format: OutputFormat): Answer {
+  const flat = samples.map((sample) => numbersOf(sample));
+  if (model.behaviour === "raise" && flat.some((each) => each.some((value) => value < 0))) {
+    return { code: modelError, body: "the model raised: negative" };
+  }
+  const outputs = model.behaviour === "sum" ? flat.map((each) => each.reduce((a, b) => a + b, 0)) : samples;
+  if (format === OutputFormat.json) {
+    return { code: 0, body: JSON.stringify(instances ? { predictions: outputs } : outputs[0]) };
+  }
+  if (format === OutputFormat.npy) return { code: notAcceptable, body: "the fake engine writes no .npy" };
+  const values = Float32Array.from(outputs.flatMap((each) => numbersOf(each)));
+  if (format === OutputFormat.raw) return { code: 0, body: values.buffer };
+  const bytes = values.byteLength / outputs.length;
+  const tensors = outputs.map((each, i) => ({
+    dtype: "float32" as const,
+    shape: shapeOf(each),
+    offset: i * bytes,
+    bytes,
+  }));
+  return { code: 0, body: values.buffer, tensors };
+}
+
+function numbersOf(value: Nested): number[] {
+  return typeof value === "number" ? [value] : value.flatMap(numbersOf);
+}
+
+function shapeOf(value: Nested): number[] {
+  return Array.isArray(value) ? [value.length, ...shapeOf((value[0] ?? 0) as Nested)] : [];
+}
+
+function reshape(values: Float32Array, shape: readonly number[]): Nested {
+  const [first, ...rest] = shape;
+  if (first === undefined) return values[0] ?? 0;
+  const step = values.length / first;
+  return Array.from({ length: first }, (_, i) => reshape(values.subarray(i * step, (i + 1) * step), rest));
+}

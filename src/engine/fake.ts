@@ -1,0 +1,203 @@
+/**
+ * The engine in memory, for unit tests of what stands above it: same interface, same codes, no libtorch. What a model
+ * does is told by the file name of its artifact:
+ *
+ *   echo…    the input (also for any other name)       sum…    the sum over all elements of a sample
+ *   raise…   fails when an element is negative         slow…   the input, after `slowMs`, on a lane
+ *   broken…  does not load
+ *
+ * JSON in and out, raw float32 in and out, tensors out. All but slow models run inline.
+ */
+
+import { basename } from "node:path";
+import { nativeErrorCode, ServerError } from "../errors.js";
+import type { LoadReport, ModelSpec } from "../types.js";
+import type { Channel, Engine, EngineInfo, LoadProgress, ModelStats } from "./engine.js";
+import { FakeChannel } from "./fake-channel.js";
+import { behaviourOf, type FakeModel } from "./fake-model.js";
+
+export interface FakeOptions {
+  /** How long a slow model takes. */
+  readonly slowMs: number;
+}
+
+/** A new engine of its own; nothing is shared between two of them. */
+export function openFakeEngine(options: FakeOptions = { slowMs: 50 }): Engine {
+  return new FakeEngine(options);
+}
+
+/** name → versions; the routed state that channels read. */
+export class FakeRoutes {
+  readonly #names: string[] = [];
+  readonly #versions = new Map<string, Map<string, FakeModel>>();
+  readonly #defaults = new Map<string, string>();
+
+  nameId(name: string): number {
+    return this.#names.indexOf(name);
+  }
+
+  /** The model, or the native error number and the words. */
+  resolve(nameId: number, version: string): FakeModel | readonly [code: number, message: string] {
+    const name = this.#names[nameId];
+    const versions = name === undefined ? undefined : this.#versions.get(name);
+    if (name === undefined || versions === undefined) return [2, `Model not found: ${name ?? ""}`];
+    const wanted = version === "" ? this.#defaults.get(name) : version;
+    return versions.get(wanted ?? "") ?? [3, `Model version: ${wanted ?? ""} does not exist for model: ${name}`];
+  }
+
+  publish(model: FakeModel): void {
+    const { name, version } = model.spec;
+    const versions = this.#versions.get(name) ?? new Map<string, FakeModel>();
+    if (versions.has(version)) {
+      throw new ServerError("conflict", `Model version ${version} is already registered for model ${name}`);
+    }
+    if (!this.#names.includes(name)) this.#names.push(name);
+    versions.set(version, model);
+    this.#versions.set(name, versions);
+    if (!this.#defaults.has(name)) this.#defaults.set(name, version);
+  }
+
+  remove(name: string, version: string): FakeModel {
+    const model = this.#find(name, version);
+    const versions = this.#versions.get(name);
+    versions?.delete(version);
+    if (this.#defaults.get(name) === version) this.#defaults.delete(name);
+    if (versions?.size === 0) this.#versions.delete(name);
+    return model;
+  }
+
+  setDefault(name: string, version: string): void {
+    this.#find(name, version);
+    this.#defaults.set(name, version);
+  }
+
+  isDefault(model: FakeModel): boolean {
+    return this.#defaults.get(model.spec.name) === model.spec.version;
+  }
+
+  all(): readonly FakeModel[] {
+    return [...this.#versions.values()].flatMap((versions) => [...versions.values()]);
+  }
+
+  #find(name: string, version: string): FakeModel {
+    const found = this.resolve(this.nameId(name), version);
+    if ("spec" in found) return found;
+    throw new ServerError(nativeErrorCode(found[0]), found[1]);
+  }
+}
+
+class FakeEngine implements Engine {
+  readonly #options: FakeOptions;
+  readonly #routes = new FakeRoutes();
+  readonly #loads = new Map<string, { model?: FakeModel; cancelled: boolean }>();
+
+  constructor(options: FakeOptions) {
+    this.#options = options;
+  }
+
+  info(): EngineInfo {
+    return { builtAgainst: "0.0.0", libtorch: "0.0.0", cuda: false, cpuCapability: "FAKE", parallel: "" };
+  }
+
+  async load(spec: ModelSpec, loadId: string, onProgress?: LoadProgress): Promise<LoadReport> {
+    if (this.#loads.has(loadId)) {
+      throw new ServerError("conflict", `a load called "${loadId}" is under way or waits to be published`);
+    }
+    const load: { model?: FakeModel; cancelled: boolean } = { cancelled: false };
+    this.#loads.set(loadId, load);
+    await new Promise((resolve) => setImmediate(resolve));
+    onProgress?.("load", 0);
+    if (load.cancelled || basename(spec.artifact).startsWith("broken")) {
+      this.#loads.delete(loadId);
+      if (load.cancelled) throw new ServerError("cancelled", "the load was cancelled");
+      throw new ServerError("invalid_model", `${spec.artifact}: not a model`);
+    }
+    const behaviour = behaviourOf(spec.artifact);
+    const lane = spec.executor === "lane" || behaviour === "slow";
+    load.model = {
+      spec,
+      behaviour,
+      lane,
+      slowMs: this.#options.slowMs,
+      inFlight: 0,
+      byCode: new Array<number>(18).fill(0),
+    };
+    return {
+      form: "plain",
+      formReason: "fake",
+      batchSize: spec.batchSize ?? 1,
+      batchReason: "fake",
+      warmup: "fake",
+      executor: lane ? "lane" : "inline",
+      executorReason: "fake",
+      outputShapes: [],
+      weightsBytes: 0,
+      loadSeconds: 0,
+      warmBatchP99Us: 0,
+    };
+  }
+
+  cancelLoad(loadId: string): void {
+    const load = this.#loads.get(loadId);
+    if (load !== undefined) load.cancelled = true;
+  }
+
+  discard(loadId: string): void {
+    this.cancelLoad(loadId);
+    if (this.#loads.get(loadId)?.model !== undefined) this.#loads.delete(loadId);
+  }
+
+  publish(loadId: string): void {
+    const model = this.#loads.get(loadId)?.model;
+    if (model === undefined) throw new ServerError("not_ready", `no finished load is called "${loadId}"`);
+    this.#routes.publish(model);
+    this.#loads.delete(loadId);
+  }
+
+  async remove(name: string, version: string, timeoutMs: number): Promise<boolean> {
+    const model = this.#routes.remove(name, version);
+    const until = Date.now() + timeoutMs;
+    while (model.inFlight > 0) {
+      if (Date.now() >= until) return false;
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    return true;
+  }
+
+  setDefault(name: string, version: string): void {
+    this.#routes.setDefault(name, version);
+  }
+
+  stats(): readonly ModelStats[] {
+    return this.#routes.all().map((model) => statsOf(model, this.#routes.isDefault(model)));
+  }
+
+  openChannel(onReady: () => void): Channel {
+    return new FakeChannel(this.#routes, onReady);
+  }
+}
+
+function statsOf(model: FakeModel, isDefault: boolean): ModelStats {
+  const none = { bounds: [], counts: [0], sum: 0 };
+  const rows = model.byCode.reduce((a, b) => a + b, 0);
+  return {
+    name: model.spec.name,
+    version: model.spec.version,
+    isDefault,
+    queueDepth: 0,
+    inFlight: model.inFlight,
+    executor: model.lane ? "lane" : "inline",
+    executorReason: "fake",
+    requestsByCode: [...model.byCode],
+    requestBytes: 0,
+    responseBytes: 0,
+    batches: rows,
+    inlineBatches: model.lane ? 0 : rows,
+    rows,
+    waitedForLoad: 0,
+    requestSeconds: none,
+    queueSeconds: none,
+    inferenceSeconds: none,
+    batchRows: none,
+  };
+}

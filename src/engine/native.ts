@@ -1,0 +1,135 @@
+/**
+ * The engine on the native addon, and the only file that loads it. One engine per process: the main thread opens it
+ * with options, every other thread opens it without and shares it. See engine.ts for the interface.
+ */
+
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+import { nativeErrorCode, ServerError } from "../errors.js";
+import type { LoadReport, ModelSpec } from "../types.js";
+import type { Channel, Engine, EngineInfo, EngineOptions, LoadProgress, ModelStats } from "./engine.js";
+import { checkLibtorch, readBuildRecord } from "./libtorch.js";
+import { type ChannelFunctions, metaWords, NativeChannel } from "./native-channel.js";
+
+type LoadEvent =
+  | [kind: "progress", phase: string, seconds: number]
+  | [kind: "done", report: LoadReport]
+  | [kind: "failed", code: number, message: string];
+
+/** What native/node/addon.cc exports. Functions throw Errors with the property `nativeCode`. */
+interface Addon {
+  open(options: EngineOptions): void;
+  isOpen(): boolean;
+  info(): EngineInfo;
+  load(spec: ModelSpec, loadId: string, onEvent: (...event: LoadEvent) => void): void;
+  cancelLoad(loadId: string): void;
+  discard(loadId: string): void;
+  publish(loadId: string): void;
+  remove(name: string, version: string, timeoutMs: number, onDone: (gone: boolean) => void): void;
+  setDefault(name: string, version: string): void;
+  stats(): readonly ModelStats[];
+  tagName(tag: number): string;
+  openChannel(meta: Uint32Array, onReady: () => void): ChannelFunctions;
+}
+
+/** Two folders up from both src/engine and dist/engine. */
+const defaultAddonPath = fileURLToPath(new URL("../../build/Release/sconce.node", import.meta.url));
+
+/**
+ * The process's engine. The first call, on the main thread, gives the options; later calls give none or the same.
+ * Throws ServerError: internal when the addon is missing or built for another libtorch, conflict for other options,
+ * not_ready when it is not open yet and no options were given.
+ */
+export function openEngine(options?: EngineOptions, addonPath: string = defaultAddonPath): Engine {
+  const addon = loadAddon(addonPath);
+  if (options !== undefined) call(() => addon.open(options));
+  else if (!addon.isOpen())
+    throw new ServerError("not_ready", "the engine is not open: the main thread opens it first");
+  return new NativeEngine(addon);
+}
+
+function loadAddon(path: string): Addon {
+  checkLibtorch(readBuildRecord(path), process.env["LIBTORCH"]);
+  quietOpenMp(process.env);
+  try {
+    return createRequire(import.meta.url)(path) as Addon;
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new ServerError("internal", `the native engine does not load (${why}): run npm run build:native`, { cause });
+  }
+}
+
+/**
+ * OpenMP threads that spin between parallel regions would take the cores from HTTP threads and other lanes. Read by
+ * libgomp (PyPI's libtorch) and libiomp when they are loaded, so it has to be set before; what the operator set stays.
+ */
+function quietOpenMp(environment: NodeJS.ProcessEnv): void {
+  const set = ["OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"].some((name) => environment[name] !== undefined);
+  if (!set) environment["OMP_WAIT_POLICY"] = "PASSIVE";
+}
+
+/** Runs an addon function; its errors become ServerErrors. */
+function call<T>(run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    const code = (error as { readonly nativeCode?: unknown }).nativeCode;
+    if (error instanceof Error && typeof code === "number") {
+      throw new ServerError(nativeErrorCode(code), error.message, { cause: error });
+    }
+    throw error;
+  }
+}
+
+class NativeEngine implements Engine {
+  readonly #addon: Addon;
+
+  constructor(addon: Addon) {
+    this.#addon = addon;
+  }
+
+  info(): EngineInfo {
+    return call(() => this.#addon.info());
+  }
+
+  load(spec: ModelSpec, loadId: string, onProgress?: LoadProgress): Promise<LoadReport> {
+    return new Promise((resolve, reject) => {
+      const onEvent = (...event: LoadEvent): void => {
+        if (event[0] === "progress") onProgress?.(event[1], event[2]);
+        else if (event[0] === "done") resolve(event[1]);
+        else reject(new ServerError(nativeErrorCode(event[1]), event[2]));
+      };
+      call(() => this.#addon.load(spec, loadId, onEvent));
+    });
+  }
+
+  cancelLoad(loadId: string): void {
+    call(() => this.#addon.cancelLoad(loadId));
+  }
+
+  discard(loadId: string): void {
+    call(() => this.#addon.discard(loadId));
+  }
+
+  publish(loadId: string): void {
+    call(() => this.#addon.publish(loadId));
+  }
+
+  remove(name: string, version: string, timeoutMs: number): Promise<boolean> {
+    return new Promise((resolve) => call(() => this.#addon.remove(name, version, timeoutMs, resolve)));
+  }
+
+  setDefault(name: string, version: string): void {
+    call(() => this.#addon.setDefault(name, version));
+  }
+
+  stats(): readonly ModelStats[] {
+    return call(() => this.#addon.stats());
+  }
+
+  openChannel(onReady: () => void): Channel {
+    const meta = new Uint32Array(metaWords);
+    const functions = call(() => this.#addon.openChannel(meta, onReady));
+    return new NativeChannel(functions, meta, (tag) => this.#addon.tagName(tag));
+  }
+}
