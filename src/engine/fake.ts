@@ -61,8 +61,13 @@ export class FakeRoutes {
     const model = this.#find(name, version);
     const versions = this.#versions.get(name);
     versions?.delete(version);
-    if (this.#defaults.get(name) === version) this.#defaults.delete(name);
-    if (versions?.size === 0) this.#versions.delete(name);
+    const last = [...(versions?.keys() ?? [])].at(-1);
+    if (last === undefined) {
+      this.#versions.delete(name);
+      this.#defaults.delete(name);
+    } else if (this.#defaults.get(name) === version) {
+      this.#defaults.set(name, last);
+    }
     return model;
   }
 
