@@ -102,8 +102,10 @@ export function createLog(options: LogOptions): Log {
     write(`${format(level, message.slice(0, Math.floor(maxLineBytes / 8)), { truncated: true })}\n`);
   };
   const make = (bound: LogFields): Log => {
-    const at = (level: LogLevel) => (message: string, fields: LogFields = {}) =>
-      emit(level, message, { ...bound, ...fields });
+    const at =
+      (level: LogLevel) =>
+      (message: string, fields: LogFields = {}) =>
+        emit(level, message, { ...bound, ...fields });
     return {
       debug: at("debug"),
       info: at("info"),

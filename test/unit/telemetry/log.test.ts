@@ -39,7 +39,9 @@ describe("the log", () => {
   });
 
   test.each(["json", "text"] as const)("%s: no text can make a second line or a control character", (format) => {
-    const hostile = fc.string({ unit: fc.constantFrom("\r", "\n", "\u0000", "\u001b", "\u2028", "\u0085", "a", '"', "\\") });
+    const hostile = fc.string({
+      unit: fc.constantFrom("\r", "\n", "\u0000", "\u001b", "\u2028", "\u0085", "a", '"', "\\"),
+    });
     fc.assert(
       fc.property(hostile, hostile, hostile, (message, key, value) => {
         const { lines, log } = capture({ format });

@@ -1,0 +1,256 @@
+/**
+ * Every option of `serve`, once. A row gives the flag, the environment variable, the key in a --config file, the type
+ * with its limits, the default, and the words for help and docs/options.md. To add an option: a key in ServeConfig and a
+ * row here (the compiler asks for the row).
+ */
+import type { ServeConfig } from "./serve-config.js";
+import type { Kind, OptionValue } from "./values.js";
+
+export type OptionGroup = "models" | "listeners" | "requests" | "limits" | "shutdown" | "loading" | "logging";
+
+export interface OptionRow {
+  /** Without the two dashes. */
+  readonly flag: string;
+  /** Environment variable: SCONCE_ and the flag in capitals. */
+  readonly env: string;
+  /** Key in the YAML file that --config names: the flag in camel case. */
+  readonly fileKey: string;
+  readonly kind: Kind;
+  /** Undefined: unset unless given; "auto": worked out from the machine, see `autoDefault`. */
+  readonly fallback: OptionValue | undefined | "auto";
+  /** What "auto" means, in words. */
+  readonly auto?: string;
+  readonly group: OptionGroup;
+  readonly help: string;
+  /** What stands for the value in help, where the kind's own word says too little. */
+  readonly placeholder?: string;
+}
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const GiB = 1024 * MiB;
+
+const port: Kind = { type: "integer", min: 0, max: 65_535 };
+const text: Kind = { type: "string" };
+const flag: Kind = { type: "boolean" };
+
+function row(
+  name: string,
+  kind: Kind,
+  fallback: OptionRow["fallback"],
+  group: OptionGroup,
+  help: string,
+  more: { readonly placeholder?: string; readonly auto?: string } = {},
+): OptionRow {
+  const env = `SCONCE_${name.toUpperCase().replaceAll("-", "_")}`;
+  const fileKey = name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+  return { flag: name, env, fileKey, kind, fallback, group, help, ...more };
+}
+
+const count = (min: number, max: number): Kind => ({ type: "integer", min, max });
+const seconds = (min: number, max: number): Kind => ({ type: "duration", minMs: min * 1000, maxMs: max * 1000 });
+const bytes = (min: number, max: number): Kind => ({ type: "size", min, max });
+const choice = (...choices: string[]): Kind => ({ type: "choice", choices });
+
+/** By the key of ServeConfig that each fills. */
+export const optionRows = {
+  modelStore: row("model-store", text, undefined, "models", "Folder of archives that --models names files of.", {
+    placeholder: "DIR",
+  }),
+  models: row(
+    "models",
+    { type: "list" },
+    [],
+    "models",
+    "What to load of the model store: `all`, or file names or name=file. Takes every word up to the next option.",
+  ),
+  strict: row("strict", flag, false, "models", "With `--models all`: a model that does not load ends the start."),
+  host: row("host", text, "127.0.0.1", "listeners", "Address of the inference listener.", { placeholder: "ADDRESS" }),
+  managementHost: row("management-host", text, "127.0.0.1", "listeners", "Address of the management listener.", {
+    placeholder: "ADDRESS",
+  }),
+  metricsHost: row("metrics-host", text, "127.0.0.1", "listeners", "Address of the metrics listener.", {
+    placeholder: "ADDRESS",
+  }),
+  port: row("port", port, 8080, "listeners", "Port for inference; 0 takes any free one."),
+  managementPort: row("management-port", port, 8081, "listeners", "Port for management; 0 takes any free one."),
+  metricsPort: row("metrics-port", port, 8082, "listeners", "Port for metrics; 0 takes any free one."),
+  httpThreads: row(
+    "http-threads",
+    count(1, 256),
+    "auto",
+    "listeners",
+    "Threads that read requests and write answers.",
+    {
+      auto: "half of --cores",
+    },
+  ),
+  insecure: row(
+    "insecure",
+    flag,
+    false,
+    "listeners",
+    "Lets the management listener stand on an address that other machines reach, without authorization.",
+  ),
+  responseTimeoutMs: row(
+    "response-timeout",
+    seconds(0.001, 86_400),
+    120_000,
+    "requests",
+    "A request without an answer by then gets 504. A model's own `responseTimeout` wins.",
+  ),
+  bodyTimeoutMs: row(
+    "body-timeout",
+    seconds(0.1, 86_400),
+    60_000,
+    "requests",
+    "A request's body must be there by then, else 408.",
+  ),
+  writeTimeoutMs: row(
+    "write-timeout",
+    seconds(0.1, 86_400),
+    30_000,
+    "requests",
+    "An answer that its reader does not take by then is cut.",
+  ),
+  maxRequestSize: row(
+    "max-request-size",
+    bytes(1, 16 * GiB),
+    64 * MiB,
+    "limits",
+    "A body over this, raw or decoded, gets 413.",
+  ),
+  maxResponseSize: row(
+    "max-response-size",
+    bytes(1, 16 * GiB),
+    256 * MiB,
+    "limits",
+    "An answer over this becomes an error.",
+  ),
+  maxInflateRatio: row(
+    "max-inflate-ratio",
+    count(1, 100_000),
+    100,
+    "limits",
+    "How many times its size a compressed body may inflate to.",
+  ),
+  maxConnections: row(
+    "max-connections",
+    count(1, 1_000_000),
+    10_000,
+    "limits",
+    "Open connections of the inference listener.",
+  ),
+  maxConnectionsPerAddress: row(
+    "max-connections-per-address",
+    count(1, 1_000_000),
+    1000,
+    "limits",
+    "Open connections that one client address may have.",
+  ),
+  jobQueueSize: row(
+    "job-queue-size",
+    count(1, 1_000_000),
+    100,
+    "limits",
+    "Requests that may wait for a model, else 503. A model's own `jobQueueSize` wins.",
+  ),
+  maxInstances: row(
+    "max-instances",
+    count(1, 1_000_000),
+    1024,
+    "limits",
+    'Samples in one {"instances": […]}. A model\'s own `maxInstances` wins.',
+  ),
+  maxImagePixels: row(
+    "max-image-pixels",
+    count(1, 2_000_000_000),
+    50_000_000,
+    "limits",
+    "Width × height that a picture may declare.",
+  ),
+  drainDelayMs: row(
+    "drain-delay",
+    seconds(0, 3600),
+    0,
+    "shutdown",
+    "After SIGTERM: how long to go on accepting while /ping already says 503, so that balancers see it.",
+  ),
+  drainTimeoutMs: row(
+    "drain-timeout",
+    seconds(0, 86_400),
+    30_000,
+    "shutdown",
+    "Requests unanswered that long after the port closed are cut, and the exit code is 1.",
+  ),
+  supervise: row("supervise", flag, false, "shutdown", "Runs the server as a child and starts it again when it dies."),
+  probe: row(
+    "probe",
+    choice("auto", "always", "never"),
+    "auto",
+    "loading",
+    "Loads each model file in a process of its own first. auto: unless it did well before.",
+  ),
+  probeTimeoutMs: row(
+    "probe-timeout",
+    seconds(0.1, 86_400),
+    600_000,
+    "loading",
+    "A probe that takes longer fails its model.",
+  ),
+  loadParallelism: row("load-parallelism", count(1, 64), "auto", "loading", "Models that load at the same time.", {
+    auto: "half of --cores",
+  }),
+  cores: row("cores", count(1, 1024), "auto", "loading", "Cores that inference may use together.", {
+    auto: "those of the cgroup and the CPU affinity",
+  }),
+  latencyBuckets: row(
+    "latency-buckets",
+    { type: "rising", maxCount: 64 },
+    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+    "logging",
+    "Upper bounds of the latency histograms, in seconds.",
+  ),
+  logLevel: row(
+    "log-level",
+    choice("debug", "info", "warn", "error"),
+    "info",
+    "logging",
+    "Least level that is logged.",
+  ),
+  logFormat: row("log-format", choice("json", "text"), "auto", "logging", "Form of the log on standard error.", {
+    auto: "text on a terminal, else json",
+  }),
+} as const satisfies Readonly<Record<Exclude<keyof ServeConfig, "positional">, OptionRow>>;
+
+export type OptionKey = keyof typeof optionRows;
+
+export const optionKeys = Object.keys(optionRows) as OptionKey[];
+
+/** Options that say where others come from or how the start goes; they fill nothing in ServeConfig. */
+export const startRows = {
+  config: row("config", text, undefined, "models", "YAML file with any of these options by their file keys.", {
+    placeholder: "FILE",
+  }),
+  yes: row("yes", flag, false, "loading", "First run: builds the native engine without asking."),
+} as const satisfies Readonly<Record<string, OptionRow>>;
+
+export const optionTable: readonly OptionRow[] = [...Object.values(optionRows), ...Object.values(startRows)];
+
+/** What the machine offers, for the options whose default follows it. */
+export interface Machine {
+  readonly cores: number;
+  readonly logToTerminal: boolean;
+}
+
+/** The default of a row whose `fallback` is "auto". `cores` is the value --cores ended up with. */
+export function autoDefault(key: OptionKey, machine: Machine, cores: number): OptionValue | undefined {
+  const half = Math.min(Math.max(1, Math.floor(cores / 2)), 64);
+  const values: Partial<Record<OptionKey, OptionValue>> = {
+    cores: Math.min(machine.cores, 1024),
+    httpThreads: half,
+    loadParallelism: half,
+    logFormat: machine.logToTerminal ? "text" : "json",
+  };
+  return values[key];
+}
