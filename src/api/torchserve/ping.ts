@@ -1,0 +1,37 @@
+/** `/ping`, `/v2/health/live` and `/v2/health/ready`: what main last said of the models, never a guess. Pure. */
+
+import type { Health } from "../../models/models.js";
+import { prettyJson } from "./errors.js";
+
+export interface HealthAnswer {
+  readonly status: 200 | 503;
+  readonly body: string;
+}
+
+/** all ready or nothing configured: Healthy · some failed: Partial Healthy · none ready, still loading, draining: 503. */
+export function ping(health: Health, draining: boolean): HealthAnswer {
+  if (draining) return pingDraining;
+  return pings[health];
+}
+
+/** Follows ping, in the words of the Open Inference Protocol. */
+export function ready(health: Health, draining: boolean): HealthAnswer {
+  return ping(health, draining).status === 200 ? isReady : notReady;
+}
+
+/** The process answers: enough to be alive, while loading and draining too. */
+export const live: HealthAnswer = { status: 200, body: prettyJson({ live: true }) };
+
+function status(code: 200 | 503, words: string): HealthAnswer {
+  return { status: code, body: prettyJson({ status: words }) };
+}
+
+const pingDraining = status(503, "Draining");
+const pings: Readonly<Record<Health, HealthAnswer>> = {
+  healthy: status(200, "Healthy"),
+  partial: status(200, "Partial Healthy"),
+  unready: status(503, "Unhealthy"),
+  empty: status(200, "Healthy"),
+};
+const isReady: HealthAnswer = { status: 200, body: prettyJson({ ready: true }) };
+const notReady: HealthAnswer = { status: 503, body: prettyJson({ ready: false }) };

@@ -1,0 +1,236 @@
+/**
+ * `POST|PUT /predictions/{model}[/{version}]`: headers and bytes → a call of the pipeline → an answer.
+ * Thread: one per HTTP thread. Each exchange slot keeps its PredictCall, so a request allocates none.
+ */
+
+import { InputFormat, OutputFormat } from "../../engine/engine.js";
+import { type ErrorCode, ServerError } from "../../errors.js";
+import type { Handler } from "../../handlers/handler.js";
+import type { HandlerRegistry } from "../../handlers/registry.js";
+import type { Call } from "../../inference/call.js";
+import { encodingOf, inflateBody, type InflateLimits } from "../../inference/inflate.js";
+import {
+  contentTypeOf,
+  inputFormat,
+  Memo,
+  parseAccept,
+  type ReadAs,
+  readableTypes,
+  readAs,
+  writableTypes,
+} from "../../inference/negotiate.js";
+import type { Pipeline } from "../../inference/pipeline.js";
+import type { ModelEntry } from "../../models/models.js";
+import type { Exchange } from "../../wire.js";
+import { json, sendError } from "./errors.js";
+
+/** What a thread reports beside its answers. */
+export type Report = (level: "warn" | "error", message: string, fields: Readonly<Record<string, unknown>>) => void;
+
+export interface PredictContext extends InflateLimits {
+  readonly pipeline: Pipeline;
+  readonly handlers: HandlerRegistry;
+  /** Registered versions of a name that are not being served: loading, failed, unloading. */
+  readonly unready: (name: string) => readonly ModelEntry[];
+  readonly report: Report;
+}
+
+/** A model as a path named it; kept with the path, so that a known path costs one map look-up. */
+export interface PredictTarget {
+  readonly name: string;
+  readonly version: string;
+  readonly nameId: number;
+  readonly handler: Handler;
+  readonly timeoutMs: number;
+}
+
+export class PredictCall implements Call {
+  nameId = -1;
+  model = "";
+  version = "";
+  handler!: Handler;
+  input: InputFormat = InputFormat.json;
+  output: OutputFormat = OutputFormat.json;
+  timeoutMs = 0;
+  over = false;
+  how: Exclude<ReadAs, "unsupported"> = "json";
+  readonly cookie: number;
+
+  readonly exchange: Exchange;
+  private readonly predict: Predict;
+
+  constructor(exchange: Exchange, predict: Predict) {
+    this.exchange = exchange;
+    this.predict = predict;
+    this.cookie = exchange.cookie;
+  }
+
+  held(): void {
+    this.exchange.hold();
+  }
+  released(): void {
+    this.exchange.release();
+  }
+  answer(model: string, body: string | ArrayBuffer, output: OutputFormat): void {
+    this.exchange.answer(200, this.predict.block(model, output), body);
+  }
+  fail(code: ErrorCode, message: string, cause?: unknown): void {
+    this.predict.failed(this, code, message, cause);
+  }
+}
+
+export class Predict {
+  private readonly accepted = new Memo((accept: string) => parseAccept(accept) ?? -1);
+  private readonly read = new Memo(readAs);
+  private readonly blocks: readonly Map<string, string>[] = [new Map(), new Map(), new Map(), new Map()];
+
+  private readonly context: PredictContext;
+
+  constructor(context: PredictContext) {
+    this.context = context;
+  }
+
+  /** What a path's model is on this thread now; undefined when no version of it was ever served. */
+  resolve(name: string, version: string): PredictTarget | undefined {
+    const nameId = this.context.pipeline.channel.nameId(name);
+    const known = this.context.handlers.find(name, version) ?? this.context.handlers.find(name, "");
+    if (nameId < 0 || known === undefined) return undefined;
+    return { name, version, nameId, handler: known.handler, timeoutMs: known.responseTimeoutMs };
+  }
+
+  /** Headers are read: everything that can be refused without the body is. */
+  head(exchange: Exchange, target: PredictTarget): void {
+    const how = this.read.get(exchange.contentType);
+    const picture = target.handler.pre !== undefined;
+    if (how === "unsupported" && (!picture || exchange.contentType.toLowerCase().startsWith("multipart/"))) {
+      return this.unsupportedType(exchange);
+    }
+    if (exchange.contentEncoding !== "" && encodingOf(exchange.contentEncoding) === "unsupported") {
+      return sendError(
+        exchange,
+        "unsupported_media_type",
+        "Content-Encoding must be gzip, deflate or identity, one only.",
+      );
+    }
+    const output = this.accepted.get(exchange.accept);
+    if (output === -1 || (target.handler.post !== undefined && output !== OutputFormat.json)) {
+      return this.notAcceptable(exchange, output === -1 ? writableTypes : json);
+    }
+    this.start(exchange, target, how === "unsupported" ? "raw" : how, output);
+  }
+
+  private start(exchange: Exchange, target: PredictTarget, how: PredictCall["how"], output: OutputFormat): void {
+    const call = (exchange.attachment ??= new PredictCall(exchange, this)) as PredictCall;
+    call.nameId = target.nameId;
+    call.model = target.name;
+    call.version = target.version;
+    call.handler = target.handler;
+    call.timeoutMs = target.timeoutMs;
+    call.output = output;
+    call.how = how;
+    call.over = false;
+  }
+
+  body(exchange: Exchange, chunk: ArrayBuffer | undefined): void {
+    const call = exchange.attachment as PredictCall;
+    call.input = inputFormat(call.how, exchange.firstByte);
+    if (call.timeoutMs > 0) exchange.expireAfter(call.timeoutMs);
+    if (exchange.contentEncoding !== "") {
+      const encoding = encodingOf(exchange.contentEncoding);
+      if (encoding === "gzip" || encoding === "deflate") return void this.inflate(call, chunk, encoding);
+    }
+    if (chunk === undefined) this.context.pipeline.runGathered(call);
+    else this.context.pipeline.run(call, chunk);
+  }
+
+  /** The bytes are copied out of the socket's buffer first: inflating happens on another thread. */
+  private async inflate(
+    call: PredictCall,
+    chunk: ArrayBuffer | undefined,
+    encoding: "gzip" | "deflate",
+  ): Promise<void> {
+    const bytes = new Uint8Array(chunk?.slice(0) ?? this.context.pipeline.channel.bodyTake(call.cookie));
+    call.held();
+    try {
+      const plain = await inflateBody(bytes, encoding, this.context);
+      if (call.over) return call.released();
+      call.input = inputFormat(call.how, plain[0] ?? -1);
+      this.context.pipeline.run(call, plain);
+    } catch (error) {
+      if (error instanceof ServerError) call.fail(error.code, error.message);
+      else call.fail("internal", "The body could not be inflated.", error);
+      call.released();
+    }
+  }
+
+  aborted(exchange: Exchange): void {
+    this.end(exchange.attachment as PredictCall | undefined);
+  }
+
+  expired(exchange: Exchange): void {
+    const call = exchange.attachment as PredictCall;
+    const seconds = call.timeoutMs / 1000;
+    sendError(
+      exchange,
+      "deadline_exceeded",
+      `Model "${call.model}" gave no answer within ${seconds} s (--response-timeout or the model's responseTimeout).`,
+    );
+    this.end(call);
+  }
+
+  private end(call: PredictCall | undefined): void {
+    if (call === undefined) return;
+    call.over = true;
+    this.context.pipeline.cancel(call);
+  }
+
+  /** Content type and model in one prebuilt block; versions are few, so are blocks. */
+  block(model: string, output: OutputFormat): string {
+    const blocks = this.blocks[output] as Map<string, string>;
+    let block = blocks.get(model);
+    if (block === undefined) {
+      block = `${contentTypeOf[output]}\r\nx-sconce-model: ${model}`;
+      if (blocks.size >= 1024) blocks.clear();
+      blocks.set(model, block);
+    }
+    return block;
+  }
+
+  failed(call: PredictCall, code: ErrorCode, message: string, cause: unknown): void {
+    if (code === "internal" || cause !== undefined) {
+      this.context.report("error", "a request failed", { model: call.model, code, error: describe(message, cause) });
+    }
+    if (code === "model_not_found" || code === "version_not_found")
+      return this.missing(call.exchange, call.model, call.version);
+    sendError(call.exchange, code, message);
+  }
+
+  /** Nothing serves this name or version: say whether it is unknown, on its way or broken. */
+  missing(exchange: Exchange, name: string, version: string): void {
+    const waiting = this.context.unready(name);
+    const entry = version === "" ? waiting[0] : waiting.find((each) => each.version === version);
+    if (entry !== undefined) return sendError(exchange, "not_ready", notServed(entry));
+    const known = this.context.handlers.find(name, "") !== undefined || waiting.length > 0;
+    if (version === "" || !known) return sendError(exchange, "model_not_found", `Model not found: ${name}`);
+    sendError(exchange, "version_not_found", `Model version: ${version} does not exist for model: ${name}`);
+  }
+
+  private unsupportedType(exchange: Exchange): void {
+    sendError(exchange, "unsupported_media_type", `Content type not supported here. Send one of: ${readableTypes}.`);
+  }
+
+  private notAcceptable(exchange: Exchange, types: string): void {
+    sendError(exchange, "not_acceptable", `None of the types in Accept can be written. Ask for one of: ${types}.`);
+  }
+}
+
+function notServed(entry: ModelEntry): string {
+  const what = `Model "${entry.name}" version ${entry.version}`;
+  if (entry.state === "failed") return `${what} failed to load: ${entry.reason ?? "the server's log has the reason"}`;
+  return `${what} is ${entry.state}${entry.phase === undefined ? "" : ` (${entry.phase})`}.`;
+}
+
+function describe(message: string, cause: unknown): string {
+  if (cause === undefined) return message;
+  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+}

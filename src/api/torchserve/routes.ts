@@ -1,0 +1,188 @@
+/**
+ * TorchServe's REST API as dialects: one for the inference port (on every HTTP thread), one for management and one for
+ * metrics (both on main). Verbs and paths are decided here, once; what they do stands in the files beside this one.
+ */
+
+import type { ModelStats } from "../../engine/engine.js";
+import type { HttpState } from "../../metrics/http-counters.js";
+import type { ModelCatalog } from "../../models/models.js";
+import { Memo } from "../../inference/negotiate.js";
+import type { Dialect, Exchange, WireErrorCode } from "../../wire.js";
+import { describeModel, listModels } from "./describe.js";
+import { errorBody, json, notAllowed, notFound, prettyJson, sendError } from "./errors.js";
+import { predictionApi } from "./openapi.js";
+import { parsePath, type Target } from "./paths.js";
+import { live, ping, ready } from "./ping.js";
+import { Predict, type PredictContext, type PredictTarget } from "./predict.js";
+
+const reading = "GET, HEAD";
+const predicting = "POST, PUT, OPTIONS";
+
+/** A path as this thread remembers it. */
+interface Known {
+  readonly target: Target;
+  predict: PredictTarget | undefined;
+}
+
+/** The inference port. */
+export class InferenceDialect implements Dialect {
+  private readonly predict: Predict;
+  private readonly paths = new Memo<Known>((path) => ({ target: parsePath(path), predict: undefined }), 4096);
+
+  private readonly state: HttpState;
+
+  constructor(context: PredictContext, state: HttpState) {
+    this.state = state;
+    this.predict = new Predict(context);
+  }
+
+  /** A handler was announced or withdrawn: what paths mean may have changed. */
+  forget(): void {
+    this.paths.clear();
+  }
+
+  head(exchange: Exchange): void {
+    const known = this.paths.get(exchange.path);
+    const target = known.target;
+    if (target.kind !== "predict") return this.other(exchange, target);
+    if (exchange.method !== "POST" && exchange.method !== "PUT")
+      return this.verb(exchange, target.name, target.version);
+    const model = (known.predict ??= this.predict.resolve(target.name, target.version));
+    if (model === undefined) return this.predict.missing(exchange, target.name, target.version);
+    this.predict.head(exchange, model);
+  }
+
+  body(exchange: Exchange, chunk: ArrayBuffer | undefined): void {
+    this.predict.body(exchange, chunk);
+  }
+  aborted(exchange: Exchange): void {
+    this.predict.aborted(exchange);
+  }
+  expired(exchange: Exchange): void {
+    this.predict.expired(exchange);
+  }
+  error(code: WireErrorCode, message: string): { readonly status: number; readonly body: string } {
+    return errorBody(code, message);
+  }
+
+  private other(exchange: Exchange, target: Target): void {
+    switch (target.kind) {
+      case "ping":
+        return onlyReading(exchange, () => reply(exchange, ping(this.state.health, this.state.draining)));
+      case "live":
+        return onlyReading(exchange, () => reply(exchange, live));
+      case "ready":
+        return onlyReading(exchange, () => reply(exchange, ready(this.state.health, this.state.draining)));
+      default:
+        return refuseTarget(exchange, target);
+    }
+  }
+
+  private verb(exchange: Exchange, name: string, version: string): void {
+    if (exchange.method !== "OPTIONS")
+      return sendError(exchange, "method_not_allowed", notAllowed, [["allow", predicting]]);
+    const known = this.predict.resolve(name, version) !== undefined;
+    if (!known) return this.predict.missing(exchange, name, version);
+    exchange.refuse(200, json, prettyJson(predictionApi(name)), [["allow", predicting]]);
+  }
+}
+
+export interface ManagementContext {
+  readonly catalog: ModelCatalog;
+  readonly stats: () => readonly ModelStats[];
+  readonly state: HttpState;
+}
+
+/** Ports whose answers are made from what main knows: nothing waits for the engine there. */
+abstract class MainDialect implements Dialect {
+  abstract head(exchange: Exchange): void;
+  body(exchange: Exchange): void {
+    sendError(exchange, "not_found", notFound);
+  }
+  aborted(): void {
+    // Nothing is under way for this client.
+  }
+  expired(exchange: Exchange): void {
+    sendError(exchange, "deadline_exceeded", "No answer in time.");
+  }
+  error(code: WireErrorCode, message: string): { readonly status: number; readonly body: string } {
+    return errorBody(code, message);
+  }
+}
+
+/** The management port: listing and describing; registering belongs here too, once it exists. */
+export class ManagementDialect extends MainDialect {
+  private readonly context: ManagementContext;
+
+  constructor(context: ManagementContext) {
+    super();
+    this.context = context;
+  }
+
+  head(exchange: Exchange): void {
+    const target = parsePath(exchange.path);
+    switch (target.kind) {
+      case "ping":
+        return onlyReading(exchange, () =>
+          reply(exchange, ping(this.context.state.health, this.context.state.draining)),
+        );
+      case "models":
+        return onlyReading(exchange, () => {
+          exchange.refuse(200, json, prettyJson(listModels(this.context.catalog.list(), exchange.query)));
+        });
+      case "model":
+        return onlyReading(exchange, () => this.model(exchange, target.name, target.version));
+      default:
+        return refuseTarget(exchange, target);
+    }
+  }
+
+  private model(exchange: Exchange, name: string, version: string): void {
+    const versions = this.context.catalog.get(name);
+    if (versions.length === 0) return sendError(exchange, "model_not_found", `Model not found: ${name}`);
+    const described = describeModel(versions, version, this.context.stats());
+    if (described !== undefined) return exchange.refuse(200, json, prettyJson(described));
+    sendError(exchange, "version_not_found", `Model version: ${version} does not exist for model: ${name}`);
+  }
+}
+
+/** The metrics port. `scrape` gives the exposition's text and its content type. */
+export class MetricsDialect extends MainDialect {
+  private readonly scrape: () => Promise<{ readonly contentType: string; readonly text: string }>;
+
+  constructor(scrape: () => Promise<{ readonly contentType: string; readonly text: string }>) {
+    super();
+    this.scrape = scrape;
+  }
+
+  head(exchange: Exchange): void {
+    const target = parsePath(exchange.path);
+    if (target.kind !== "metrics") refuseTarget(exchange, target);
+    else if (exchange.method !== "GET" && exchange.method !== "HEAD") onlyReading(exchange, () => undefined);
+  }
+
+  /** After the (empty) body: the scrape is asynchronous. */
+  override body(exchange: Exchange): void {
+    exchange.hold();
+    this.scrape()
+      .then(({ contentType, text }) => exchange.answer(200, contentType, text))
+      .catch(() => sendError(exchange, "internal", "The metrics could not be collected; the log has the reason."))
+      .finally(() => exchange.release());
+  }
+}
+
+function reply(exchange: Exchange, answer: { readonly status: number; readonly body: string }): void {
+  exchange.refuse(answer.status, json, answer.body, answer.status === 503 ? [["retry-after", "1"]] : undefined);
+}
+
+function onlyReading(exchange: Exchange, answer: () => void): void {
+  if (exchange.method === "GET" || exchange.method === "HEAD") answer();
+  else sendError(exchange, "method_not_allowed", notAllowed, [["allow", reading]]);
+}
+
+function refuseTarget(exchange: Exchange, target: Target): void {
+  if (target.kind === "bad") sendError(exchange, "bad_request", target.message);
+  else if (target.kind === "badName")
+    sendError(exchange, "model_not_found", `Model not found: ${target.name.slice(0, 128)}`);
+  else sendError(exchange, "not_found", notFound);
+}

@@ -1,0 +1,103 @@
+/**
+ * A picture in, labels with probabilities out.
+ *
+ * In: JPEG, PNG or WebP bytes whatever the content type says, or JSON holding them as base64 (a string, or an object
+ * with "data", "body" or "b64"). Out: {"label": probability, …}, the most probable first; probabilities are the softmax
+ * of the model's first output (one score per class), as TorchServe's image_classifier computes them.
+ */
+
+import { ServerError } from "../../errors.js";
+import type { HandlerSpec } from "../../types.js";
+import type { Handler, HandlerContext, OutputTensor } from "../handler.js";
+import type { PictureDecoder } from "../picture.js";
+import { readFloats } from "../tensor-read.js";
+
+export function imageClassifier(spec: HandlerSpec, context: HandlerContext, decoder: PictureDecoder): Handler {
+  const channels = spec.image?.channels ?? 3;
+  return {
+    name: "image_classifier",
+    spec,
+    pre: (body) => decoder.decode(pictureBytes(body, context.maxRequestSize), channels),
+    post: (outputs) => classes(outputs, spec),
+  };
+}
+
+/** The picture's own bytes: the body itself, or what its base64 text says. */
+export function pictureBytes(body: Uint8Array, maxBytes: number): Uint8Array {
+  const first = firstText(body);
+  if (first !== '"' && first !== "{") return body;
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString());
+  } catch (cause) {
+    throw new ServerError(
+      "bad_request",
+      "The body looks like JSON but does not parse; send picture bytes or base64 in JSON.",
+      { cause },
+    );
+  }
+  const text = base64Of(parsed);
+  if (text === undefined) {
+    throw new ServerError("bad_request", 'Expected picture bytes, a base64 JSON string, or {"data": "<base64>"}.');
+  }
+  const bytes = Buffer.from(text, "base64");
+  if (bytes.length === 0) throw new ServerError("bad_request", "The base64 text holds no bytes.");
+  if (bytes.length > maxBytes)
+    throw new ServerError("payload_too_large", "The decoded picture is over --max-request-size.");
+  return bytes;
+}
+
+function firstText(body: Uint8Array): string {
+  for (const byte of body.subarray(0, 16)) {
+    if (byte !== 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d) return String.fromCharCode(byte);
+  }
+  return "";
+}
+
+function base64Of(parsed: unknown): string | undefined {
+  if (typeof parsed === "string") return stripDataUrl(parsed);
+  if (parsed === null || typeof parsed !== "object" || Array.isArray(parsed)) return undefined;
+  const record = parsed as Readonly<Record<string, unknown>>;
+  return base64Of(record["data"] ?? record["body"] ?? record["b64"] ?? null);
+}
+
+function stripDataUrl(text: string): string {
+  const comma = text.startsWith("data:") ? text.indexOf(",") : -1;
+  return comma < 0 ? text : text.slice(comma + 1);
+}
+
+function classes(outputs: readonly OutputTensor[], spec: HandlerSpec): string {
+  const scores = outputs[0];
+  if (scores === undefined) throw new ServerError("bad_output", "image_classifier: the model returned no tensor.");
+  const probabilities = softmax(readFloats(scores));
+  return topClasses(probabilities, spec.topK, spec.labels);
+}
+
+/** Shifted by the maximum, so that large scores do not overflow. */
+export function softmax(scores: Float64Array): Float64Array {
+  let max = -Infinity;
+  for (const score of scores) if (score > max) max = score;
+  const powers = scores.map((score) => Math.exp(score - max));
+  let sum = 0;
+  for (const power of powers) sum += power;
+  return powers.map((power) => power / sum);
+}
+
+/** Written by hand because a JavaScript object would put labels that are numbers in numeric order. */
+export function topClasses(
+  probabilities: Float64Array,
+  topK: number,
+  labels: Readonly<Record<string, string>> | undefined,
+): string {
+  const order = Array.from(probabilities.keys());
+  order.sort((a, b) => (probabilities[b] as number) - (probabilities[a] as number) || a - b);
+  const lines = order.slice(0, topK).map((index) => {
+    const label = labels?.[String(index)] ?? String(index);
+    return `  ${JSON.stringify(label)}: ${number(probabilities[index] as number)}`;
+  });
+  return `{\n${lines.join(",\n")}\n}`;
+}
+
+function number(value: number): string {
+  return Number.isFinite(value) ? String(value) : `"${String(value)}"`;
+}

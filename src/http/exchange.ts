@@ -1,0 +1,328 @@
+/**
+ * The requests in flight on one HTTP thread: makes uWebSockets.js' request and response plain and abort-safe.
+ *
+ *   begin      headers are read and checked; the dialect looks at them
+ *   onData     the body arrives: one piece goes straight to the dialect, several through the body store
+ *   respond    the answer: small ones in one cork, large ones piece by piece as the reader takes them
+ *   tick       coarse clock for the limits on reading, running and writing
+ *
+ * A response object is never touched after it was answered or aborted. Thread: one table per HTTP thread.
+ */
+
+import type { HttpState } from "../metrics/http-counters.js";
+import type { BodyStore, Dialect, WireBody, WireErrorCode, WireHeaders } from "../wire.js";
+import { HeaderPass } from "./framing.js";
+import type { RawRequest, RawResponse } from "./raw.js";
+import { isLarge, startLarge, statusLine, writeLarge } from "./respond.js";
+import { Phase, Slot, type SlotOwner } from "./slot.js";
+
+export interface ExchangeLimits {
+  readonly maxRequestSize: number;
+  readonly bodyTimeoutMs: number;
+  readonly writeTimeoutMs: number;
+  readonly responseTimeoutMs: number;
+  readonly maxChunks: number;
+  /** How much of an unwanted body is read so that its connection can go on. */
+  readonly maxDiscard: number;
+}
+
+export const defaultMaxChunks = 65_536;
+export const defaultMaxDiscard = 1 << 20;
+
+/** Resolution of all time limits here. */
+const tickMs = 50;
+/** The clock stops after this many ticks without a request. */
+const idleTicks = 40;
+
+export class ExchangeTable implements SlotOwner {
+  private readonly slots: Slot[] = [];
+  private readonly free: Slot[] = [];
+  private readonly headers = new HeaderPass();
+  private timer: NodeJS.Timeout | undefined;
+  private now = 1;
+  private quiet = 0;
+  private active = 0;
+
+  private readonly dialect: Dialect;
+  private readonly store: BodyStore;
+  private readonly limits: ExchangeLimits;
+  private readonly state: HttpState;
+  private readonly onIdle: () => void;
+
+  constructor(
+    dialect: Dialect,
+    store: BodyStore,
+    limits: ExchangeLimits,
+    state: HttpState,
+    onIdle: () => void = () => undefined,
+  ) {
+    this.dialect = dialect;
+    this.store = store;
+    this.limits = limits;
+    this.state = state;
+    this.onIdle = onIdle;
+  }
+
+  /** Requests that have no complete answer yet. */
+  get inFlight(): number {
+    return this.active;
+  }
+
+  /** A request's headers have arrived. `method` in upper case. */
+  begin(res: RawResponse, req: RawRequest, method: string): void {
+    const slot = this.acquire(res);
+    const headers = this.headers;
+    headers.read(req);
+    slot.method = method;
+    slot.path = req.getUrl();
+    slot.query = method === "POST" ? "" : req.getQuery();
+    slot.contentType = headers.contentType;
+    slot.contentEncoding = headers.contentEncoding;
+    slot.accept = headers.accept;
+    slot.requestId = headers.requestId;
+    slot.contentLength = headers.contentLength;
+    slot.chunked = headers.chunked;
+    res.onAborted(slot.abortCallback);
+    if (headers.fault !== "") return this.fail(slot, "bad_framing", headers.fault);
+    if (headers.contentLength > this.limits.maxRequestSize) this.tooLarge(slot, headers.contentLength);
+    else this.dialect.head(slot);
+    if (slot.res !== undefined) res.onData(slot.dataCallback);
+  }
+
+  onData(slot: Slot, chunk: ArrayBuffer, last: boolean): void {
+    if (slot.phase === Phase.discarding) return this.discard(slot, chunk, last);
+    if (slot.phase !== Phase.reading) return;
+    if (last && slot.chunks === 0) return this.onePiece(slot, chunk);
+    slot.chunks++;
+    slot.bytes += chunk.byteLength;
+    if (slot.bytes > this.limits.maxRequestSize) this.tooLarge(slot, slot.bytes);
+    else if (slot.chunked && slot.chunks > this.limits.maxChunks) this.tooManyChunks(slot);
+    else if (chunk.byteLength > 0) {
+      if (slot.firstByte < 0) slot.firstByte = new Uint8Array(chunk, 0, 1)[0] as number;
+      this.store.bodyAppend(slot.cookie, chunk);
+    }
+    if (!last) return;
+    slot.bodyRead = true;
+    if (slot.phase === Phase.reading) this.complete(slot, undefined);
+    else if (slot.phase === Phase.discarding) this.sendPending(slot);
+  }
+
+  /** The fast path: no copy is made here. */
+  private onePiece(slot: Slot, chunk: ArrayBuffer): void {
+    slot.bodyRead = true;
+    slot.bytes = chunk.byteLength;
+    if (slot.bytes > this.limits.maxRequestSize) {
+      this.tooLarge(slot, slot.bytes);
+      return this.sendPending(slot);
+    }
+    this.complete(slot, chunk);
+  }
+
+  private complete(slot: Slot, chunk: ArrayBuffer | undefined): void {
+    slot.phase = Phase.running;
+    slot.deadline = 0;
+    if (chunk !== undefined && chunk.byteLength > 0 && slot.contentType !== "application/json") {
+      slot.firstByte = new Uint8Array(chunk, 0, 1)[0] as number;
+    }
+    this.dialect.body(slot, chunk);
+  }
+
+  private discard(slot: Slot, chunk: ArrayBuffer, last: boolean): void {
+    slot.bytes += chunk.byteLength;
+    if (last) slot.bodyRead = true;
+    if (last || slot.bytes > this.limits.maxDiscard) this.sendPending(slot);
+  }
+
+  onAborted(slot: Slot): void {
+    slot.res = undefined;
+    if (slot.phase === Phase.writing) {
+      this.state.count("writes_cut");
+      return this.finish(slot);
+    }
+    this.state.countAnswer(499);
+    if (slot.chunks > 0 && !slot.held) this.store.bodyDrop(slot.cookie);
+    slot.phase = Phase.done;
+    slot.pending = undefined;
+    this.dialect.aborted(slot);
+    this.finish(slot);
+  }
+
+  respond(slot: Slot, status: number, contentType: string, body: WireBody, headers?: WireHeaders, close = false): void {
+    const res = slot.res;
+    if (res === undefined || slot.phase === Phase.writing || slot.phase === Phase.done) return;
+    slot.status = status;
+    slot.block = contentType;
+    slot.body = body;
+    slot.extra = headers;
+    slot.close = close || this.state.draining || !slot.bodyRead;
+    this.state.countAnswer(status);
+    if (isLarge(body) && slot.method !== "HEAD") return this.respondLarge(slot, res);
+    slot.phase = Phase.done;
+    res.cork(slot.corkCallback);
+    slot.res = undefined;
+    this.finish(slot);
+  }
+
+  /** Runs inside cork: uWebSockets.js sends status, headers and body in one system call. */
+  writeSmall(slot: Slot): void {
+    const res = slot.res as RawResponse;
+    if (slot.status !== 200) res.writeStatus(statusLine(slot.status));
+    res.writeHeader("content-type", slot.block);
+    if (slot.requestId !== "") res.writeHeader("x-request-id", slot.requestId);
+    if (slot.extra !== undefined) for (const [name, value] of slot.extra) res.writeHeader(name, value);
+    if (slot.method === "HEAD") res.endWithoutBody(Buffer.byteLength(slot.body as string), slot.close);
+    else res.end(slot.body, slot.close);
+  }
+
+  private respondLarge(slot: Slot, res: RawResponse): void {
+    slot.phase = Phase.writing;
+    slot.deadline = this.deadlineIn(this.limits.writeTimeoutMs);
+    res.onWritable(slot.writableCallback);
+    if (startLarge(slot, res)) this.writtenLarge(slot);
+  }
+
+  onWritable(slot: Slot, offset: number): boolean {
+    if (slot.phase !== Phase.writing || slot.res === undefined) return true;
+    const [ok, done] = writeLarge(slot, slot.res, offset);
+    if (done) this.writtenLarge(slot);
+    return ok;
+  }
+
+  private writtenLarge(slot: Slot): void {
+    slot.res = undefined;
+    slot.phase = Phase.done;
+    this.finish(slot);
+  }
+
+  refuse(slot: Slot, status: number, contentType: string, body: WireBody, headers?: WireHeaders, close = false): void {
+    if (slot.res === undefined || slot.pending !== undefined) return;
+    const rest = slot.contentLength < 0 ? 0 : slot.contentLength - slot.bytes;
+    if (slot.bodyRead || rest > this.limits.maxDiscard)
+      return this.respond(slot, status, contentType, body, headers, close);
+    slot.phase = Phase.discarding;
+    slot.bytes = 0;
+    slot.pending = { status, contentType, body, headers, close };
+  }
+
+  private sendPending(slot: Slot): void {
+    const pending = slot.pending;
+    slot.pending = undefined;
+    if (pending !== undefined) {
+      this.respond(slot, pending.status, pending.contentType, pending.body, pending.headers, pending.close);
+    }
+  }
+
+  release(slot: Slot): void {
+    if (!slot.held) return;
+    slot.held = false;
+    if (slot.phase === Phase.done) this.recycle(slot);
+  }
+
+  deadlineIn(ms: number): number {
+    return this.now + Math.ceil(ms / tickMs) + 1;
+  }
+
+  /** Ends what is still under way; used when a drain has run out of time. Returns how many requests that cut. */
+  cutAll(): number {
+    let cut = 0;
+    for (const slot of this.slots) {
+      if (slot.res === undefined) continue;
+      cut++;
+      if (slot.phase === Phase.writing) slot.res.close();
+      else this.fail(slot, "draining", "The server stopped before the request was finished (--drain-timeout).");
+    }
+    return cut;
+  }
+
+  stop(): void {
+    clearInterval(this.timer);
+    this.timer = undefined;
+  }
+
+  private acquire(res: RawResponse): Slot {
+    let slot = this.free.pop();
+    if (slot === undefined) {
+      slot = new Slot(this.slots.length, this);
+      this.slots.push(slot);
+    }
+    slot.res = res;
+    slot.phase = Phase.reading;
+    slot.bodyRead = false;
+    slot.deadline = this.deadlineIn(this.limits.bodyTimeoutMs);
+    this.state.setInFlight(++this.active);
+    if (this.timer === undefined) this.startClock();
+    return slot;
+  }
+
+  /** The client's side is over; the slot is free once the engine has let go of it too. */
+  private finish(slot: Slot): void {
+    this.state.setInFlight(--this.active);
+    if (this.active === 0) this.onIdle();
+    slot.body = "";
+    slot.phase = Phase.done;
+    slot.deadline = 0;
+    if (!slot.held) this.recycle(slot);
+  }
+
+  private recycle(slot: Slot): void {
+    const reusable = slot.bodyRead;
+    slot.clear();
+    if (reusable) this.free.push(slot);
+    else this.replace(slot);
+  }
+
+  /** Data may still arrive for a slot that was answered early, so its cookie gets a new object. */
+  private replace(slot: Slot): void {
+    slot.phase = Phase.done;
+    const fresh = new Slot(slot.cookie, this);
+    this.slots[slot.cookie] = fresh;
+    this.free.push(fresh);
+  }
+
+  private fail(slot: Slot, code: WireErrorCode, message: string): void {
+    if (slot.chunks > 0 && !slot.held) this.store.bodyDrop(slot.cookie);
+    const { status, body } = this.dialect.error(code, message);
+    this.respond(slot, status, "application/json", body, undefined, true);
+  }
+
+  private tooLarge(slot: Slot, bytes: number): void {
+    const limit = this.limits.maxRequestSize;
+    const got = slot.contentLength >= 0 ? `${bytes}` : `at least ${bytes}`;
+    this.refuseBody(slot, `The body has ${got} bytes, more than the ${limit} that --max-request-size allows.`);
+  }
+
+  private tooManyChunks(slot: Slot): void {
+    this.refuseBody(slot, `The body came in more than ${this.limits.maxChunks} chunks: send fewer, larger ones.`);
+  }
+
+  private refuseBody(slot: Slot, message: string): void {
+    if (slot.chunks > 0) this.store.bodyDrop(slot.cookie);
+    const { status, body } = this.dialect.error("payload_too_large", message);
+    this.refuse(slot, status, "application/json", body, undefined, true);
+  }
+
+  private startClock(): void {
+    this.quiet = 0;
+    this.timer = setInterval(() => this.tick(), tickMs);
+  }
+
+  /** Exposed for tests: one step of the coarse clock. */
+  tick(): void {
+    this.now++;
+    if (this.active > 0) this.quiet = 0;
+    else if (++this.quiet > idleTicks) return this.stop();
+    if (this.active === 0) return;
+    for (const slot of this.slots) if (slot.deadline !== 0 && slot.deadline <= this.now) this.expire(slot);
+  }
+
+  private expire(slot: Slot): void {
+    slot.deadline = 0;
+    if (slot.phase === Phase.running) this.dialect.expired(slot);
+    else if (slot.phase === Phase.writing) slot.res?.close();
+    else if (slot.phase === Phase.discarding) this.sendPending(slot);
+    else if (slot.phase === Phase.reading) {
+      const seconds = this.limits.bodyTimeoutMs / 1000;
+      this.fail(slot, "request_timeout", `The body did not arrive within the ${seconds} s that --body-timeout allows.`);
+    }
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * One pass over a request's headers: collects the few that matter and refuses what leaves the body's length in doubt.
+ * The parser below takes the first of two Content-Length fields and any coding that ends in "chunked"; both are ways
+ * to smuggle a second request past a proxy, so both are refused here before the body is read.
+ * Thread: one reader per HTTP thread; its fields are overwritten by the next request.
+ */
+
+import type { RawRequest } from "./raw.js";
+
+/** Longest client request id that is echoed. */
+const maxRequestIdLength = 128;
+const visibleAscii = /^[\x21-\x7e]+$/;
+const digits = /^[0-9]{1,15}$/;
+
+/** Counts of fields; the parser itself stops at 100 or at UWS_HTTP_MAX_HEADERS_SIZE bytes. */
+export class HeaderPass {
+  contentType = "";
+  contentEncoding = "";
+  accept = "";
+  requestId = "";
+  /** -1: no Content-Length. */
+  contentLength = -1;
+  chunked = false;
+  /** Why the framing cannot be trusted; "" when it can. */
+  fault = "";
+
+  /** Made once; forEach calls it per field. */
+  private readonly each = (name: string, value: string): void => this.field(name, value);
+
+  read(request: RawRequest): void {
+    this.contentType = "";
+    this.contentEncoding = "";
+    this.accept = "";
+    this.requestId = "";
+    this.contentLength = -1;
+    this.chunked = false;
+    this.fault = "";
+    request.forEach(this.each);
+  }
+
+  /** Names arrive in lower case. Their lengths tell most of them apart before any comparison. */
+  private field(name: string, value: string): void {
+    switch (name.length) {
+      case 6:
+        if (name === "accept") this.accept = this.accept === "" ? value : `${this.accept},${value}`;
+        return;
+      case 12:
+        if (name === "content-type") this.contentType = value;
+        else if (name === "x-request-id") this.requestId = safeRequestId(value);
+        return;
+      case 14:
+        if (name === "content-length") this.length(value);
+        return;
+      case 16:
+        if (name === "content-encoding") {
+          this.contentEncoding = this.contentEncoding === "" ? value : `${this.contentEncoding},${value}`;
+        }
+        return;
+      case 17:
+        if (name === "transfer-encoding") this.coding(value);
+        return;
+      default:
+    }
+  }
+
+  private length(value: string): void {
+    if (this.contentLength >= 0) this.fault = "Two Content-Length headers: send exactly one.";
+    else if (!digits.test(value)) this.fault = "Content-Length is not a number.";
+    else this.contentLength = Number(value);
+  }
+
+  private coding(value: string): void {
+    if (this.chunked || value.toLowerCase() !== "chunked") {
+      this.fault = "Transfer-Encoding must be exactly `chunked`, once.";
+    }
+    this.chunked = true;
+    if (this.contentLength >= 0) this.fault = "Both Content-Length and Transfer-Encoding: send one of them.";
+  }
+}
+
+/** A client's id is echoed only when it is short visible ASCII; anything else is dropped, never logged or reflected. */
+export function safeRequestId(value: string): string {
+  return value.length <= maxRequestIdLength && visibleAscii.test(value) ? value : "";
+}

@@ -1,0 +1,75 @@
+/**
+ * One app that serves one dialect: routes everything into an exchange table, counts connections, ends in order.
+ * Thread: the one that made it.
+ */
+
+import type { HttpState } from "../metrics/http-counters.js";
+import type { BodyStore, Dialect } from "../wire.js";
+import { ConnectionCaps, type ConnectionLimits } from "./connections.js";
+import { type ExchangeLimits, ExchangeTable } from "./exchange.js";
+import type { Listener } from "./listener.js";
+import type { RawApp } from "./raw.js";
+
+export interface PortOptions {
+  readonly listener: Listener;
+  readonly dialect: Dialect;
+  readonly store: BodyStore;
+  readonly limits: ExchangeLimits & ConnectionLimits;
+  readonly state: HttpState;
+  /** The port connections come from, for the cap per address. */
+  readonly port: () => number;
+}
+
+/** A connection may just have sent a request when the last answer left; this long a silence ends the wait. */
+const quietMs = 150;
+const pollMs = 10;
+
+export class Port {
+  readonly app: RawApp;
+  readonly table: ExchangeTable;
+  private readonly caps: ConnectionCaps;
+  private lastBusy = 0;
+
+  constructor(options: PortOptions) {
+    const { listener, dialect, store, limits, state, port } = options;
+    this.table = new ExchangeTable(dialect, store, limits, state, () => (this.lastBusy = performance.now()));
+    this.caps = new ConnectionCaps(limits, state, port);
+    this.app = listener.createApp();
+    this.caps.attach(this.app);
+    this.app.post("/*", (res, req) => this.table.begin(res, req, "POST"));
+    this.app.any("/*", (res, req) => this.table.begin(res, req, req.getCaseSensitiveMethod()));
+  }
+
+  /**
+   * Waits until every request was answered and every connection is closed or silent, then closes the app. The listen
+   * socket must be closed already. Resolves with the number of requests that `timeoutMs` cut.
+   */
+  async drain(timeoutMs: number): Promise<number> {
+    const end = performance.now() + timeoutMs;
+    this.lastBusy = performance.now();
+    while (performance.now() < end && !this.isQuiet()) await pause(pollMs);
+    const cut = this.table.inFlight === 0 ? 0 : this.table.cutAll();
+    // What was cut was answered: let the bytes leave before the connections close.
+    if (cut > 0) await pause(quietMs);
+    this.close();
+    return cut;
+  }
+
+  close(): void {
+    this.table.stop();
+    this.app.close();
+  }
+
+  private isQuiet(): boolean {
+    if (this.table.inFlight > 0) return false;
+    return this.caps.connections === 0 ? this.silentFor(2 * pollMs) : this.silentFor(quietMs);
+  }
+
+  private silentFor(ms: number): boolean {
+    return performance.now() - this.lastBusy >= ms;
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,34 @@
+/** The part of uWebSockets.js that `exchange` uses, as plain interfaces, so that only `listener` imports the package. */
+
+export interface RawResponse {
+  writeStatus(status: string): RawResponse;
+  writeHeader(key: string, value: string): RawResponse;
+  end(body?: string | ArrayBuffer | Uint8Array, closeConnection?: boolean): RawResponse;
+  endWithoutBody(length?: number, closeConnection?: boolean): RawResponse;
+  tryEnd(body: ArrayBuffer | Uint8Array, total: number): [ok: boolean, done: boolean];
+  getWriteOffset(): number;
+  onWritable(handler: (offset: number) => boolean): RawResponse;
+  onAborted(handler: () => void): RawResponse;
+  onData(handler: (chunk: ArrayBuffer, last: boolean) => void): RawResponse;
+  cork(write: () => void): RawResponse;
+  close(): RawResponse;
+  getRemoteAddress(): ArrayBuffer;
+}
+
+export interface RawRequest {
+  getUrl(): string;
+  getQuery(): string;
+  getCaseSensitiveMethod(): string;
+  forEach(each: (name: string, value: string) => void): void;
+}
+
+/** One listening or adopting app. */
+export interface RawApp {
+  any(pattern: string, handler: (res: RawResponse, req: RawRequest) => void): RawApp;
+  post(pattern: string, handler: (res: RawResponse, req: RawRequest) => void): RawApp;
+  filter(handler: (res: RawResponse, change: number) => void): RawApp;
+  listen(host: string, port: number, options: number, done: (socket: unknown) => void): RawApp;
+  getDescriptor(): unknown;
+  addChildAppDescriptor(descriptor: unknown): RawApp;
+  close(): RawApp;
+}

@@ -1,0 +1,51 @@
+/** Writing answers: status lines, and large bodies piece by piece. Thread: the HTTP thread that owns the slot. */
+
+import { STATUS_CODES } from "node:http";
+import type { WireBody } from "../wire.js";
+import type { RawResponse } from "./raw.js";
+import type { Slot } from "./slot.js";
+
+/** Bodies above this many bytes are handed over as the reader takes them, under the write timeout. */
+export const largeBody = 64 * 1024;
+
+const lines = new Map(Object.entries(STATUS_CODES).map(([code, words]) => [Number(code), `${code} ${words}`]));
+lines.set(499, "499 Client Closed Request");
+
+/** "404 Not Found". */
+export function statusLine(status: number): string {
+  return lines.get(status) ?? `${status} `;
+}
+
+/** Text counts characters: server-made text is ASCII or small. */
+export function isLarge(body: WireBody): boolean {
+  return (typeof body === "string" ? body.length : body.byteLength) > largeBody;
+}
+
+/** Writes the head and as much of the body as the socket takes. True when all is written. */
+export function startLarge(slot: Slot, res: RawResponse): boolean {
+  const bytes = asBytes(slot.body);
+  slot.body = bytes;
+  let finished = false;
+  res.cork(() => {
+    if (slot.status !== 200) res.writeStatus(statusLine(slot.status));
+    res.writeHeader("content-type", slot.block);
+    if (slot.requestId !== "") res.writeHeader("x-request-id", slot.requestId);
+    if (slot.extra !== undefined) for (const [name, value] of slot.extra) res.writeHeader(name, value);
+    if (slot.close) res.writeHeader("connection", "close");
+    slot.bodyBase = res.getWriteOffset();
+    const [, done] = res.tryEnd(bytes, bytes.byteLength);
+    finished = done;
+  });
+  return finished;
+}
+
+/** Goes on where the socket stopped. */
+export function writeLarge(slot: Slot, res: RawResponse, offset: number): [ok: boolean, done: boolean] {
+  const bytes = slot.body as Uint8Array;
+  return res.tryEnd(bytes.subarray(offset - slot.bodyBase), bytes.byteLength);
+}
+
+function asBytes(body: WireBody): Uint8Array {
+  if (typeof body === "string") return Buffer.from(body);
+  return body instanceof Uint8Array ? body : new Uint8Array(body);
+}

@@ -1,0 +1,121 @@
+/**
+ * One request in flight: its plain data, and the callbacks uWebSockets.js needs, bound once when the slot is made.
+ * Slots are reused; a slot that was answered before its body had been read is not (its callback may still be called).
+ * Thread: the HTTP thread that owns the table.
+ */
+
+import type { Exchange, WireBody, WireHeaders } from "../wire.js";
+import type { RawResponse } from "./raw.js";
+
+/** Where a request stands. */
+export const Phase = { free: 0, reading: 1, discarding: 2, running: 3, writing: 4, done: 5 } as const;
+export type Phase = (typeof Phase)[keyof typeof Phase];
+
+export interface Answer {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: WireBody;
+  readonly headers: WireHeaders | undefined;
+  readonly close: boolean;
+}
+
+/** What a slot asks of its table. */
+export interface SlotOwner {
+  onData(slot: Slot, chunk: ArrayBuffer, last: boolean): void;
+  onAborted(slot: Slot): void;
+  onWritable(slot: Slot, offset: number): boolean;
+  writeSmall(slot: Slot): void;
+  respond(
+    slot: Slot,
+    status: number,
+    contentType: string,
+    body: WireBody,
+    headers?: WireHeaders,
+    close?: boolean,
+  ): void;
+  refuse(slot: Slot, status: number, contentType: string, body: WireBody, headers?: WireHeaders, close?: boolean): void;
+  release(slot: Slot): void;
+  deadlineIn(ms: number): number;
+}
+
+export class Slot implements Exchange {
+  method = "";
+  path = "";
+  query = "";
+  contentType = "";
+  contentEncoding = "";
+  accept = "";
+  requestId = "";
+  firstByte = -1;
+  attachment: unknown = undefined;
+
+  /** Undefined once answered or aborted: nothing may touch the response then. */
+  res: RawResponse | undefined = undefined;
+  phase: Phase = Phase.free;
+  /** The table's tick at which the phase is over; 0: none. */
+  deadline = 0;
+  held = false;
+  /** The body was read to its end, so the connection can carry another request. */
+  bodyRead = false;
+  contentLength = -1;
+  chunked = false;
+  chunks = 0;
+  bytes = 0;
+  pending: Answer | undefined = undefined;
+
+  // The answer being written by `writeSmall`.
+  status = 200;
+  block = "";
+  body: WireBody = "";
+  extra: WireHeaders | undefined = undefined;
+  close = false;
+  /** Where the body starts in uWebSockets.js' count of written bytes, for large answers. */
+  bodyBase = 0;
+
+  readonly dataCallback: (chunk: ArrayBuffer, last: boolean) => void;
+  readonly abortCallback: () => void;
+  readonly corkCallback: () => void;
+  readonly writableCallback: (offset: number) => boolean;
+
+  readonly cookie: number;
+  private readonly owner: SlotOwner;
+
+  constructor(cookie: number, owner: SlotOwner) {
+    this.cookie = cookie;
+    this.owner = owner;
+    this.dataCallback = (chunk, last) => owner.onData(this, chunk, last);
+    this.abortCallback = () => owner.onAborted(this);
+    this.corkCallback = () => owner.writeSmall(this);
+    this.writableCallback = (offset) => owner.onWritable(this, offset);
+  }
+
+  expireAfter(ms: number): void {
+    this.deadline = this.owner.deadlineIn(ms);
+  }
+  hold(): void {
+    this.held = true;
+  }
+  release(): void {
+    this.owner.release(this);
+  }
+  answer(status: number, contentType: string, body: WireBody, headers?: WireHeaders, close?: boolean): void {
+    this.owner.respond(this, status, contentType, body, headers, close);
+  }
+  refuse(status: number, contentType: string, body: WireBody, headers?: WireHeaders, close?: boolean): void {
+    this.owner.refuse(this, status, contentType, body, headers, close);
+  }
+
+  /** Forgets the request; what belongs to the slot itself stays. */
+  clear(): void {
+    this.res = undefined;
+    this.phase = Phase.free;
+    this.deadline = 0;
+    this.held = false;
+    this.pending = undefined;
+    this.body = "";
+    this.extra = undefined;
+    this.firstByte = -1;
+    this.chunks = 0;
+    this.bytes = 0;
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * The order of one request: admit → handler.pre → engine → handler.post → answer.
+ *
+ *   run(call, bytes)    the body as one piece of memory (read during the call only, unless the handler has a pre step)
+ *   runGathered(call)   the body is in the channel's own memory
+ *
+ * Requests of models without hooks make no promise and no closure here. Those that complete inline do so at the end of
+ * the event loop's turn (`flush`), together with everything else that arrived in it.
+ * Thread: one pipeline and one channel per HTTP thread.
+ */
+
+import {
+  type Channel,
+  type CompletionSink,
+  type Engine,
+  INLINE,
+  OutputFormat,
+  type TensorOut,
+} from "../engine/engine.js";
+import { nativeErrorCode, ServerError } from "../errors.js";
+import type { OutputTensor } from "../handlers/handler.js";
+import type { Call } from "./call.js";
+
+/** As in native/core/status.h: the request was answered. */
+const okCode = 0;
+
+export class Pipeline {
+  readonly channel: Channel;
+  /** By cookie: what the engine works on. */
+  private readonly inEngine: (Call | undefined)[] = [];
+  private flushing = false;
+  private closed = false;
+  private readonly sink: CompletionSink = (cookie, code, model, body, tensors) =>
+    this.completed(cookie, code, model, body, tensors);
+  private readonly flush = (): void => {
+    this.flushing = false;
+    if (!this.closed) this.channel.flush(this.sink);
+  };
+
+  constructor(engine: Engine) {
+    this.channel = engine.openChannel(() => {
+      if (!this.closed) this.channel.drain(this.sink);
+    });
+  }
+
+  run(call: Call, body: ArrayBuffer | Uint8Array): void {
+    if (call.handler.pre !== undefined) {
+      void this.runWithPre(call, body instanceof Uint8Array ? body.slice() : new Uint8Array(body.slice(0)));
+      return;
+    }
+    const { cookie, nameId, version, input, timeoutMs } = call;
+    this.submitted(call, this.channel.infer(cookie, nameId, version, body, input, engineOutput(call), timeoutMs));
+  }
+
+  runGathered(call: Call): void {
+    if (call.handler.pre !== undefined) {
+      void this.runWithPre(call, new Uint8Array(this.channel.bodyTake(call.cookie)));
+      return;
+    }
+    const { cookie, nameId, version, input, timeoutMs } = call;
+    const how = this.channel.inferBody(cookie, nameId, version, input, engineOutput(call), timeoutMs);
+    if (how < 0) this.channel.bodyDrop(cookie);
+    this.submitted(call, how);
+  }
+
+  /** The client is gone or was told 504: the engine drops the request when it gets to it. */
+  cancel(call: Call): void {
+    if (this.inEngine[call.cookie] === call) this.channel.cancel(call.cookie);
+  }
+
+  close(): void {
+    this.closed = true;
+    this.channel.close();
+  }
+
+  /** Holds the call while the hook works, so that its cookie is not given away in between. */
+  private async runWithPre(call: Call, body: Uint8Array): Promise<void> {
+    call.held();
+    try {
+      const pixels = await call.handler.pre?.(body);
+      if (pixels === undefined || call.over || this.closed) return call.released();
+      const { data, width, height, channels } = pixels;
+      const { cookie, nameId, version, timeoutMs } = call;
+      const output = engineOutput(call);
+      const submitted = this.channel.inferImage(
+        cookie,
+        nameId,
+        version,
+        data,
+        width,
+        height,
+        channels,
+        output,
+        timeoutMs,
+      );
+      this.submitted(call, submitted);
+    } catch (error) {
+      this.raised(call, error);
+      call.released();
+    }
+  }
+
+  private submitted(call: Call, how: number): void {
+    if (how < 0) {
+      call.fail(nativeErrorCode(-how), this.channel.lastError());
+      call.released();
+      return;
+    }
+    this.inEngine[call.cookie] = call;
+    call.held();
+    if (how === INLINE && !this.flushing) {
+      this.flushing = true;
+      setImmediate(this.flush);
+    }
+  }
+
+  private completed(
+    cookie: number,
+    code: number,
+    model: string,
+    body: string | ArrayBuffer,
+    tensors: readonly TensorOut[] | undefined,
+  ): void {
+    const call = this.inEngine[cookie];
+    if (call === undefined) return;
+    this.inEngine[cookie] = undefined;
+    if (!call.over) this.finish(call, code, model, body, tensors);
+    call.released();
+  }
+
+  private finish(
+    call: Call,
+    code: number,
+    model: string,
+    body: string | ArrayBuffer,
+    tensors: readonly TensorOut[] | undefined,
+  ): void {
+    if (code !== okCode) return call.fail(nativeErrorCode(code), typeof body === "string" ? body : text(body));
+    const post = call.handler.post;
+    if (post === undefined) return call.answer(model, body, call.output);
+    try {
+      call.answer(model, post(outputsOf(body, tensors)), OutputFormat.json);
+    } catch (error) {
+      this.raised(call, error);
+    }
+  }
+
+  private raised(call: Call, error: unknown): void {
+    if (error instanceof ServerError) call.fail(error.code, error.message, error.cause);
+    else call.fail("internal", "The handler failed; the server's log has the reason.", error);
+  }
+}
+
+function engineOutput(call: Call): OutputFormat {
+  return call.handler.post === undefined ? call.output : OutputFormat.tensors;
+}
+
+function outputsOf(body: string | ArrayBuffer, tensors: readonly TensorOut[] | undefined): OutputTensor[] {
+  if (typeof body === "string" || tensors === undefined) {
+    throw new ServerError("internal", "The engine gave no tensors to a handler that asked for them.");
+  }
+  return tensors.map(({ dtype, shape, offset, bytes }) => ({
+    dtype,
+    shape,
+    data: new Uint8Array(body, offset, bytes),
+  }));
+}
+
+function text(bytes: ArrayBuffer): string {
+  return Buffer.from(bytes).toString();
+}
