@@ -58,7 +58,8 @@ export interface Dialect {
   error(code: WireErrorCode, message: string): { readonly status: number; readonly body: string };
 }
 
-export type WireErrorCode = "bad_framing" | "payload_too_large" | "request_timeout" | "internal" | "draining";
+export type WireErrorCode =
+  "bad_framing" | "payload_too_large" | "request_timeout" | "internal" | "out_of_memory" | "draining";
 
 /** Where bodies that come in pieces are gathered; `Channel` of the engine's interface is one. */
 export interface BodyStore {

@@ -51,7 +51,8 @@ export class ConnectionCaps {
     this.state.count("connections_opened");
     const total = this.state.addConnections(1);
     if (total > this.limits.maxConnections) this.refuse(res, "refused_total");
-    else if (total > this.limits.maxConnectionsPerAddress && this.addressIsFull(res)) this.refuse(res, "refused_address");
+    else if (total > this.limits.maxConnectionsPerAddress && this.addressIsFull(res))
+      this.refuse(res, "refused_address");
   }
 
   private closed(): void {
@@ -80,7 +81,11 @@ export class ConnectionCaps {
 
 /** Hexadecimal; an IPv4 address mapped into IPv6 is the IPv4 address. */
 export function addressKey(bytes: Uint8Array): string {
-  const mapped = bytes.length === 16 && bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 0xff && bytes[11] === 0xff;
+  const mapped =
+    bytes.length === 16 &&
+    bytes.subarray(0, 10).every((byte) => byte === 0) &&
+    bytes[10] === 0xff &&
+    bytes[11] === 0xff;
   return Buffer.from(mapped ? bytes.subarray(12) : bytes).toString("hex");
 }
 

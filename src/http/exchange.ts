@@ -99,12 +99,20 @@ export class ExchangeTable implements SlotOwner {
     else if (slot.chunked && slot.chunks > this.limits.maxChunks) this.tooManyChunks(slot);
     else if (chunk.byteLength > 0) {
       if (slot.firstByte < 0) slot.firstByte = new Uint8Array(chunk, 0, 1)[0] as number;
-      this.store.bodyAppend(slot.cookie, chunk);
+      this.append(slot, chunk);
     }
     if (!last) return;
     slot.bodyRead = true;
     if (slot.phase === Phase.reading) this.complete(slot, undefined);
     else if (slot.phase === Phase.discarding) this.sendPending(slot);
+  }
+
+  private append(slot: Slot, chunk: ArrayBuffer): void {
+    try {
+      this.store.bodyAppend(slot.cookie, chunk);
+    } catch (error) {
+      this.fail(slot, "out_of_memory", error instanceof Error ? error.message : "No memory for the body.");
+    }
   }
 
   /** The fast path: no copy is made here. */

@@ -51,7 +51,12 @@ function listen(uws: UwsModule, app: RawApp, host: string, port: number): Promis
   return new Promise((resolve, reject) => {
     app.listen(host, port, uws.LIBUS_LISTEN_EXCLUSIVE_PORT ?? exclusivePort, (socket) => {
       if (!socket) {
-        reject(new ServerError("conflict", `Cannot listen on ${host}:${port}: the port is taken, not allowed, or the address is not this machine's.`));
+        reject(
+          new ServerError(
+            "conflict",
+            `Cannot listen on ${host}:${port}: the port is taken, not allowed, or the address is not this machine's.`,
+          ),
+        );
         return;
       }
       let open = true;

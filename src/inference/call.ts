@@ -4,24 +4,34 @@ import type { InputFormat, OutputFormat } from "../engine/engine.js";
 import type { ErrorCode } from "../errors.js";
 import type { Handler } from "../handlers/handler.js";
 
+export { InputFormat, OutputFormat } from "../engine/engine.js";
+
+/** A model as a client names it, resolved on this thread; worth keeping with the path that named it. */
+export interface Route {
+  readonly name: string;
+  /** "": the default version, whichever it is when the request is routed. */
+  readonly version: string;
+  /** The engine's number for the name. */
+  readonly nameId: number;
+  readonly handler: Handler;
+  /** 0: none. */
+  readonly timeoutMs: number;
+}
+
 export interface Call {
   /** Unique among the calls in flight on this thread; names the call (and its gathered body) in the engine. */
   readonly cookie: number;
-  readonly nameId: number;
-  readonly model: string;
-  /** "": the default version. */
-  readonly version: string;
-  readonly handler: Handler;
+  readonly route: Route;
   readonly input: InputFormat;
   readonly output: OutputFormat;
-  readonly timeoutMs: number;
   /** Set by the dialect when the client went away or was answered 504; asynchronous steps stop when they see it. */
   readonly over: boolean;
 
   /** The engine has the cookie until `released`. */
   held(): void;
   released(): void;
-  /** The answer: `model` is "name/version"; `text` is true when a handler made JSON of it. */
+  /** The answer: `model` is "name/version" of the version that gave it. */
   answer(model: string, body: string | ArrayBuffer, output: OutputFormat): void;
+  /** `cause` is only logged. */
   fail(code: ErrorCode, message: string, cause?: unknown): void;
 }

@@ -19,7 +19,8 @@ import {
 } from "../engine/engine.js";
 import { nativeErrorCode, ServerError } from "../errors.js";
 import type { OutputTensor } from "../handlers/handler.js";
-import type { Call } from "./call.js";
+import type { HandlerRegistry } from "../handlers/registry.js";
+import type { Call, Route } from "./call.js";
 
 /** As in native/core/status.h: the request was answered. */
 const okCode = 0;
@@ -37,27 +38,45 @@ export class Pipeline {
     if (!this.closed) this.channel.flush(this.sink);
   };
 
-  constructor(engine: Engine) {
+  private readonly handlers: HandlerRegistry;
+
+  constructor(engine: Engine, handlers: HandlerRegistry) {
+    this.handlers = handlers;
     this.channel = engine.openChannel(() => {
       if (!this.closed) this.channel.drain(this.sink);
     });
   }
 
+  /** What a name and version mean on this thread; undefined when none was announced or ever served. */
+  route(name: string, version: string): Route | undefined {
+    const known = this.handlers.find(name, version) ?? this.handlers.find(name, "");
+    const nameId = known === undefined ? -1 : this.channel.nameId(name);
+    if (nameId < 0 || known === undefined) return undefined;
+    return { name, version, nameId, handler: known.handler, timeoutMs: known.responseTimeoutMs };
+  }
+
+  /** Whether any version of this name was announced. */
+  knows(name: string): boolean {
+    return this.handlers.find(name, "") !== undefined;
+  }
+
   run(call: Call, body: ArrayBuffer | Uint8Array): void {
-    if (call.handler.pre !== undefined) {
+    if (call.route.handler.pre !== undefined) {
       void this.runWithPre(call, body instanceof Uint8Array ? body.slice() : new Uint8Array(body.slice(0)));
       return;
     }
-    const { cookie, nameId, version, input, timeoutMs } = call;
+    const { nameId, version, timeoutMs } = call.route;
+    const { cookie, input } = call;
     this.submitted(call, this.channel.infer(cookie, nameId, version, body, input, engineOutput(call), timeoutMs));
   }
 
   runGathered(call: Call): void {
-    if (call.handler.pre !== undefined) {
+    if (call.route.handler.pre !== undefined) {
       void this.runWithPre(call, new Uint8Array(this.channel.bodyTake(call.cookie)));
       return;
     }
-    const { cookie, nameId, version, input, timeoutMs } = call;
+    const { nameId, version, timeoutMs } = call.route;
+    const { cookie, input } = call;
     const how = this.channel.inferBody(cookie, nameId, version, input, engineOutput(call), timeoutMs);
     if (how < 0) this.channel.bodyDrop(cookie);
     this.submitted(call, how);
@@ -77,10 +96,11 @@ export class Pipeline {
   private async runWithPre(call: Call, body: Uint8Array): Promise<void> {
     call.held();
     try {
-      const pixels = await call.handler.pre?.(body);
+      const pixels = await call.route.handler.pre?.(body);
       if (pixels === undefined || call.over || this.closed) return call.released();
       const { data, width, height, channels } = pixels;
-      const { cookie, nameId, version, timeoutMs } = call;
+      const { nameId, version, timeoutMs } = call.route;
+      const cookie = call.cookie;
       const output = engineOutput(call);
       const submitted = this.channel.inferImage(
         cookie,
@@ -136,7 +156,7 @@ export class Pipeline {
     tensors: readonly TensorOut[] | undefined,
   ): void {
     if (code !== okCode) return call.fail(nativeErrorCode(code), typeof body === "string" ? body : text(body));
-    const post = call.handler.post;
+    const post = call.route.handler.post;
     if (post === undefined) return call.answer(model, body, call.output);
     try {
       call.answer(model, post(outputsOf(body, tensors)), OutputFormat.json);
@@ -152,7 +172,7 @@ export class Pipeline {
 }
 
 function engineOutput(call: Call): OutputFormat {
-  return call.handler.post === undefined ? call.output : OutputFormat.tensors;
+  return call.route.handler.post === undefined ? call.output : OutputFormat.tensors;
 }
 
 function outputsOf(body: string | ArrayBuffer, tensors: readonly TensorOut[] | undefined): OutputTensor[] {

@@ -1,7 +1,15 @@
 /** `GET /models` and `GET /models/{m}[/{v}|/all]`, with TorchServe's fields and, under `sconce`, what it has no words for. */
 
-import type { ModelStats } from "../../engine/engine.js";
 import type { ModelEntry } from "../../models/models.js";
+
+/** What describe shows of the engine's counters. */
+export interface ServingStats {
+  readonly name: string;
+  readonly version: string;
+  readonly queueDepth: number;
+  readonly executor: string;
+  readonly executorReason: string;
+}
 
 /** TorchServe's page size, and the most it gives. */
 const maxPage = 100;
@@ -34,7 +42,7 @@ function wholeNumber(text: string | null, otherwise: number): number {
 export function describeModel(
   versions: readonly ModelEntry[],
   version: string,
-  stats: readonly ModelStats[],
+  stats: readonly ServingStats[],
 ): unknown[] | undefined {
   const chosen = choose(versions, version);
   if (chosen.length === 0) return undefined;
@@ -53,7 +61,7 @@ function choose(versions: readonly ModelEntry[], version: string): readonly Mode
   return only === undefined ? [] : [only];
 }
 
-function describeEntry(entry: ModelEntry, stats: ModelStats | undefined): unknown {
+function describeEntry(entry: ModelEntry, stats: ServingStats | undefined): unknown {
   const { spec, report } = entry;
   const instances = spec?.instances ?? 0;
   return {
@@ -98,7 +106,7 @@ function workerStatus(state: ModelEntry["state"]): "READY" | "UNLOADING" {
   return state === "ready" ? "READY" : "UNLOADING";
 }
 
-function ownFields(entry: ModelEntry, stats: ModelStats | undefined): unknown {
+function ownFields(entry: ModelEntry, stats: ServingStats | undefined): unknown {
   const { spec, report } = entry;
   return {
     state: entry.state,

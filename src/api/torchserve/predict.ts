@@ -3,11 +3,8 @@
  * Thread: one per HTTP thread. Each exchange slot keeps its PredictCall, so a request allocates none.
  */
 
-import { InputFormat, OutputFormat } from "../../engine/engine.js";
 import { type ErrorCode, ServerError } from "../../errors.js";
-import type { Handler } from "../../handlers/handler.js";
-import type { HandlerRegistry } from "../../handlers/registry.js";
-import type { Call } from "../../inference/call.js";
+import { type Call, InputFormat, OutputFormat, type Route } from "../../inference/call.js";
 import { encodingOf, inflateBody, type InflateLimits } from "../../inference/inflate.js";
 import {
   contentTypeOf,
@@ -29,29 +26,15 @@ export type Report = (level: "warn" | "error", message: string, fields: Readonly
 
 export interface PredictContext extends InflateLimits {
   readonly pipeline: Pipeline;
-  readonly handlers: HandlerRegistry;
   /** Registered versions of a name that are not being served: loading, failed, unloading. */
   readonly unready: (name: string) => readonly ModelEntry[];
   readonly report: Report;
 }
 
-/** A model as a path named it; kept with the path, so that a known path costs one map look-up. */
-export interface PredictTarget {
-  readonly name: string;
-  readonly version: string;
-  readonly nameId: number;
-  readonly handler: Handler;
-  readonly timeoutMs: number;
-}
-
 export class PredictCall implements Call {
-  nameId = -1;
-  model = "";
-  version = "";
-  handler!: Handler;
+  route!: Route;
   input: InputFormat = InputFormat.json;
   output: OutputFormat = OutputFormat.json;
-  timeoutMs = 0;
   over = false;
   how: Exclude<ReadAs, "unsupported"> = "json";
   readonly cookie: number;
@@ -90,18 +73,10 @@ export class Predict {
     this.context = context;
   }
 
-  /** What a path's model is on this thread now; undefined when no version of it was ever served. */
-  resolve(name: string, version: string): PredictTarget | undefined {
-    const nameId = this.context.pipeline.channel.nameId(name);
-    const known = this.context.handlers.find(name, version) ?? this.context.handlers.find(name, "");
-    if (nameId < 0 || known === undefined) return undefined;
-    return { name, version, nameId, handler: known.handler, timeoutMs: known.responseTimeoutMs };
-  }
-
   /** Headers are read: everything that can be refused without the body is. */
-  head(exchange: Exchange, target: PredictTarget): void {
+  head(exchange: Exchange, route: Route): void {
     const how = this.read.get(exchange.contentType);
-    const picture = target.handler.pre !== undefined;
+    const picture = route.handler.pre !== undefined;
     if (how === "unsupported" && (!picture || exchange.contentType.toLowerCase().startsWith("multipart/"))) {
       return this.unsupportedType(exchange);
     }
@@ -113,19 +88,15 @@ export class Predict {
       );
     }
     const output = this.accepted.get(exchange.accept);
-    if (output === -1 || (target.handler.post !== undefined && output !== OutputFormat.json)) {
+    if (output === -1 || (route.handler.post !== undefined && output !== OutputFormat.json)) {
       return this.notAcceptable(exchange, output === -1 ? writableTypes : json);
     }
-    this.start(exchange, target, how === "unsupported" ? "raw" : how, output);
+    this.start(exchange, route, how === "unsupported" ? "raw" : how, output);
   }
 
-  private start(exchange: Exchange, target: PredictTarget, how: PredictCall["how"], output: OutputFormat): void {
+  private start(exchange: Exchange, route: Route, how: PredictCall["how"], output: OutputFormat): void {
     const call = (exchange.attachment ??= new PredictCall(exchange, this)) as PredictCall;
-    call.nameId = target.nameId;
-    call.model = target.name;
-    call.version = target.version;
-    call.handler = target.handler;
-    call.timeoutMs = target.timeoutMs;
+    call.route = route;
     call.output = output;
     call.how = how;
     call.over = false;
@@ -134,7 +105,7 @@ export class Predict {
   body(exchange: Exchange, chunk: ArrayBuffer | undefined): void {
     const call = exchange.attachment as PredictCall;
     call.input = inputFormat(call.how, exchange.firstByte);
-    if (call.timeoutMs > 0) exchange.expireAfter(call.timeoutMs);
+    if (call.route.timeoutMs > 0) exchange.expireAfter(call.route.timeoutMs);
     if (exchange.contentEncoding !== "") {
       const encoding = encodingOf(exchange.contentEncoding);
       if (encoding === "gzip" || encoding === "deflate") return void this.inflate(call, chunk, encoding);
@@ -169,11 +140,11 @@ export class Predict {
 
   expired(exchange: Exchange): void {
     const call = exchange.attachment as PredictCall;
-    const seconds = call.timeoutMs / 1000;
+    const seconds = call.route.timeoutMs / 1000;
     sendError(
       exchange,
       "deadline_exceeded",
-      `Model "${call.model}" gave no answer within ${seconds} s (--response-timeout or the model's responseTimeout).`,
+      `Model "${call.route.name}" gave no answer within ${seconds} s (--response-timeout or the model's responseTimeout).`,
     );
     this.end(call);
   }
@@ -198,10 +169,14 @@ export class Predict {
 
   failed(call: PredictCall, code: ErrorCode, message: string, cause: unknown): void {
     if (code === "internal" || cause !== undefined) {
-      this.context.report("error", "a request failed", { model: call.model, code, error: describe(message, cause) });
+      this.context.report("error", "a request failed", {
+        model: call.route.name,
+        code,
+        error: describe(message, cause),
+      });
     }
     if (code === "model_not_found" || code === "version_not_found")
-      return this.missing(call.exchange, call.model, call.version);
+      return this.missing(call.exchange, call.route.name, call.route.version);
     sendError(call.exchange, code, message);
   }
 
@@ -210,7 +185,7 @@ export class Predict {
     const waiting = this.context.unready(name);
     const entry = version === "" ? waiting[0] : waiting.find((each) => each.version === version);
     if (entry !== undefined) return sendError(exchange, "not_ready", notServed(entry));
-    const known = this.context.handlers.find(name, "") !== undefined || waiting.length > 0;
+    const known = this.context.pipeline.knows(name) || waiting.length > 0;
     if (version === "" || !known) return sendError(exchange, "model_not_found", `Model not found: ${name}`);
     sendError(exchange, "version_not_found", `Model version: ${version} does not exist for model: ${name}`);
   }

@@ -3,17 +3,18 @@
  * metrics (both on main). Verbs and paths are decided here, once; what they do stands in the files beside this one.
  */
 
-import type { ModelStats } from "../../engine/engine.js";
 import type { HttpState } from "../../metrics/http-counters.js";
 import type { ModelCatalog } from "../../models/models.js";
+import type { Route } from "../../inference/call.js";
+import type { Pipeline } from "../../inference/pipeline.js";
 import { Memo } from "../../inference/negotiate.js";
 import type { Dialect, Exchange, WireErrorCode } from "../../wire.js";
-import { describeModel, listModels } from "./describe.js";
+import { describeModel, listModels, type ServingStats } from "./describe.js";
 import { errorBody, json, notAllowed, notFound, prettyJson, sendError } from "./errors.js";
 import { predictionApi } from "./openapi.js";
 import { parsePath, type Target } from "./paths.js";
 import { live, ping, ready } from "./ping.js";
-import { Predict, type PredictContext, type PredictTarget } from "./predict.js";
+import { Predict, type PredictContext } from "./predict.js";
 
 const reading = "GET, HEAD";
 const predicting = "POST, PUT, OPTIONS";
@@ -21,19 +22,21 @@ const predicting = "POST, PUT, OPTIONS";
 /** A path as this thread remembers it. */
 interface Known {
   readonly target: Target;
-  predict: PredictTarget | undefined;
+  route: Route | undefined;
 }
 
 /** The inference port. */
 export class InferenceDialect implements Dialect {
   private readonly predict: Predict;
-  private readonly paths = new Memo<Known>((path) => ({ target: parsePath(path), predict: undefined }), 4096);
+  private readonly pipeline: Pipeline;
+  private readonly paths = new Memo<Known>((path) => ({ target: parsePath(path), route: undefined }), 4096);
 
   private readonly state: HttpState;
 
   constructor(context: PredictContext, state: HttpState) {
     this.state = state;
     this.predict = new Predict(context);
+    this.pipeline = context.pipeline;
   }
 
   /** A handler was announced or withdrawn: what paths mean may have changed. */
@@ -47,7 +50,7 @@ export class InferenceDialect implements Dialect {
     if (target.kind !== "predict") return this.other(exchange, target);
     if (exchange.method !== "POST" && exchange.method !== "PUT")
       return this.verb(exchange, target.name, target.version);
-    const model = (known.predict ??= this.predict.resolve(target.name, target.version));
+    const model = (known.route ??= this.pipeline.route(target.name, target.version));
     if (model === undefined) return this.predict.missing(exchange, target.name, target.version);
     this.predict.head(exchange, model);
   }
@@ -81,7 +84,7 @@ export class InferenceDialect implements Dialect {
   private verb(exchange: Exchange, name: string, version: string): void {
     if (exchange.method !== "OPTIONS")
       return sendError(exchange, "method_not_allowed", notAllowed, [["allow", predicting]]);
-    const known = this.predict.resolve(name, version) !== undefined;
+    const known = this.pipeline.route(name, version) !== undefined;
     if (!known) return this.predict.missing(exchange, name, version);
     exchange.refuse(200, json, prettyJson(predictionApi(name)), [["allow", predicting]]);
   }
@@ -89,7 +92,7 @@ export class InferenceDialect implements Dialect {
 
 export interface ManagementContext {
   readonly catalog: ModelCatalog;
-  readonly stats: () => readonly ModelStats[];
+  readonly stats: () => readonly ServingStats[];
   readonly state: HttpState;
 }
 

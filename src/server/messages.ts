@@ -1,9 +1,15 @@
 /** What main and the HTTP threads say to each other. Plain data: it crosses by structured clone. */
 
+import type { ConnectionLimits } from "../http/connections.js";
+import type { ExchangeLimits } from "../http/exchange.js";
 import type { ModelEntry } from "../models/models.js";
 import type { HandlerSpec } from "../types.js";
-import type { ConnectionLimits } from "./connections.js";
-import type { ExchangeLimits } from "./exchange.js";
+
+export interface ThreadLimits extends ExchangeLimits, ConnectionLimits {
+  readonly maxInflateRatio: number;
+  readonly maxImagePixels: number;
+  readonly decodeParallelism: number;
+}
 
 /** Given to a thread when it starts. */
 export interface ThreadSetup {
@@ -15,32 +21,29 @@ export interface ThreadSetup {
   readonly limits: ThreadLimits;
 }
 
-export interface ThreadLimits extends ExchangeLimits, ConnectionLimits {
-  readonly maxInflateRatio: number;
-  readonly maxImagePixels: number;
-  readonly decodeParallelism: number;
+/** A version's handler and what else a thread must know of it before it is routed. */
+export interface Announcement {
+  readonly name: string;
+  readonly version: string;
+  readonly spec: HandlerSpec;
+  readonly responseTimeoutMs: number;
 }
 
 export type ToThread =
-  | {
-      readonly type: "handler";
-      readonly id: number;
-      readonly name: string;
-      readonly version: string;
-      readonly spec: HandlerSpec;
-      readonly responseTimeoutMs: number;
-    }
+  | { readonly type: "handler"; readonly id: number; readonly announcement: Announcement }
   | { readonly type: "unready"; readonly entries: readonly ModelEntry[] }
   | { readonly type: "listening"; readonly port: number }
   | { readonly type: "drain"; readonly timeoutMs: number };
+
+export interface LogMessage {
+  readonly type: "log";
+  readonly level: "warn" | "error";
+  readonly message: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
 
 export type FromThread =
   | { readonly type: "ready"; readonly descriptor: unknown }
   | { readonly type: "ack"; readonly id: number }
   | { readonly type: "drained"; readonly cut: number }
-  | {
-      readonly type: "log";
-      readonly level: "warn" | "error";
-      readonly message: string;
-      readonly fields: Readonly<Record<string, unknown>>;
-    };
+  | LogMessage;

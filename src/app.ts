@@ -1,0 +1,237 @@
+/**
+ * Wires the parts together: engine, models, HTTP threads, the three ports. The only file that knows all of them.
+ *
+ *   const server = await startServer(config, { engine, engineModule, createModelManager, log, version });
+ *   …a signal…
+ *   process.exitCode = await server.drain();
+ */
+
+import { hostname } from "node:os";
+import { ManagementDialect, MetricsDialect } from "./api/torchserve/routes.js";
+import type { ServeConfig } from "./config/serve-config.js";
+import type { Engine } from "./engine/engine.js";
+import { ServerError } from "./errors.js";
+import { defaultMaxChunks, defaultMaxDiscard } from "./http/exchange.js";
+import { type Listener, type Listening, loadListener, setHeaderLimit } from "./http/listener.js";
+import { Port } from "./http/port.js";
+import { createExposition } from "./metrics/exposition.js";
+import { createHttpState, HttpState } from "./metrics/http-counters.js";
+import type { Announce, ModelCatalog } from "./models/models.js";
+import type { ThreadLimits } from "./server/messages.js";
+import { type InferenceThreads, startThreads } from "./server/threads.js";
+import type { Log } from "./telemetry/log.js";
+import type { Dialect } from "./wire.js";
+
+/** What models/manager.ts makes. */
+export interface ModelManager extends ModelCatalog {
+  /** Loads what the configuration names; rejects when that must stop the start. */
+  start(): Promise<void>;
+  /** Cancels loads under way; no model changes after it. */
+  stop(): void | Promise<void>;
+}
+
+export interface ServerDependencies {
+  readonly engine: Engine;
+  /** URL of the module whose `openEngine` gives the same engine on another thread. */
+  readonly engineModule: string;
+  readonly createModelManager: (options: {
+    readonly engine: Engine;
+    readonly announce: Announce;
+    readonly config: ServeConfig;
+    readonly log: Log;
+  }) => ModelManager;
+  readonly log: Log;
+  /** This package's version. */
+  readonly version: string;
+}
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface RunningServer {
+  readonly addresses: { readonly inference: Address; readonly management: Address; readonly metrics: Address };
+  readonly catalog: ModelCatalog;
+  /** Resolves when every model named at start is loaded or has failed; rejects when that stops the start. */
+  readonly started: Promise<void>;
+  /** Ends in order; the exit code: 0, or 1 when requests were cut. Calling it again gives the same promise. */
+  drain(): Promise<number>;
+}
+
+/** How often main looks at the models for what the HTTP threads answer. */
+const refreshMs = 50;
+/** Regions of the shared state that main writes: management and metrics together. */
+const mainRegions = 1;
+
+/** The ports are open (and answer 503 for models that are still loading) when this resolves. */
+export async function startServer(config: ServeConfig, dependencies: ServerDependencies): Promise<RunningServer> {
+  setHeaderLimit(process.env);
+  const listener = await loadListener();
+  const memory = createHttpState(config.httpThreads + 1 + mainRegions);
+  const server = new Server(config, dependencies, listener, memory);
+  await server.open();
+  return server;
+}
+
+class Server implements RunningServer {
+  addresses!: RunningServer["addresses"];
+  started: Promise<void> = Promise.resolve();
+  private readonly config: ServeConfig;
+  private readonly deps: ServerDependencies;
+  private readonly listener: Listener;
+  private readonly memory: SharedArrayBuffer;
+  /** The inference threads' state as main sees it. */
+  private readonly state: HttpState;
+  private readonly manager: ModelManager;
+  private threads!: InferenceThreads;
+  private readonly mainPorts: Port[] = [];
+  private readonly listening: Listening[] = [];
+  private refreshTimer: NodeJS.Timeout | undefined;
+  private lastUnready = "";
+  private draining: Promise<number> | undefined;
+
+  constructor(config: ServeConfig, deps: ServerDependencies, listener: Listener, memory: SharedArrayBuffer) {
+    this.config = config;
+    this.deps = deps;
+    this.listener = listener;
+    this.memory = memory;
+    this.state = new HttpState(memory, 0);
+    this.state.health = "unready";
+    const { engine, log } = deps;
+    this.manager = deps.createModelManager({ engine, config, log, announce: (...args) => this.announce(...args) });
+  }
+
+  get catalog(): ModelCatalog {
+    return this.manager;
+  }
+
+  async open(): Promise<void> {
+    const { config, deps, listener, memory } = this;
+    const { engine, engineModule, log } = deps;
+    const common = { engine, engineModule, listener, memory, log, limits: threadLimits(config) };
+    this.threads = await startThreads({ ...common, count: config.httpThreads, firstRegion: mainRegions });
+    try {
+      await this.openPorts();
+    } catch (error) {
+      await this.closeAll(0);
+      throw error;
+    }
+    this.refresh();
+    this.refreshTimer = setInterval(() => this.refresh(), refreshMs);
+    this.started = this.manager.start().finally(() => this.refresh());
+    // The caller awaits `started`; until it does, a failure is not unhandled.
+    this.started.catch(() => undefined);
+  }
+
+  drain(): Promise<number> {
+    this.draining ??= this.end();
+    return this.draining;
+  }
+
+  private async openPorts(): Promise<void> {
+    const { config, deps } = this;
+    const stats = () => deps.engine.stats();
+    const management = new ManagementDialect({ catalog: this.manager, stats, state: this.state });
+    const metrics = new MetricsDialect(() => this.exposition.scrape());
+    this.addresses = {
+      inference: await this.keep(config.host, await this.threads.listen(config.host, config.port)),
+      management: await this.openMainPort(management, config.managementHost, config.managementPort),
+      metrics: await this.openMainPort(metrics, config.metricsHost, config.metricsPort),
+    };
+  }
+
+  private readonly exposition = createExposition(
+    () => ({
+      version: this.deps.version,
+      node: process.version,
+      hostname: hostname(),
+      engine: this.deps.engine.info(),
+      stats: this.deps.engine.stats(),
+      entries: this.manager.list(),
+      loads: this.manager.loadCounts(),
+      http: this.state,
+    }),
+    { processMetrics: true },
+  );
+
+  private async openMainPort(dialect: Dialect, host: string, port: number): Promise<Address> {
+    // A state of its own: what happens on these ports is not the inference port's traffic.
+    const state = new HttpState(createHttpState(1), 0);
+    let number = 0;
+    const limits = threadLimits(this.config);
+    const main = new Port({ listener: this.listener, dialect, store: noBodies, limits, state, port: () => number });
+    this.mainPorts.push(main);
+    const address = await this.keep(host, await this.listener.listen(main.app, host, port));
+    number = address.port;
+    return address;
+  }
+
+  private keep(host: string, listening: Listening): Promise<Address> {
+    this.listening.push(listening);
+    return Promise.resolve({ host, port: listening.port });
+  }
+
+  private readonly announce: Announce = async (name, version, handler) => {
+    const spec = this.manager.get(name).find((entry) => entry.version === version)?.spec;
+    const responseTimeoutMs = spec?.responseTimeoutMs ?? this.config.responseTimeoutMs;
+    await this.threads.announce({ name, version, spec: handler, responseTimeoutMs });
+  };
+
+  /** Shows the threads how the models are. */
+  private refresh(): void {
+    this.state.health = this.manager.health();
+    const unready = this.manager.list().filter((entry) => entry.state !== "ready");
+    const plain = unready.map(({ spec: _spec, report: _report, ...entry }) => ({ ...entry, loadSeconds: 0 }));
+    const text = JSON.stringify(plain);
+    if (text === this.lastUnready) return;
+    this.lastUnready = text;
+    this.threads.setUnready(plain);
+  }
+
+  /** See the drain's steps in docs/architecture.md: say so, wait for balancers, close the port, finish, end. */
+  private async end(): Promise<number> {
+    this.state.draining = true;
+    this.deps.log.info("draining", { delayMs: this.config.drainDelayMs, timeoutMs: this.config.drainTimeoutMs });
+    await this.manager.stop();
+    await new Promise((resolve) => setTimeout(resolve, this.config.drainDelayMs));
+    this.listening[0]?.close();
+    const cut = await this.closeAll(this.config.drainTimeoutMs);
+    this.deps.log.info("drained", { cut });
+    return cut > 0 ? 1 : 0;
+  }
+
+  private async closeAll(timeoutMs: number): Promise<number> {
+    clearInterval(this.refreshTimer);
+    this.listening[0]?.close();
+    const cut = await this.threads.drain(timeoutMs);
+    for (const each of this.listening) each.close();
+    for (const port of this.mainPorts) port.close();
+    return cut;
+  }
+}
+
+function threadLimits(config: ServeConfig): ThreadLimits {
+  return {
+    maxRequestSize: config.maxRequestSize,
+    bodyTimeoutMs: config.bodyTimeoutMs,
+    writeTimeoutMs: config.writeTimeoutMs,
+    responseTimeoutMs: config.responseTimeoutMs,
+    maxChunks: defaultMaxChunks,
+    maxDiscard: defaultMaxDiscard,
+    maxConnections: config.maxConnections,
+    maxConnectionsPerAddress: config.maxConnectionsPerAddress,
+    maxInflateRatio: config.maxInflateRatio,
+    maxImagePixels: config.maxImagePixels,
+    decodeParallelism: Math.max(1, Math.ceil(config.cores / Math.max(1, config.httpThreads))),
+  };
+}
+
+/** Management and metrics read no bodies yet: a request with one is refused by its verb. */
+const noBodies = {
+  bodyAppend: (): void => {
+    throw new ServerError("payload_too_large", "This port takes no bodies.");
+  },
+  bodySize: () => 0,
+  bodyDrop: (): void => undefined,
+};

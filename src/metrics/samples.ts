@@ -1,0 +1,115 @@
+/** What the metrics' values are now, from the engine's counters, the catalog and the HTTP threads. Pure. */
+
+import type { EngineInfo, Histogram, ModelStats } from "../engine/engine.js";
+import { nativeErrorCode } from "../errors.js";
+import type { ModelEntry, ModelState } from "../models/models.js";
+import type { LoadCount } from "../models/models.js";
+import { countedStatuses, type HttpState } from "./http-counters.js";
+import type { MetricName } from "./table.js";
+
+export type Labels = Readonly<Record<string, string>>;
+
+export type Sample =
+  { readonly labels: Labels; readonly value: number } | { readonly labels: Labels; readonly histogram: Histogram };
+
+export interface Snapshot {
+  readonly version: string;
+  readonly node: string;
+  readonly hostname: string;
+  readonly engine: EngineInfo;
+  readonly stats: readonly ModelStats[];
+  readonly entries: readonly ModelEntry[];
+  readonly loads: readonly LoadCount[];
+  readonly http: HttpState;
+}
+
+type Reader = (snapshot: Snapshot) => readonly Sample[];
+
+const states: readonly ModelState[] = ["loading", "ready", "failed", "unloading"];
+
+/** One reader per row of the table; the compiler holds the two together. */
+export const readers: Readonly<Record<MetricName, Reader>> = {
+  sconce_build_info: ({ version, engine, node }) => [
+    { labels: { version, libtorch: engine.libtorch, cuda: String(engine.cuda), node }, value: 1 },
+  ],
+  sconce_requests_total: ({ stats }) => stats.flatMap(requestsByCode),
+  sconce_request_duration_seconds: histogram((each) => each.requestSeconds),
+  sconce_queue_wait_seconds: histogram((each) => each.queueSeconds),
+  sconce_inference_duration_seconds: histogram((each) => each.inferenceSeconds),
+  sconce_batch_size: histogram((each) => each.batchRows),
+  sconce_batches_total: ({ stats }) => stats.flatMap(batchesByExecutor),
+  sconce_samples_total: perModel((each) => each.rows),
+  sconce_request_bytes_total: perModel((each) => each.requestBytes),
+  sconce_response_bytes_total: perModel((each) => each.responseBytes),
+  sconce_queue_depth: perModel((each) => each.queueDepth),
+  sconce_in_flight: perModel((each) => each.inFlight),
+  sconce_requests_waited_for_load_total: perModel((each) => each.waitedForLoad),
+  sconce_model_state: ({ entries }) =>
+    entries.flatMap((entry) =>
+      states.map((state) => ({ labels: { ...named(entry), state }, value: entry.state === state ? 1 : 0 })),
+    ),
+  sconce_model_load_duration_seconds: ({ entries }) =>
+    entries.map((entry) => ({ labels: named(entry), value: entry.loadSeconds })),
+  sconce_model_memory_bytes: ({ entries }) =>
+    entries.flatMap((entry) =>
+      entry.report === undefined
+        ? []
+        : [{ labels: { ...named(entry), device: "cpu" }, value: entry.report.weightsBytes }],
+    ),
+  sconce_model_loads_total: ({ loads }) =>
+    loads.map(({ trigger, outcome, count }) => ({ labels: { trigger, outcome }, value: count })),
+  sconce_http_responses_total: ({ http }) =>
+    countedStatuses.map((status) => ({ labels: { status: String(status) }, value: http.answers(status) })),
+  sconce_http_in_flight: ({ http }) => single(http.total("in_flight")),
+  sconce_http_connections: ({ http }) => single(http.connections),
+  sconce_http_connections_opened_total: ({ http }) => single(http.total("connections_opened")),
+  sconce_http_connections_refused_total: ({ http }) => [
+    { labels: { reason: "total" }, value: http.total("refused_total") },
+    { labels: { reason: "address" }, value: http.total("refused_address") },
+  ],
+  sconce_http_writes_cut_total: ({ http }) => single(http.total("writes_cut")),
+  sconce_draining: ({ http }) => single(http.draining ? 1 : 0),
+  ts_inference_requests_total: torchserve((each) => each.requestsByCode[0] ?? 0),
+  ts_inference_latency_microseconds: torchserve((each) => Math.round(each.requestSeconds.sum * 1e6)),
+  ts_queue_latency_microseconds: torchserve((each) => Math.round(each.queueSeconds.sum * 1e6)),
+};
+
+function named({ name, version }: { readonly name: string; readonly version: string }): Labels {
+  return { model: name, version };
+}
+
+function single(value: number): readonly Sample[] {
+  return [{ labels: {}, value }];
+}
+
+function perModel(read: (stats: ModelStats) => number): Reader {
+  return ({ stats }) => stats.map((each) => ({ labels: named(each), value: read(each) }));
+}
+
+function histogram(read: (stats: ModelStats) => Histogram): Reader {
+  return ({ stats }) => stats.map((each) => ({ labels: named(each), histogram: read(each) }));
+}
+
+function torchserve(read: (stats: ModelStats) => number): Reader {
+  return ({ stats, hostname }) =>
+    stats.map((each) => ({
+      labels: { model_name: each.name, model_version: each.version, hostname },
+      value: read(each),
+    }));
+}
+
+/** Outcomes that never happened have no series; "ok" always has one. */
+function requestsByCode(stats: ModelStats): readonly Sample[] {
+  return stats.requestsByCode.flatMap((value, index) => {
+    if (value === 0 && index !== 0) return [];
+    const code = index === 0 ? "ok" : nativeErrorCode(index);
+    return [{ labels: { ...named(stats), protocol: "http", code }, value }];
+  });
+}
+
+function batchesByExecutor(stats: ModelStats): readonly Sample[] {
+  return [
+    { labels: { ...named(stats), executor: "inline" }, value: stats.inlineBatches },
+    { labels: { ...named(stats), executor: "lane" }, value: stats.batches - stats.inlineBatches },
+  ];
+}

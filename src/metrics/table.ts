@@ -1,0 +1,96 @@
+/** Every metric once: name, type, labels, words. docs/metrics.md is generated from this table. Seconds and bytes. */
+
+export interface MetricRow<Name extends string = string> {
+  readonly name: Name;
+  readonly type: "counter" | "gauge" | "histogram";
+  readonly labels: readonly string[];
+  readonly help: string;
+}
+
+function row<const Name extends string>(
+  name: Name,
+  type: MetricRow["type"],
+  labels: readonly string[],
+  help: string,
+): MetricRow<Name> {
+  return { name, type, labels, help };
+}
+
+const model = ["model", "version"] as const;
+
+export const metricTable = [
+  row("sconce_build_info", "gauge", ["version", "libtorch", "cuda", "node"], "Always 1; the labels say what runs."),
+  row(
+    "sconce_requests_total",
+    "counter",
+    [...model, "protocol", "code"],
+    "Requests that reached a model, by the name of their outcome (see the error reference).",
+  ),
+  row(
+    "sconce_request_duration_seconds",
+    "histogram",
+    model,
+    "From the request's last byte to its finished answer, in the engine.",
+  ),
+  row("sconce_queue_wait_seconds", "histogram", model, "From the request's last byte to the start of its batch."),
+  row("sconce_inference_duration_seconds", "histogram", model, "One run of a batch."),
+  row("sconce_batch_size", "histogram", model, "Samples per batch."),
+  row("sconce_batches_total", "counter", [...model, "executor"], "Batches run, by executor (inline or lane)."),
+  row("sconce_samples_total", "counter", model, "Samples run."),
+  row("sconce_request_bytes_total", "counter", model, "Bytes of request bodies that reached a model."),
+  row("sconce_response_bytes_total", "counter", model, "Bytes of answers the model gave."),
+  row("sconce_queue_depth", "gauge", model, "Requests waiting now; meant for scaling."),
+  row("sconce_in_flight", "gauge", model, "Requests waiting or running now; meant for scaling."),
+  row("sconce_requests_waited_for_load_total", "counter", model, "Requests that waited for the model to load."),
+  row("sconce_model_state", "gauge", [...model, "state"], "1 for the state the version is in."),
+  row("sconce_model_load_duration_seconds", "gauge", model, "How long loading took, or has taken so far."),
+  row("sconce_model_memory_bytes", "gauge", [...model, "device"], "Bytes of the model's weights."),
+  row(
+    "sconce_model_loads_total",
+    "counter",
+    ["trigger", "outcome"],
+    "Loads, by what asked for them and how they ended.",
+  ),
+  row(
+    "sconce_http_responses_total",
+    "counter",
+    ["status"],
+    "Answers on the inference port by status; 499 is a client that went away, 0 any other status.",
+  ),
+  row("sconce_http_in_flight", "gauge", [], "HTTP requests without a complete answer."),
+  row("sconce_http_connections", "gauge", [], "Open connections to the inference port."),
+  row("sconce_http_connections_opened_total", "counter", [], "Connections accepted."),
+  row(
+    "sconce_http_connections_refused_total",
+    "counter",
+    ["reason"],
+    "Connections closed at once: over --max-connections (total) or --max-connections-per-address (address).",
+  ),
+  row(
+    "sconce_http_writes_cut_total",
+    "counter",
+    [],
+    "Answers whose reader left or was slower than --write-timeout allows.",
+  ),
+  row("sconce_draining", "gauge", [], "1 while the server is shutting down."),
+  row(
+    "ts_inference_requests_total",
+    "counter",
+    ["model_name", "model_version", "hostname"],
+    "TorchServe's name for answered requests.",
+  ),
+  row(
+    "ts_inference_latency_microseconds",
+    "counter",
+    ["model_name", "model_version", "hostname"],
+    "TorchServe's name for the sum of request durations.",
+  ),
+  row(
+    "ts_queue_latency_microseconds",
+    "counter",
+    ["model_name", "model_version", "hostname"],
+    "TorchServe's name for the sum of queue waits.",
+  ),
+] as const satisfies readonly MetricRow[];
+
+export type MetricName = (typeof metricTable)[number]["name"];

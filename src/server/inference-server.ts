@@ -1,0 +1,76 @@
+/**
+ * Everything one HTTP thread has: its channel to the engine, its handlers, the inference API and the app that serves
+ * it. The same on a worker thread (thread.ts) and, where the configuration asks for no threads, on main.
+ */
+
+import { InferenceDialect } from "../api/torchserve/routes.js";
+import type { Report } from "../api/torchserve/predict.js";
+import type { Engine } from "../engine/engine.js";
+import { HandlerRegistry } from "../handlers/registry.js";
+import type { Listener } from "../http/listener.js";
+import { Port } from "../http/port.js";
+import type { RawApp } from "../http/raw.js";
+import { Pipeline } from "../inference/pipeline.js";
+import { HttpState } from "../metrics/http-counters.js";
+import type { ModelEntry } from "../models/models.js";
+import type { Announcement, ThreadLimits } from "./messages.js";
+
+export interface InferenceServerOptions {
+  readonly engine: Engine;
+  readonly listener: Listener;
+  readonly state: HttpState;
+  readonly limits: ThreadLimits;
+  readonly report: Report;
+}
+
+export class InferenceServer {
+  private readonly handlers: HandlerRegistry;
+  private readonly pipeline: Pipeline;
+  private readonly dialect: InferenceDialect;
+  private readonly port: Port;
+  private unready = new Map<string, ModelEntry[]>();
+  private portNumber = 0;
+
+  constructor(options: InferenceServerOptions) {
+    const { engine, listener, state, limits, report } = options;
+    this.handlers = new HandlerRegistry(limits);
+    this.pipeline = new Pipeline(engine, this.handlers);
+    const unready = (name: string): readonly ModelEntry[] => this.unready.get(name) ?? [];
+    this.dialect = new InferenceDialect({ pipeline: this.pipeline, unready, report, ...limits }, state);
+    this.port = new Port({
+      listener,
+      dialect: this.dialect,
+      store: this.pipeline.channel,
+      limits,
+      state,
+      port: () => this.portNumber,
+    });
+  }
+
+  get app(): RawApp {
+    return this.port.app;
+  }
+
+  announce({ name, version, spec, responseTimeoutMs }: Announcement): void {
+    this.handlers.announce(name, version, spec, responseTimeoutMs);
+    this.dialect.forget();
+  }
+
+  /** Versions that are known but not served, by whose state their requests are answered. */
+  setUnready(entries: readonly ModelEntry[]): void {
+    const byName = new Map<string, ModelEntry[]>();
+    for (const entry of entries) byName.set(entry.name, [...(byName.get(entry.name) ?? []), entry]);
+    this.unready = byName;
+  }
+
+  listening(port: number): void {
+    this.portNumber = port;
+  }
+
+  /** See Port.drain; the channel closes after the app. */
+  async drain(timeoutMs: number): Promise<number> {
+    const cut = await this.port.drain(timeoutMs);
+    this.pipeline.close();
+    return cut;
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * Entry of an HTTP worker thread: opens the shared engine, serves connections that main hands over, does what main says.
+ * It ends by itself once its app is closed: a thread that owns an open app must never be terminated.
+ */
+
+import { parentPort, workerData } from "node:worker_threads";
+import type { Engine } from "../engine/engine.js";
+import { loadListener } from "../http/listener.js";
+import { HttpState } from "../metrics/http-counters.js";
+import { InferenceServer } from "./inference-server.js";
+import type { FromThread, ThreadSetup, ToThread } from "./messages.js";
+
+if (parentPort === null) throw new Error("server/thread.js is the entry of a worker thread");
+const main = parentPort;
+const setup = workerData as ThreadSetup;
+
+const say = (message: FromThread): void => main.postMessage(message);
+
+// A fault in one request's handling must not end the thread: its app is open, and every other request is fine.
+process.on("uncaughtException", (error) => {
+  say({
+    type: "log",
+    level: "error",
+    message: "an unexpected error on an HTTP thread",
+    fields: { error: String(error.stack) },
+  });
+});
+
+const { openEngine } = (await import(setup.engineModule)) as { readonly openEngine: () => Engine };
+const server = new InferenceServer({
+  engine: openEngine(),
+  listener: await loadListener(),
+  state: new HttpState(setup.memory, setup.index),
+  limits: setup.limits,
+  report: (level, message, fields) => say({ type: "log", level, message, fields }),
+});
+
+main.on("message", (message: ToThread) => {
+  switch (message.type) {
+    case "handler":
+      server.announce(message.announcement);
+      return say({ type: "ack", id: message.id });
+    case "unready":
+      return server.setUnready(message.entries);
+    case "listening":
+      return server.listening(message.port);
+    case "drain":
+      return void drain(message.timeoutMs);
+  }
+});
+
+async function drain(timeoutMs: number): Promise<void> {
+  const cut = await server.drain(timeoutMs);
+  say({ type: "drained", cut });
+  main.close();
+}
+
+say({ type: "ready", descriptor: server.app.getDescriptor() });
