@@ -108,7 +108,7 @@ function pixelsOf(data: Buffer, width: number, height: number, got: number, want
   const out = new Uint8Array(width * height * want);
   for (let pixel = 0; pixel < width * height; pixel++) {
     for (let channel = 0; channel < want; channel++) {
-      out[pixel * want + channel] = data[pixel * got + (got < 3 ? 0 : channel)] as number;
+      out[pixel * want + channel] = data[pixel * got + (got < 3 ? 0 : channel)] ?? 0;
     }
   }
   return { data: out, width, height, channels: want };

@@ -23,7 +23,7 @@ export class ConnectionCaps {
   private readonly limits: ConnectionLimits;
   private readonly state: HttpState;
   private readonly port: () => number;
-  private counts: Map<string, number> = new Map();
+  private counts = new Map<string, number>();
   private countedAt = -Infinity;
   private open = 0;
 

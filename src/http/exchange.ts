@@ -83,28 +83,42 @@ export class ExchangeTable implements SlotOwner {
     slot.contentLength = headers.contentLength;
     slot.chunked = headers.chunked;
     res.onAborted(slot.abortCallback);
-    if (headers.fault !== "") return this.fail(slot, "bad_framing", headers.fault);
+    if (headers.fault !== "") {
+      this.fail(slot, "bad_framing", headers.fault);
+      return;
+    }
     if (headers.contentLength > this.limits.maxRequestSize) this.tooLarge(slot, headers.contentLength);
     else this.dialect.head(slot);
     if (slot.res !== undefined) res.onData(slot.dataCallback);
   }
 
   onData(slot: Slot, chunk: ArrayBuffer, last: boolean): void {
-    if (slot.phase === Phase.discarding) return this.discard(slot, chunk, last);
+    if (slot.phase === Phase.discarding) {
+      this.discard(slot, chunk, last);
+      return;
+    }
     if (slot.phase !== Phase.reading) return;
-    if (last && slot.chunks === 0) return this.onePiece(slot, chunk);
+    if (last && slot.chunks === 0) {
+      this.onePiece(slot, chunk);
+      return;
+    }
     slot.chunks++;
     slot.bytes += chunk.byteLength;
     if (slot.bytes > this.limits.maxRequestSize) this.tooLarge(slot, slot.bytes);
     else if (slot.chunked && slot.chunks > this.limits.maxChunks) this.tooManyChunks(slot);
     else if (chunk.byteLength > 0) {
-      if (slot.firstByte < 0) slot.firstByte = new Uint8Array(chunk, 0, 1)[0] as number;
+      if (slot.firstByte < 0) slot.firstByte = new Uint8Array(chunk, 0, 1)[0] ?? -1;
       this.append(slot, chunk);
     }
     if (!last) return;
     slot.bodyRead = true;
-    if (slot.phase === Phase.reading) this.complete(slot, undefined);
-    else if (slot.phase === Phase.discarding) this.sendPending(slot);
+    if (slot.pending !== undefined) this.sendPending(slot);
+    else if (this.isReading(slot)) this.complete(slot, undefined);
+  }
+
+  /** What was just done to the slot may have ended its reading. */
+  private isReading(slot: Slot): boolean {
+    return slot.phase === Phase.reading;
   }
 
   private append(slot: Slot, chunk: ArrayBuffer): void {
@@ -121,7 +135,8 @@ export class ExchangeTable implements SlotOwner {
     slot.bytes = chunk.byteLength;
     if (slot.bytes > this.limits.maxRequestSize) {
       this.tooLarge(slot, slot.bytes);
-      return this.sendPending(slot);
+      this.sendPending(slot);
+      return;
     }
     this.complete(slot, chunk);
   }
@@ -130,7 +145,7 @@ export class ExchangeTable implements SlotOwner {
     slot.phase = Phase.running;
     slot.deadline = 0;
     if (chunk !== undefined && chunk.byteLength > 0 && slot.contentType !== "application/json") {
-      slot.firstByte = new Uint8Array(chunk, 0, 1)[0] as number;
+      slot.firstByte = new Uint8Array(chunk, 0, 1)[0] ?? -1;
     }
     this.dialect.body(slot, chunk);
   }
@@ -145,7 +160,8 @@ export class ExchangeTable implements SlotOwner {
     slot.res = undefined;
     if (slot.phase === Phase.writing) {
       this.state.count("writes_cut");
-      return this.finish(slot);
+      this.finish(slot);
+      return;
     }
     this.state.countAnswer(499);
     if (slot.chunks > 0 && !slot.held) this.store.bodyDrop(slot.cookie);
@@ -164,7 +180,10 @@ export class ExchangeTable implements SlotOwner {
     slot.extra = headers;
     slot.close = close || this.state.draining || !slot.bodyRead;
     this.state.countAnswer(status);
-    if (isLarge(body) && slot.method !== "HEAD") return this.respondLarge(slot, res);
+    if (isLarge(body) && slot.method !== "HEAD") {
+      this.respondLarge(slot, res);
+      return;
+    }
     slot.phase = Phase.done;
     res.cork(slot.corkCallback);
     slot.res = undefined;
@@ -173,12 +192,13 @@ export class ExchangeTable implements SlotOwner {
 
   /** Runs inside cork: uWebSockets.js sends status, headers and body in one system call. */
   writeSmall(slot: Slot): void {
-    const res = slot.res as RawResponse;
+    const res = slot.res;
+    if (res === undefined) return;
     if (slot.status !== 200) res.writeStatus(statusLine(slot.status));
     res.writeHeader("content-type", slot.block);
     if (slot.requestId !== "") res.writeHeader("x-request-id", slot.requestId);
     if (slot.extra !== undefined) for (const [name, value] of slot.extra) res.writeHeader(name, value);
-    if (slot.method === "HEAD") res.endWithoutBody(Buffer.byteLength(slot.body as string), slot.close);
+    if (slot.method === "HEAD") res.endWithoutBody(Buffer.byteLength(slot.body), slot.close);
     else res.end(slot.body, slot.close);
   }
 
@@ -205,8 +225,10 @@ export class ExchangeTable implements SlotOwner {
   refuse(slot: Slot, status: number, contentType: string, body: WireBody, headers?: WireHeaders, close = false): void {
     if (slot.res === undefined || slot.pending !== undefined) return;
     const rest = slot.contentLength < 0 ? 0 : slot.contentLength - slot.bytes;
-    if (slot.bodyRead || rest > this.limits.maxDiscard)
-      return this.respond(slot, status, contentType, body, headers, close);
+    if (slot.bodyRead || rest > this.limits.maxDiscard) {
+      this.respond(slot, status, contentType, body, headers, close);
+      return;
+    }
     slot.phase = Phase.discarding;
     slot.bytes = 0;
     slot.pending = { status, contentType, body, headers, close };
@@ -318,7 +340,10 @@ export class ExchangeTable implements SlotOwner {
   tick(): void {
     this.now++;
     if (this.active > 0) this.quiet = 0;
-    else if (++this.quiet > idleTicks) return this.stop();
+    else if (++this.quiet > idleTicks) {
+      this.stop();
+      return;
+    }
     if (this.active === 0) return;
     for (const slot of this.slots) if (slot.deadline !== 0 && slot.deadline <= this.now) this.expire(slot);
   }

@@ -97,7 +97,10 @@ export class Pipeline {
     call.held();
     try {
       const pixels = await call.route.handler.pre?.(body);
-      if (pixels === undefined || call.over || this.closed) return call.released();
+      if (pixels === undefined || call.over || this.closed) {
+        call.released();
+        return;
+      }
       const { data, width, height, channels } = pixels;
       const { nameId, version, timeoutMs } = call.route;
       const cookie = call.cookie;
@@ -155,9 +158,15 @@ export class Pipeline {
     body: string | ArrayBuffer,
     tensors: readonly TensorOut[] | undefined,
   ): void {
-    if (code !== okCode) return call.fail(nativeErrorCode(code), typeof body === "string" ? body : text(body));
+    if (code !== okCode) {
+      call.fail(nativeErrorCode(code), typeof body === "string" ? body : text(body));
+      return;
+    }
     const post = call.route.handler.post;
-    if (post === undefined) return call.answer(model, body, call.output);
+    if (post === undefined) {
+      call.answer(model, body, call.output);
+      return;
+    }
     try {
       call.answer(model, post(outputsOf(body, tensors)), OutputFormat.json);
     } catch (error) {

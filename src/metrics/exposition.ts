@@ -25,7 +25,7 @@ export function createExposition(snapshot: () => Snapshot, options: { readonly p
   for (const row of metricTable) {
     const values = (): Value[] =>
       current === undefined ? [] : readers[row.name](current).flatMap((each) => valuesOf(row, each));
-    registry.registerMetric(metricLike(row, values) as unknown as Parameters<Registry["registerMetric"]>[0]);
+    registry.registerMetric(metricLike(row, values) as Parameters<Registry["registerMetric"]>[0]);
   }
   return {
     scrape: async () => {

@@ -76,11 +76,11 @@ export class HttpState {
 
   countAnswer(status: number): void {
     const index = this.statusIndex[status] ?? countedStatuses.length - 1;
-    this.own[index] = (this.own[index] as number) + 1;
+    this.own[index] = (this.own[index] ?? 0) + 1;
   }
   count(row: ThreadRow, change = 1): void {
     const index = countedStatuses.length + threadRows.indexOf(row);
-    this.own[index] = (this.own[index] as number) + change;
+    this.own[index] = (this.own[index] ?? 0) + change;
   }
   /** In flight is written often: a store of the thread's own number. */
   setInFlight(value: number): void {

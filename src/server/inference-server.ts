@@ -11,7 +11,7 @@ import type { Listener } from "../http/listener.js";
 import { Port } from "../http/port.js";
 import type { RawApp } from "../http/raw.js";
 import { Pipeline } from "../inference/pipeline.js";
-import { HttpState } from "../metrics/http-counters.js";
+import type { HttpState } from "../metrics/http-counters.js";
 import type { ModelEntry } from "../models/models.js";
 import type { Announcement, ThreadLimits } from "./messages.js";
 

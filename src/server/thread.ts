@@ -39,11 +39,18 @@ main.on("message", (message: ToThread) => {
   switch (message.type) {
     case "handler":
       server.announce(message.announcement);
-      return say({ type: "ack", id: message.id });
-    case "unready":
-      return server.setUnready(message.entries);
-    case "listening":
-      return server.listening(message.port);
+      {
+        say({ type: "ack", id: message.id });
+        return;
+      }
+    case "unready": {
+      server.setUnready(message.entries);
+      return;
+    }
+    case "listening": {
+      server.listening(message.port);
+      return;
+    }
     case "drain":
       return void drain(message.timeoutMs);
   }

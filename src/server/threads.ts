@@ -150,15 +150,21 @@ class Thread {
 
   private heard(message: FromThread, ready: (descriptor: unknown) => void): void {
     switch (message.type) {
-      case "ready":
-        return ready(message.descriptor);
-      case "ack":
-        return this.acked(message.id);
+      case "ready": {
+        ready(message.descriptor);
+        return;
+      }
+      case "ack": {
+        this.acked(message.id);
+        return;
+      }
       case "drained":
         this.cut = message.cut;
         return;
-      case "log":
-        return this.logged(message);
+      case "log": {
+        this.logged(message);
+        return;
+      }
     }
   }
 

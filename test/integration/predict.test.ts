@@ -127,7 +127,7 @@ describe("what is refused", () => {
       method: "POST",
       body: stream,
       duplex: "half",
-    } as RequestInit);
+    });
     expect(chunked.status).toBe(413);
   });
 

@@ -154,7 +154,7 @@ export async function startTestServer(
   const url = (address: { readonly port: number }): string => `http://127.0.0.1:${address.port}`;
   return {
     server,
-    manager: manager as TestManager,
+    manager: manager!,
     base: url(inference),
     management: url(management),
     metrics: url(metrics),

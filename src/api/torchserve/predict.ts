@@ -78,24 +78,24 @@ export class Predict {
     const how = this.read.get(exchange.contentType);
     const picture = route.handler.pre !== undefined;
     if (how === "unsupported" && (!picture || exchange.contentType.toLowerCase().startsWith("multipart/"))) {
-      return this.unsupportedType(exchange);
+      this.unsupportedType(exchange);
+      return;
     }
     if (exchange.contentEncoding !== "" && encodingOf(exchange.contentEncoding) === "unsupported") {
-      return sendError(
-        exchange,
-        "unsupported_media_type",
-        "Content-Encoding must be gzip, deflate or identity, one only.",
-      );
+      sendError(exchange, "unsupported_media_type", "Content-Encoding must be gzip, deflate or identity, one only.");
+      return;
     }
     const output = this.accepted.get(exchange.accept);
     if (output === -1 || (route.handler.post !== undefined && output !== OutputFormat.json)) {
-      return this.notAcceptable(exchange, output === -1 ? writableTypes : json);
+      this.notAcceptable(exchange, output === -1 ? writableTypes : json);
+      return;
     }
     this.start(exchange, route, how === "unsupported" ? "raw" : how, output);
   }
 
   private start(exchange: Exchange, route: Route, how: PredictCall["how"], output: OutputFormat): void {
-    const call = (exchange.attachment ??= new PredictCall(exchange, this)) as PredictCall;
+    const call = exchange.attachment instanceof PredictCall ? exchange.attachment : new PredictCall(exchange, this);
+    exchange.attachment = call;
     call.route = route;
     call.output = output;
     call.how = how;
@@ -124,7 +124,10 @@ export class Predict {
     call.held();
     try {
       const plain = await inflateBody(bytes, encoding, this.context);
-      if (call.over) return call.released();
+      if (call.over) {
+        call.released();
+        return;
+      }
       call.input = inputFormat(call.how, plain[0] ?? -1);
       this.context.pipeline.run(call, plain);
     } catch (error) {
@@ -157,7 +160,7 @@ export class Predict {
 
   /** Content type and model in one prebuilt block; versions are few, so are blocks. */
   block(model: string, output: OutputFormat): string {
-    const blocks = this.blocks[output] as Map<string, string>;
+    const blocks = this.blocks[output] ?? new Map<string, string>();
     let block = blocks.get(model);
     if (block === undefined) {
       block = `${contentTypeOf[output]}\r\nx-sconce-model: ${model}`;
@@ -175,8 +178,10 @@ export class Predict {
         error: describe(message, cause),
       });
     }
-    if (code === "model_not_found" || code === "version_not_found")
-      return this.missing(call.exchange, call.route.name, call.route.version);
+    if (code === "model_not_found" || code === "version_not_found") {
+      this.missing(call.exchange, call.route.name, call.route.version);
+      return;
+    }
     sendError(call.exchange, code, message);
   }
 
@@ -184,9 +189,15 @@ export class Predict {
   missing(exchange: Exchange, name: string, version: string): void {
     const waiting = this.context.unready(name);
     const entry = version === "" ? waiting[0] : waiting.find((each) => each.version === version);
-    if (entry !== undefined) return sendError(exchange, "not_ready", notServed(entry));
+    if (entry !== undefined) {
+      sendError(exchange, "not_ready", notServed(entry));
+      return;
+    }
     const known = this.context.pipeline.knows(name) || waiting.length > 0;
-    if (version === "" || !known) return sendError(exchange, "model_not_found", `Model not found: ${name}`);
+    if (version === "" || !known) {
+      sendError(exchange, "model_not_found", `Model not found: ${name}`);
+      return;
+    }
     sendError(exchange, "version_not_found", `Model version: ${version} does not exist for model: ${name}`);
   }
 
@@ -207,5 +218,5 @@ function notServed(entry: ModelEntry): string {
 
 function describe(message: string, cause: unknown): string {
   if (cause === undefined) return message;
-  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+  return cause instanceof Error ? (cause.stack ?? cause.message) : JSON.stringify(cause);
 }

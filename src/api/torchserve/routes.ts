@@ -47,11 +47,19 @@ export class InferenceDialect implements Dialect {
   head(exchange: Exchange): void {
     const known = this.paths.get(exchange.path);
     const target = known.target;
-    if (target.kind !== "predict") return this.other(exchange, target);
-    if (exchange.method !== "POST" && exchange.method !== "PUT")
-      return this.verb(exchange, target.name, target.version);
+    if (target.kind !== "predict") {
+      this.other(exchange, target);
+      return;
+    }
+    if (exchange.method !== "POST" && exchange.method !== "PUT") {
+      this.verb(exchange, target.name, target.version);
+      return;
+    }
     const model = (known.route ??= this.pipeline.route(target.name, target.version));
-    if (model === undefined) return this.predict.missing(exchange, target.name, target.version);
+    if (model === undefined) {
+      this.predict.missing(exchange, target.name, target.version);
+      return;
+    }
     this.predict.head(exchange, model);
   }
 
@@ -69,23 +77,23 @@ export class InferenceDialect implements Dialect {
   }
 
   private other(exchange: Exchange, target: Target): void {
-    switch (target.kind) {
-      case "ping":
-        return onlyReading(exchange, () => reply(exchange, ping(this.state.health, this.state.draining)));
-      case "live":
-        return onlyReading(exchange, () => reply(exchange, live));
-      case "ready":
-        return onlyReading(exchange, () => reply(exchange, ready(this.state.health, this.state.draining)));
-      default:
-        return refuseTarget(exchange, target);
-    }
+    const { health, draining } = this.state;
+    if (target.kind === "ping") onlyReading(exchange, () => reply(exchange, ping(health, draining)));
+    else if (target.kind === "live") onlyReading(exchange, () => reply(exchange, live));
+    else if (target.kind === "ready") onlyReading(exchange, () => reply(exchange, ready(health, draining)));
+    else refuseTarget(exchange, target);
   }
 
   private verb(exchange: Exchange, name: string, version: string): void {
-    if (exchange.method !== "OPTIONS")
-      return sendError(exchange, "method_not_allowed", notAllowed, [["allow", predicting]]);
+    if (exchange.method !== "OPTIONS") {
+      sendError(exchange, "method_not_allowed", notAllowed, [["allow", predicting]]);
+      return;
+    }
     const known = this.pipeline.route(name, version) !== undefined;
-    if (!known) return this.predict.missing(exchange, name, version);
+    if (!known) {
+      this.predict.missing(exchange, name, version);
+      return;
+    }
     exchange.refuse(200, json, prettyJson(predictionApi(name)), [["allow", predicting]]);
   }
 }
@@ -124,27 +132,25 @@ export class ManagementDialect extends MainDialect {
 
   head(exchange: Exchange): void {
     const target = parsePath(exchange.path);
-    switch (target.kind) {
-      case "ping":
-        return onlyReading(exchange, () =>
-          reply(exchange, ping(this.context.state.health, this.context.state.draining)),
-        );
-      case "models":
-        return onlyReading(exchange, () => {
-          exchange.refuse(200, json, prettyJson(listModels(this.context.catalog.list(), exchange.query)));
-        });
-      case "model":
-        return onlyReading(exchange, () => this.model(exchange, target.name, target.version));
-      default:
-        return refuseTarget(exchange, target);
-    }
+    const { catalog, state } = this.context;
+    if (target.kind === "ping") onlyReading(exchange, () => reply(exchange, ping(state.health, state.draining)));
+    else if (target.kind === "models")
+      onlyReading(exchange, () => answerJson(exchange, listModels(catalog.list(), exchange.query)));
+    else if (target.kind === "model") onlyReading(exchange, () => this.model(exchange, target.name, target.version));
+    else refuseTarget(exchange, target);
   }
 
   private model(exchange: Exchange, name: string, version: string): void {
     const versions = this.context.catalog.get(name);
-    if (versions.length === 0) return sendError(exchange, "model_not_found", `Model not found: ${name}`);
+    if (versions.length === 0) {
+      sendError(exchange, "model_not_found", `Model not found: ${name}`);
+      return;
+    }
     const described = describeModel(versions, version, this.context.stats());
-    if (described !== undefined) return exchange.refuse(200, json, prettyJson(described));
+    if (described !== undefined) {
+      exchange.refuse(200, json, prettyJson(described));
+      return;
+    }
     sendError(exchange, "version_not_found", `Model version: ${version} does not exist for model: ${name}`);
   }
 }
@@ -176,6 +182,10 @@ export class MetricsDialect extends MainDialect {
 
 function reply(exchange: Exchange, answer: { readonly status: number; readonly body: string }): void {
   exchange.refuse(answer.status, json, answer.body, answer.status === 503 ? [["retry-after", "1"]] : undefined);
+}
+
+function answerJson(exchange: Exchange, value: unknown): void {
+  exchange.refuse(200, json, prettyJson(value));
 }
 
 function onlyReading(exchange: Exchange, answer: () => void): void {

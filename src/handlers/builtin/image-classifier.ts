@@ -90,10 +90,10 @@ export function topClasses(
   labels: Readonly<Record<string, string>> | undefined,
 ): string {
   const order = Array.from(probabilities.keys());
-  order.sort((a, b) => (probabilities[b] as number) - (probabilities[a] as number) || a - b);
+  order.sort((a, b) => (probabilities[b] ?? 0) - (probabilities[a] ?? 0) || a - b);
   const lines = order.slice(0, topK).map((index) => {
     const label = labels?.[String(index)] ?? String(index);
-    return `  ${JSON.stringify(label)}: ${number(probabilities[index] as number)}`;
+    return `  ${JSON.stringify(label)}: ${number(probabilities[index] ?? 0)}`;
   });
   return `{\n${lines.join(",\n")}\n}`;
 }
