@@ -1,5 +1,6 @@
 // Finished tasks on their way back to the environment (JavaScript thread) that sent them: many per wake-up.
-// Thread: Push from any executor; Drain and Close from the owning environment.
+// Thread: Push from any executor; Drain and Close from the owning environment. Once Close has returned, `wake` is not
+// called any more and not running, so what it refers to may go away.
 #pragma once
 
 #include <functional>
@@ -17,16 +18,21 @@ class CompletionQueue {
 
   // After Close the task is destroyed here: its client is gone with its environment.
   void Push(TaskPtr task);
-  void PushMany(std::vector<TaskPtr> tasks);
+  // Takes all of `tasks` and leaves it empty with its capacity, so that an executor can fill it again.
+  void PushMany(std::vector<TaskPtr>& tasks);
   std::vector<TaskPtr> Drain();
   void Close();
   bool closed() const;
 
  private:
+  void Wake() EXCLUDES(mutex_);
+
   mutable Mutex mutex_;
+  CondVar woken_;
   std::vector<TaskPtr> ready_ GUARDED_BY(mutex_);
   bool closed_ GUARDED_BY(mutex_) = false;
-  std::function<void()> wake_ GUARDED_BY(mutex_);
+  int waking_ GUARDED_BY(mutex_) = 0;  // threads inside wake_
+  const std::function<void()> wake_;
 };
 
 }  // namespace sconce

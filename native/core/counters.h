@@ -11,7 +11,7 @@
 
 namespace sconce {
 
-// Upper bounds in nanoseconds of the latency histograms; the last bucket is +Inf. Set once before the first request.
+// Buckets hold values up to and including their bound; the last one is +Inf.
 struct HistogramSnapshot {
   std::vector<double> bounds;         // seconds, or rows for batch sizes
   std::vector<std::uint64_t> counts;  // one more than bounds, not cumulative
@@ -34,19 +34,31 @@ struct CountersSnapshot {
 
 class Counters {
  public:
+  // Ascending; anything else is sorted. Empty: one bucket, +Inf.
   explicit Counters(std::vector<double> latency_bounds_seconds);
   ~Counters();
+  Counters(const Counters&) = delete;
+  Counters& operator=(const Counters&) = delete;
+
   void OnRequest(Code code, std::int64_t total_ns, std::int64_t queue_ns, std::uint64_t request_bytes,
                  std::uint64_t response_bytes);
   void OnBatch(std::uint32_t rows, std::int64_t run_ns, bool inline_run);
   void OnWaitedForLoad();
+  // Sums the cells; a request counted meanwhile may be in one figure and not yet in another.
   CountersSnapshot Read() const;
 
  private:
+  // Threads that count at the same time, each with a cell of its own; further ones share the last cell.
+  static constexpr std::size_t kOwnCells = 64;
+  struct Histogram;
   struct Cell;
-  Cell& Mine() const;
-  std::vector<double> latency_bounds_;
-  std::vector<Cell*> cells_;
+
+  Cell& Mine();
+  Cell* NewCell(bool shared) const;
+
+  std::vector<double> bounds_seconds_;
+  std::vector<std::int64_t> bounds_ns_;
+  std::array<std::atomic<Cell*>, kOwnCells + 1> cells_{};  // made by their threads on first use
 };
 
 }  // namespace sconce

@@ -16,7 +16,8 @@ class InlineTurn {
   ~InlineTurn();
 
   // Routes an arrived, decoded task: to this turn's batch of its model, or to the model's lanes. When the task cannot
-  // be taken the Status says why and the task is left with the caller. *inlined tells which way it went.
+  // be taken the Status says why and the task is left with the caller. *inlined tells which way it went. The task has
+  // its model and its sink (the turn may hand it to a lane) set.
   Status Add(TaskPtr& task, bool* inlined);
 
   bool empty() const;
@@ -24,7 +25,8 @@ class InlineTurn {
   // Runs what was gathered within kInlineTurnBudgetNs, hands the rest to lanes, returns the finished tasks.
   std::vector<TaskPtr> Flush();
 
-  // Drops the per-model scratch of models that are no longer routed (called when the router changed).
+  // Drops the scratch of a model that is no longer routed, and of those that are gone. Until then it keeps the weights
+  // in memory, but not the model from being unloaded.
   void Forget(const Model* model);
 
  private:

@@ -46,15 +46,29 @@ inline constexpr std::int64_t kInlineMaxNs = 200'000;         // p99 of the larg
 inline constexpr std::int64_t kInlineTurnBudgetNs = 500'000;  // all inline runs of one event-loop turn
 inline constexpr int kInlineProbation = 100;  // real batches measured before a model without warm-up may go inline
 
+// One inline run on MonotonicNs()'s clock.
+struct InlineRun {
+  std::int64_t start_ns = 0;
+  std::int64_t end_ns = 0;
+};
+
 class Model : public std::enable_shared_from_this<Model> {
  public:
+  // Starts the lanes. Throws std::system_error when the system gives no more threads.
   static std::shared_ptr<Model> Start(ModelConfig config, std::shared_ptr<Runner> runner);
+  // Where the last pin goes does not matter: a model that was not stopped is ended on a background thread.
   ~Model();
 
+  // Never used twice in a process, unlike an address.
+  std::uint64_t id() const;
   const ModelConfig& config() const;
+  const std::shared_ptr<Runner>& runner() const;
+  // Counts every request that the model finishes, on whichever thread. What is refused by Submit or fails before it
+  // (bad input) is counted by whoever answers it.
   Counters& counters();
 
-  // Queues the task for a lane. On kQueueFull / kNotReady the task is left with the caller.
+  // Queues the task for a lane. On kQueueFull / kNotReady the task is left with the caller. The task needs a sink.
+  // Without a deadline of its own it gets the model's response_timeout_ns.
   Status Submit(TaskPtr& task);
 
   // Whether a task that has just arrived may join the calling loop's inline batch: executor choice says so and no
@@ -62,15 +76,19 @@ class Model : public std::enable_shared_from_this<Model> {
   bool InlineNow() const;
 
   // Runs `tasks` (CanShareBatch, rows ≤ max_batch_rows) on the calling thread. Tasks that failed and deserve a re-run
-  // are moved to a lane; the others are finished in place and left in `tasks`.
-  void RunInline(std::vector<TaskPtr>& tasks, RunnerScratch& scratch);
+  // are moved to a lane; the others are finished in place and left in `tasks`, the expired and cancelled included.
+  InlineRun RunInline(std::vector<TaskPtr>& tasks, RunnerScratch& scratch);
   std::unique_ptr<RunnerScratch> NewInlineScratch();
 
-  // Stops taking tasks, fails what waits with kNotReady, joins the lanes. Idempotent. Not from a lane.
+  // Like Submit for a task that the inline path had accepted: never refused for a full queue.
+  Status HandOver(TaskPtr& task);
+
+  // Stops taking tasks, fails what waits with kNotReady, joins the lanes. Idempotent. From a lane of its own (whose
+  // batch held the last pin) it only closes.
   void Stop();
 
   std::size_t queue_depth() const;
-  std::size_t in_flight() const;    // accepted and not yet finished, inline ones included
+  std::size_t in_flight() const;    // accepted by a lane or run inline, and not yet finished
   ExecutorChoice executor() const;  // kInline or kLane: what auto settled on
   std::string executor_reason() const;
 
@@ -79,5 +97,8 @@ class Model : public std::enable_shared_from_this<Model> {
   explicit Model(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
+
+// Waits until models that were dropped without Stop are gone (at the end of a process, and in tests).
+void WaitForDroppedModels();
 
 }  // namespace sconce

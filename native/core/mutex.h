@@ -1,7 +1,10 @@
-// std::mutex with clang's thread-safety annotations (checked by the clang build with -Wthread-safety).
+// std::mutex and std::condition_variable with clang's thread-safety annotations (checked by the clang build with
+// -Wthread-safety).
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <mutex>
 
 #if defined(__clang__)
@@ -36,6 +39,29 @@ class SCONCE_TSA(scoped_lockable) MutexLock {
 
  private:
   Mutex& mutex_;
+};
+
+// Waits may return early, so every caller waits in a loop that looks at its condition again.
+class CondVar {
+ public:
+  void Wait(Mutex& mutex) REQUIRES(mutex) {
+    std::unique_lock<std::mutex> held(mutex.native(), std::adopt_lock);
+    cond_.wait(held);
+    held.release();  // the caller's MutexLock unlocks
+  }
+  // until_ns is on MonotonicNs()'s clock.
+  void WaitUntil(Mutex& mutex, std::int64_t until_ns) REQUIRES(mutex) {
+    using Clock = std::chrono::steady_clock;
+    const Clock::time_point until{std::chrono::duration_cast<Clock::duration>(std::chrono::nanoseconds(until_ns))};
+    std::unique_lock<std::mutex> held(mutex.native(), std::adopt_lock);
+    cond_.wait_until(held, until);
+    held.release();
+  }
+  void NotifyOne() { cond_.notify_one(); }
+  void NotifyAll() { cond_.notify_all(); }
+
+ private:
+  std::condition_variable cond_;
 };
 
 }  // namespace sconce

@@ -19,7 +19,8 @@ class Router {
   // JavaScript keeps it so that a request crosses with two integers instead of strings.
   std::int32_t NameId(std::string_view name) const;
 
-  // Adds or replaces; the first version of a name becomes its default.
+  // Adds or replaces; the first version of a name becomes its default. When the default is removed, the version
+  // published last takes its place.
   void Publish(std::shared_ptr<Model> model);
   std::shared_ptr<Model> Remove(std::string_view name, std::string_view version);  // null: was not there
   Status SetDefault(std::string_view name, std::string_view version);

@@ -1,0 +1,64 @@
+#include "core/lane_plan.h"
+
+#include <algorithm>
+
+namespace sconce {
+
+namespace {
+
+struct Tally {
+  bool has_wide = false;
+  bool wide_busy = false;
+  std::uint32_t narrow_idle = 0;
+  std::uint32_t narrow_busy = 0;
+  std::uint32_t narrow_signalled = 0;
+};
+
+Tally Count(std::span<const LaneState> lanes) {
+  Tally tally;
+  for (const LaneState& lane : lanes) {
+    if (lane.wide) {
+      tally.has_wide = true;
+      tally.wide_busy = lane.busy;
+    } else if (lane.busy) {
+      ++tally.narrow_busy;
+    } else {
+      ++tally.narrow_idle;
+      if (lane.signalled) ++tally.narrow_signalled;
+    }
+  }
+  return tally;
+}
+
+}  // namespace
+
+LanePlan PlanLanes(std::span<const LaneState> lanes, std::size_t waiting, int cores) {
+  const Tally tally = Count(lanes);
+  if (waiting == 0) return {};
+  const bool has_narrow = tally.narrow_idle + tally.narrow_busy > 0;
+  if (!has_narrow) return {.wide = tally.has_wide && !tally.wide_busy, .narrow = 0};
+  const bool all_idle = !tally.wide_busy && tally.narrow_busy == 0;
+  if (tally.has_wide && all_idle && waiting == 1) return {.wide = true, .narrow = 0};
+  if (!tally.wide_busy) return {.wide = false, .narrow = tally.narrow_idle};
+  const std::uint32_t limit = cores > 1 ? static_cast<std::uint32_t>(cores - 1) : 0;
+  const std::uint32_t room = limit > tally.narrow_busy ? limit - tally.narrow_busy : 0;
+  return {.wide = false, .narrow = std::min(room, tally.narrow_idle)};
+}
+
+bool MayStart(const LanePlan& plan, const LaneState& lane) {
+  return !lane.busy && (lane.wide ? plan.wide : plan.narrow > 0);
+}
+
+std::uint32_t IdleExecutors(const LanePlan& plan) { return plan.wide ? 1 : std::max<std::uint32_t>(plan.narrow, 1); }
+
+int LaneToSignal(std::span<const LaneState> lanes, std::size_t waiting, int cores) {
+  const LanePlan plan = PlanLanes(lanes, waiting, cores);
+  if (!plan.wide && Count(lanes).narrow_signalled >= std::min<std::size_t>(waiting, plan.narrow)) return kNoLane;
+  for (std::size_t i = 0; i < lanes.size(); ++i) {
+    if (!MayStart(plan, lanes[i])) continue;
+    if (!lanes[i].signalled) return static_cast<int>(i);
+  }
+  return kNoLane;
+}
+
+}  // namespace sconce

@@ -1,0 +1,38 @@
+// Which lane of a model takes what waits: pure functions of a snapshot. No clock, lock or I/O inside.
+//
+// A model may have one wide lane (all cores for one batch) and narrow lanes (one core each). A lone request that finds
+// every lane idle goes to the wide one; otherwise narrow lanes run, each its own batch. While the wide lane is busy at
+// most cores - 1 narrow ones run, so that cores are not asked for twice over.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace sconce {
+
+struct LaneState {
+  bool wide = false;
+  bool busy = false;       // runs a batch
+  bool signalled = false;  // idle, and told to look at the queue
+};
+
+struct LanePlan {
+  bool wide = false;         // the wide lane may start now (then no narrow one does)
+  std::uint32_t narrow = 0;  // how many idle narrow lanes may start now
+};
+
+inline constexpr int kNoLane = -1;
+
+LanePlan PlanLanes(std::span<const LaneState> lanes, std::size_t waiting, int cores);
+
+// Whether this idle lane may take a batch under the plan.
+bool MayStart(const LanePlan& plan, const LaneState& lane);
+
+// Executors that share what waits.
+std::uint32_t IdleExecutors(const LanePlan& plan);
+
+// The lane to wake so that enough of them look at the queue; kNoLane when enough were told already.
+int LaneToSignal(std::span<const LaneState> lanes, std::size_t waiting, int cores);
+
+}  // namespace sconce

@@ -1,0 +1,87 @@
+// A model's queue and the threads that run its batches. While one batch runs the next one gathers; a lane that becomes
+// idle takes what waits at once (or after maxBatchDelay, when the model sets it).
+//
+// No wake-up is lost: whenever tasks wait and the plan lets some lane start, one such lane is awake, signalled, or in a
+// timed wait. Each event that changes the plan (a task arrives, a batch is taken, a batch ends, a signalled lane finds
+// that another one is to run) ends with SignalNext under the lock.
+// Thread: Submit, Stop and the figures from anywhere; Stop's joining part not from a lane.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "core/executor.h"
+#include "core/lane_plan.h"
+#include "core/model.h"
+#include "core/mutex.h"
+#include "core/queue.h"
+
+namespace sconce {
+
+class Lanes {
+ public:
+  // The referred objects outlive the lanes. Throws std::system_error when a thread cannot be started.
+  Lanes(const ModelConfig& config, Runner& runner, Counters& counters, ExecutorJudge& judge);
+  ~Lanes();
+
+  // On kQueueFull and kNotReady the task is left with the caller. A task that was accepted before (a hand-over) is not
+  // refused for a full queue.
+  Status Submit(TaskPtr& task, bool accepted_before);
+
+  // Refuses new tasks and fails the waiting ones; running batches go on.
+  void Close();
+  // Close, then waits for the lanes. Idempotent.
+  void Stop();
+
+  bool OnLaneThread() const;
+  bool closed() const { return closed_.load(std::memory_order_relaxed); }
+  bool stopped() const { return stopped_.load(std::memory_order_acquire); }  // Stop has joined every lane
+  std::size_t waiting() const { return waiting_.load(std::memory_order_relaxed); }
+  std::size_t in_flight() const;  // waiting and running
+
+ private:
+  struct Lane {
+    LaneSpec spec;
+    CondVar wake;
+    std::thread thread;
+  };
+  struct Work {  // what a lane holds outside the lock; vectors keep their capacity
+    std::vector<TaskPtr> batch;
+    std::vector<TaskPtr> dropped;
+    std::vector<Task*> tasks;
+  };
+
+  void Loop(std::size_t self);
+  // Blocks until there is work for this lane; false when the lanes are closed.
+  bool Next(std::size_t self, Work& work);
+  bool TryTake(std::size_t self, Work& work, std::int64_t& wait_until_ns) REQUIRES(mutex_);
+  void SignalNext() REQUIRES(mutex_);
+  CondVar* NextToWake() REQUIRES(mutex_);
+  void MakeRoom(std::int64_t now_ns, std::vector<TaskPtr>& dropped) REQUIRES(mutex_);
+  void Run(const LaneSpec& spec, Work& work, RunnerScratch& scratch);
+  void Complete(std::vector<TaskPtr>& tasks, std::int64_t now_ns);
+
+  const ModelConfig& config_;
+  Runner& runner_;
+  Counters& counters_;
+  ExecutorJudge& judge_;
+  int cores_ = 1;
+  std::vector<std::unique_ptr<Lane>> lanes_;  // fixed after construction
+
+  mutable Mutex mutex_;
+  TaskQueue queue_ GUARDED_BY(mutex_);
+  std::vector<LaneState> states_ GUARDED_BY(mutex_);
+  std::vector<std::size_t> held_ GUARDED_BY(mutex_);  // tasks each lane has taken and not finished
+  std::int64_t swept_ns_ GUARDED_BY(mutex_) = 0;      // when a full queue was last searched for dead tasks
+  bool stopping_ GUARDED_BY(mutex_) = false;
+  std::atomic<std::size_t> waiting_{0};  // queue_.size(), for readers without the lock
+  std::atomic<bool> closed_{false};
+  std::atomic<bool> stopped_{false};
+  Mutex join_mutex_;
+};
+
+}  // namespace sconce
