@@ -116,6 +116,9 @@ class FakeRunner : public Runner {
 // A completion queue whose owner can wait for answers.
 class Sink {
  public:
+  Sink() = default;
+  ~Sink() { queue->Close(); }
+
   const std::shared_ptr<CompletionQueue> queue = std::make_shared<CompletionQueue>([this] {
     MutexLock lock(mutex_);
     ++wakes_;

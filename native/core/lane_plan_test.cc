@@ -30,19 +30,26 @@ struct Case {
 TEST(LanePlan, Table) {
   const std::vector<Case> cases = {
       // lanes  wait cores wide  narrow signal
-      {"wnn", 0, 2, false, 0, kNoLane}, {"wnn", 1, 2, true, 0, 0},   // a lone request with everything idle
-      {"vnn", 1, 2, true, 0, kNoLane},                               // told already
-      {"wnn", 2, 2, false, 2, 1},                                    // two share the narrow lanes
-      {"wmn", 2, 2, false, 2, 2},                                    // one was told, the second is needed too
-      {"wmm", 9, 2, false, 2, kNoLane}, {"vnn", 2, 2, false, 2, 1},  // the wide one was told of the first; now the
-                                                                     // narrow ones run
-      {"wNn", 1, 2, false, 1, 2},                                    // not everything is idle
-      {"wNN", 5, 2, false, 0, kNoLane},                              // every core has its lane; the wide one stays out
-      {"Wnn", 1, 2, false, 1, 1},                                    // beside the wide one cores - 1 narrow ones
-      {"WNn", 5, 2, false, 0, kNoLane}, {"WNnnn", 5, 4, false, 2, 2}, {"Wn", 5, 1, false, 0, kNoLane},
-      {"w", 5, 4, true, 0, 0},                                     // only a wide lane: it takes everything
-      {"W", 5, 4, false, 0, kNoLane},   {"n", 1, 1, false, 1, 0},  // only a narrow one
-      {"N", 1, 1, false, 0, kNoLane},   {"nn", 1, 2, false, 2, 0},    {"mn", 1, 2, false, 2, kNoLane},
+      {"wnn", 0, 2, false, 0, kNoLane},
+      {"wnn", 1, 2, true, 0, 0},        // a lone request with everything idle
+      {"vnn", 1, 2, true, 0, kNoLane},  // told already
+      {"wnn", 2, 2, false, 2, 1},       // two share the narrow lanes
+      {"wmn", 2, 2, false, 2, 2},       // one was told, the second is needed too
+      {"wmm", 9, 2, false, 2, kNoLane},
+      {"vnn", 2, 2, false, 2, 1},        // the wide one was told of the first; now the
+                                         // narrow ones run
+      {"wNn", 1, 2, false, 1, 2},        // not everything is idle
+      {"wNN", 5, 2, false, 0, kNoLane},  // every core has its lane; the wide one stays out
+      {"Wnn", 1, 2, false, 1, 1},        // beside the wide one cores - 1 narrow ones
+      {"WNn", 5, 2, false, 0, kNoLane},
+      {"WNnnn", 5, 4, false, 2, 2},
+      {"Wn", 5, 1, false, 0, kNoLane},
+      {"w", 5, 4, true, 0, 0},  // only a wide lane: it takes everything
+      {"W", 5, 4, false, 0, kNoLane},
+      {"n", 1, 1, false, 1, 0},  // only a narrow one
+      {"N", 1, 1, false, 0, kNoLane},
+      {"nn", 1, 2, false, 2, 0},
+      {"mn", 1, 2, false, 2, kNoLane},
       {"nwn", 1, 2, true, 0, 1},  // the order of lanes does not matter
   };
   for (const Case& each : cases) {

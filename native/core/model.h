@@ -26,7 +26,7 @@ struct LaneSpec {
 struct ModelConfig {
   std::string name;
   std::string version;
-  std::uint32_t tag = 0;                     // the caller's number for this version, unique in the process
+  std::uint32_t tag = 0;  // the caller's number for this version, unique in the process
   Signature signature;
   std::uint32_t max_batch_rows = 1;
   std::int64_t max_batch_delay_ns = 0;
