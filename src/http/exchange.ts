@@ -13,7 +13,7 @@ import type { HttpState } from "../metrics/http-counters.js";
 import type { BodyStore, Dialect, WireBody, WireErrorCode, WireHeaders } from "../wire.js";
 import { HeaderPass } from "./framing.js";
 import type { RawRequest, RawResponse } from "./raw.js";
-import { isLarge, startLarge, statusLine, writeLarge } from "./respond.js";
+import { endHead, isLarge, startLarge, statusLine, writeLarge } from "./respond.js";
 import { Phase, Slot, type SlotOwner } from "./slot.js";
 
 export interface ExchangeLimits {
@@ -198,7 +198,7 @@ export class ExchangeTable implements SlotOwner {
     res.writeHeader("content-type", slot.block);
     if (slot.requestId !== "") res.writeHeader("x-request-id", slot.requestId);
     if (slot.extra !== undefined) for (const [name, value] of slot.extra) res.writeHeader(name, value);
-    if (slot.method === "HEAD") res.endWithoutBody(Buffer.byteLength(slot.body), slot.close);
+    if (slot.method === "HEAD") endHead(slot, res);
     else res.end(slot.body, slot.close);
   }
 

@@ -4,7 +4,7 @@ export interface RawResponse {
   writeStatus(status: string): RawResponse;
   writeHeader(key: string, value: string): RawResponse;
   end(body?: string | ArrayBuffer | Uint8Array, closeConnection?: boolean): RawResponse;
-  endWithoutBody(length?: number, closeConnection?: boolean): RawResponse;
+  endWithoutBody(): RawResponse;
   tryEnd(body: ArrayBuffer | Uint8Array, total: number): [ok: boolean, done: boolean];
   getWriteOffset(): number;
   onWritable(handler: (offset: number) => boolean): RawResponse;

@@ -21,6 +21,13 @@ export function isLarge(body: WireBody): boolean {
   return (typeof body === "string" ? body.length : body.byteLength) > largeBody;
 }
 
+/** The length as a header of its own: told a length, the library would wait for that many bytes. */
+export function endHead(slot: Slot, res: RawResponse): void {
+  res.writeHeader("content-length", String(Buffer.byteLength(asBytes(slot.body))));
+  if (slot.close) res.writeHeader("connection", "close");
+  res.endWithoutBody();
+}
+
 /** Writes the head and as much of the body as the socket takes. True when all is written. */
 export function startLarge(slot: Slot, res: RawResponse): boolean {
   const bytes = asBytes(slot.body);

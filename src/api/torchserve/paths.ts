@@ -42,6 +42,7 @@ export function parsePath(path: string): Target {
     case "models":
       if (segments.length === 1) return { kind: "models" };
       return segments.length <= 3 ? named("model", segments) : { kind: "unknown" };
+    case undefined:
     default:
       return { kind: "unknown" };
   }

@@ -143,12 +143,7 @@ export class Predict {
 
   expired(exchange: Exchange): void {
     const call = exchange.attachment as PredictCall;
-    const seconds = call.route.timeoutMs / 1000;
-    sendError(
-      exchange,
-      "deadline_exceeded",
-      `Model "${call.route.name}" gave no answer within ${seconds} s (--response-timeout or the model's responseTimeout).`,
-    );
+    this.tooLate(call);
     this.end(call);
   }
 
@@ -182,7 +177,14 @@ export class Predict {
       this.missing(call.exchange, call.route.name, call.route.version);
       return;
     }
-    sendError(call.exchange, code, message);
+    if (code === "deadline_exceeded") this.tooLate(call);
+    else sendError(call.exchange, code, message);
+  }
+
+  private tooLate(call: PredictCall): void {
+    const { name, timeoutMs } = call.route;
+    const message = `Model "${name}" gave no answer within ${timeoutMs / 1000} s (--response-timeout or the model's responseTimeout).`;
+    sendError(call.exchange, "deadline_exceeded", message);
   }
 
   /** Nothing serves this name or version: say whether it is unknown, on its way or broken. */
