@@ -1,0 +1,165 @@
+/**
+ * From a path to a ModelSpec: unpacked, checked, typed; nothing of the model has run. The one entry to this folder.
+ *
+ *   const { spec, warnings } = await openModel({ path: "digits.mar" }, { cache, defaults });
+ */
+import { relative } from "node:path";
+import type { HandlerSpec, InputSpec, ModelSpec, Signature } from "../types.js";
+import { checkArtifact } from "./artifact.js";
+import { sha256File } from "./cache.js";
+import { invalid } from "./failure.js";
+import { parseLabels } from "./labels.js";
+import { existing, type Manifest } from "./manifest.js";
+import { defaultImage, parseModelConfig, type ModelConfig } from "./model-config.js";
+import { readText, unpack, type ModelFiles, type UnpackOptions } from "./unpack.js";
+
+export interface ModelRequest {
+  readonly path: string;
+  /** Wins over the manifest's. */
+  readonly name?: string;
+}
+
+export interface OpenOptions extends UnpackOptions {
+  /** For what the model does not say itself. */
+  readonly defaults: Pick<ModelSpec, "jobQueueSize" | "responseTimeoutMs" | "maxInstances">;
+}
+
+export interface OpenedModel {
+  readonly spec: ModelSpec;
+  readonly warnings: readonly string[];
+}
+
+/** TorchServe's rule for names; versions follow it too, as both are parts of paths. */
+const namePattern = /^[A-Za-z0-9][A-Za-z0-9_\-.]*$/;
+const maxNameBytes = 256;
+const defaultTopK = 5;
+const supportedHandlers = ["base_handler", "image_classifier"];
+const otherBuiltins = [
+  "text_classifier",
+  "object_detector",
+  "image_segmenter",
+  "dali_image_classifier",
+  "vllm_handler",
+  "trt_llm_handler",
+];
+
+/** Rejects with ServerError invalid_model; its message begins with the file that is wrong. */
+export async function openModel(request: ModelRequest, options: OpenOptions): Promise<OpenedModel> {
+  const files = await unpack(request.path, options);
+  const config: ModelConfig =
+    files.configFile === undefined
+      ? { warnings: [] }
+      : parseModelConfig(shown(request, files, files.configFile), await readText(files.configFile));
+  const name = checkName(request.path, "name", request.name ?? files.manifest.modelName ?? files.stem);
+  const version = checkName(request.path, "version", files.manifest.modelVersion ?? "1.0");
+  const handler = await handlerOf(request, files, config);
+  const kind = await checkArtifact(files.artifact);
+  const signature = signatureOf(request, config, handler, kind);
+  const warmup = config.warmup === undefined ? undefined : await warmupOf(request, files, config.warmup);
+  const spec: ModelSpec = {
+    name,
+    version,
+    artifact: files.artifact,
+    kind,
+    sha256: await sha256File(files.artifact),
+    signature,
+    handler,
+    ...(config.batchSize === undefined ? {} : { batchSize: config.batchSize }),
+    maxBatchDelayMs: config.maxBatchDelayMs ?? 0,
+    jobQueueSize: config.jobQueueSize ?? options.defaults.jobQueueSize,
+    responseTimeoutMs: config.responseTimeoutMs ?? options.defaults.responseTimeoutMs,
+    instances: config.instances ?? 0,
+    executor: config.executor ?? "auto",
+    stateful: config.stateful ?? false,
+    maxInstances: config.maxInstances ?? options.defaults.maxInstances,
+    ...(warmup === undefined ? {} : { warmup }),
+    source: request.path,
+  };
+  return { spec, warnings: config.warnings };
+}
+
+/** A file inside an archive as `archive: file`, any other as its path. */
+function shown(request: ModelRequest, files: ModelFiles, file: string): string {
+  return /\.(mar|zip)$/i.test(request.path) ? `${request.path}: ${relative(files.root, file)}` : file;
+}
+
+function checkName(path: string, what: "name" | "version", value: string): string {
+  if (namePattern.test(value) && Buffer.byteLength(value) <= maxNameBytes) return value;
+  const fix = what === "name" ? "; give it one on the command line as name=path" : "";
+  throw invalid(
+    path,
+    `${JSON.stringify(value)} cannot be a model's ${what}: letters, digits, _, - and . after a letter or digit, at most ${maxNameBytes} bytes${fix}`,
+  );
+}
+
+async function handlerOf(request: ModelRequest, files: ModelFiles, config: ModelConfig): Promise<HandlerSpec> {
+  const name = handlerName(request.path, files.manifest, config);
+  const labels =
+    files.labelsFile === undefined
+      ? undefined
+      : parseLabels(shown(request, files, files.labelsFile), await readText(files.labelsFile));
+  const image = name === "image_classifier" ? (config.image ?? defaultImage) : undefined;
+  if (config.image && !image) {
+    throw invalid(request.path, `sconce.image is for image_classifier, and the handler is ${name}`);
+  }
+  return { name, topK: config.topK ?? defaultTopK, ...(image ? { image } : {}), ...(labels ? { labels } : {}) };
+}
+
+function handlerName(path: string, manifest: Manifest, config: ModelConfig): string {
+  const given = manifest.handler ?? config.handler ?? (config.image ? "image_classifier" : "base_handler");
+  const python = "it needs Python worker support, which this version does not have";
+  if (manifest.modelFile !== undefined) {
+    throw invalid(
+      path,
+      `the model is Python code (modelFile ${JSON.stringify(manifest.modelFile)}); ${python}; save it as TorchScript`,
+    );
+  }
+  if (supportedHandlers.includes(given)) return given;
+  if (otherBuiltins.includes(given)) {
+    throw invalid(path, `handler ${given} is not in this version, which has ${supportedHandlers.join(" and ")}`);
+  }
+  throw invalid(
+    path,
+    `handler ${JSON.stringify(given)} is Python code; ${python}; built in are ${supportedHandlers.join(" and ")}`,
+  );
+}
+
+function signatureOf(
+  request: ModelRequest,
+  config: ModelConfig,
+  handler: HandlerSpec,
+  kind: ModelSpec["kind"],
+): Signature {
+  const outputs = config.outputs ?? [];
+  const { image } = handler;
+  if (image) {
+    const shape = [image.channels, image.crop, image.crop];
+    const inputs = config.inputs ?? [{ name: "image", dtype: "float32", shape, optional: false }];
+    checkImageInput(request.path, inputs, shape);
+    return { declared: true, inputs, outputs };
+  }
+  if (config.inputs) return { declared: true, inputs: config.inputs, outputs };
+  if (kind === "aotinductor") {
+    throw invalid(
+      request.path,
+      "a compiled package does not check its inputs, so they must be declared: add to its yaml `sconce: {inputs: [{name: x, dtype: float32, shape: […]}]}` (shape without the batch dimension)",
+    );
+  }
+  return { declared: false, inputs: [], outputs };
+}
+
+function checkImageInput(path: string, inputs: readonly InputSpec[], shape: readonly number[]): void {
+  const [input] = inputs;
+  const fits =
+    inputs.length === 1 && input?.dtype === "float32" && JSON.stringify(input.shape) === JSON.stringify(shape);
+  if (fits) return;
+  throw invalid(
+    path,
+    `image_classifier makes one float32 tensor of shape ${JSON.stringify(shape)} (sconce.image: channels, crop, crop), and sconce.inputs declares something else`,
+  );
+}
+
+async function warmupOf(request: ModelRequest, files: ModelFiles, path: string): Promise<string> {
+  const file = files.configFile === undefined ? request.path : shown(request, files, files.configFile);
+  return existing(files.root, file, "sconce.warmup", path);
+}

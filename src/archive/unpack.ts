@@ -1,0 +1,146 @@
+/**
+ * A path that an operator names → the folder and files of one model, wherever they come from: a .mar archive (unpacked
+ * into the cache), a folder with or without MAR-INF, a bare artifact with its yaml beside it. Reads no artifact.
+ */
+import { lstat, readdir, readFile, stat } from "node:fs/promises";
+import { basename, dirname, extname, join, resolve } from "node:path";
+import { artifactExtensions } from "./artifact.js";
+import { cachedFolder, sha256File } from "./cache.js";
+import { invalid, invalidBy } from "./failure.js";
+import { archiveLimits, maxTextBytes, type ZipLimits } from "./limits.js";
+import { existing, parseManifest, type Manifest } from "./manifest.js";
+import { extractZip } from "./zip.js";
+
+export interface ModelFiles {
+  /** Path fields are relative to it. */
+  readonly root: string;
+  /** Archive, folder or file name without its ending: the name when nothing else says one. */
+  readonly stem: string;
+  readonly artifact: string;
+  readonly manifest: Manifest;
+  /** model-config.yaml or what stands for it. */
+  readonly configFile?: string;
+  readonly labelsFile?: string;
+}
+
+export interface UnpackOptions {
+  readonly cache: string;
+  readonly limits?: ZipLimits;
+}
+
+const archiveExtensions = [".mar", ".zip"];
+const tarExtensions = [".tar.gz", ".tgz"];
+const isArtifact = (path: string): boolean => artifactExtensions.some((each) => each === extname(path).toLowerCase());
+
+/** Whether a file or folder of a model store looks like a model, by its name alone. */
+export function looksLikeModel(name: string): boolean {
+  return (
+    archiveExtensions.includes(extname(name).toLowerCase()) ||
+    tarExtensions.some((each) => name.endsWith(each)) ||
+    isArtifact(name)
+  );
+}
+
+/** The path's last part without what looksLikeModel knows of. */
+export function stemOf(path: string): string {
+  return basename(path).replace(/\.(mar|zip|tar\.gz|tgz|pt|pth|ts|pt2)$/i, "");
+}
+
+export async function unpack(path: string, options: UnpackOptions): Promise<ModelFiles> {
+  const absolute = resolve(path);
+  const found = await stat(absolute).catch((error: unknown) => {
+    const missing = (error as { code?: unknown }).code === "ENOENT";
+    throw missing ? invalid(path, "no such file or folder") : invalidBy(path, error);
+  });
+  try {
+    if (found.isDirectory()) return await fromFolder(absolute, stemOf(absolute));
+    if (!found.isFile()) throw invalid(path, "not a regular file or folder");
+    if (isArtifact(absolute)) return await fromArtifact(absolute);
+    if (tarExtensions.some((each) => absolute.endsWith(each))) {
+      throw invalid(
+        path,
+        "tar archives are not read by this version; pack the model as .mar (torch-model-archiver's default)",
+      );
+    }
+    if (!archiveExtensions.includes(extname(absolute).toLowerCase())) throw invalid(path, wrongExtension(absolute));
+    if (found.size === 0) throw invalid(path, "the file is empty");
+    const sha256 = await sha256File(absolute);
+    const root = await cachedFolder(options.cache, sha256, (folder) =>
+      extractZip(absolute, folder, options.limits ?? archiveLimits),
+    );
+    return await fromFolder(root, stemOf(absolute), path);
+  } catch (error) {
+    throw invalidBy(path, error);
+  }
+}
+
+function wrongExtension(path: string): string {
+  const extension = extname(path).toLowerCase();
+  const advice: Readonly<Record<string, string>> = {
+    ".onnx": "ONNX models are not read; export TorchScript or an AOTInductor package instead",
+    ".safetensors": "safetensors holds weights without a model; save TorchScript or an AOTInductor package",
+    ".py": "Python files need Python worker support, which this version does not have; save the model as TorchScript",
+    ".pkl": "pickles need Python; save the model as TorchScript",
+    ".bin": "a .bin checkpoint holds weights without a model; save the model as TorchScript",
+  };
+  return advice[extension] ?? `expected a .mar archive, a folder, or one of ${artifactExtensions.join(", ")}`;
+}
+
+async function fromArtifact(path: string): Promise<ModelFiles> {
+  const root = dirname(path);
+  const stem = stemOf(path);
+  const configFile = await firstFile(root, [`${stem}.yaml`, `${stem}.yml`]);
+  return { root, stem, artifact: path, manifest: {}, ...(configFile === undefined ? {} : { configFile }) };
+}
+
+/** `shown` is what messages call the folder: the archive that it came from. */
+async function fromFolder(root: string, stem: string, shown: string = root): Promise<ModelFiles> {
+  const manifestPath = join(root, "MAR-INF", "MANIFEST.json");
+  const manifestName = `${shown}: MAR-INF/MANIFEST.json`;
+  const manifest = (await isFile(manifestPath)) ? parseManifest(manifestName, await readText(manifestPath)) : {};
+  const file = (field: keyof Manifest): Promise<string> | undefined => {
+    const value = manifest[field];
+    return value === undefined ? undefined : existing(root, manifestName, `model.${field}`, value);
+  };
+  const configFile = (await file("configFile")) ?? (await firstFile(root, ["model-config.yaml", "model-config.yml"]));
+  const labelsFile = await firstFile(root, ["index_to_name.json"]);
+  return {
+    root,
+    stem,
+    manifest,
+    artifact: (await file("serializedFile")) ?? (await onlyArtifact(root, shown)),
+    ...(configFile === undefined ? {} : { configFile }),
+    ...(labelsFile === undefined ? {} : { labelsFile }),
+  };
+}
+
+async function onlyArtifact(root: string, shown: string): Promise<string> {
+  const names = (await readdir(root)).filter(isArtifact).sort();
+  const [first] = names;
+  if (first !== undefined && names.length === 1) return join(root, first);
+  const what =
+    names.length === 0 ? "holds no .pt or .pt2 file" : `holds several model files (${names.slice(0, 5).join(", ")})`;
+  throw invalid(shown, `${what}; a model's folder holds exactly one, or MAR-INF/MANIFEST.json names it`);
+}
+
+async function firstFile(root: string, names: readonly string[]): Promise<string | undefined> {
+  for (const name of names) {
+    if (await isFile(join(root, name))) return join(root, name);
+  }
+  return undefined;
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+}
+
+/** A small text file of a model. */
+export async function readText(path: string): Promise<string> {
+  const { size } = await lstat(path);
+  if (size > maxTextBytes)
+    throw invalid(path, `${size} bytes, the limit for such a file (maxTextBytes) is ${maxTextBytes}`);
+  return readFile(path, "utf8");
+}

@@ -1,0 +1,144 @@
+/**
+ * `sconce serve`: configuration → engine → server → ready line → signals → drain. Main thread. The process is never ended
+ * by process.exit while a listener is open: each part closes and the event loop runs dry.
+ */
+import { readFileSync } from "node:fs";
+import { Socket } from "node:net";
+import { startServer, type Address, type RunningServer } from "../app.js";
+import { readAllowance } from "../config/cgroup.js";
+import { resolveServe, strangeVariables, type Resolved } from "../config/resolve.js";
+import type { ServeConfig } from "../config/serve-config.js";
+import type { Engine } from "../engine/engine.js";
+import { openEngine } from "../engine/native.js";
+import { createModelManager } from "../models/manager.js";
+import { createLog, type Log } from "../telemetry/log.js";
+import { exitCodes } from "./exit-codes.js";
+import { ensureBuilt } from "./first-run.js";
+import { supervise } from "./supervise.js";
+import type { Terminal } from "./terminal.js";
+import { packageVersion } from "./version.js";
+
+/** Names the descriptor whose end of file says that the supervisor is gone. */
+export const supervisedVariable = "SCONCE_SUPERVISED_FD";
+
+/** What is still open that long after the drain is not worth waiting for. */
+const lingerMs = 3000;
+
+export async function serve(words: readonly string[], terminal: Terminal): Promise<number> {
+  const resolved = resolve(words, terminal);
+  const { config } = resolved;
+  const supervisor = terminal.env[supervisedVariable];
+  if (!(await ensureBuilt(terminal, resolved.yes))) return exitCodes.failure;
+  if (config.supervise && supervisor === undefined) return supervise(words, config, terminal);
+  const log = openLog(config, terminal);
+  for (const warning of strangeVariables(terminal.env)) log.warn(warning);
+  const signals = new Signals();
+  if (supervisor !== undefined) endWithParent(Number(supervisor), signals);
+  try {
+    return await run(config, log, signals, terminal);
+  } finally {
+    signals.close();
+  }
+}
+
+function resolve(words: readonly string[], terminal: Terminal): Resolved {
+  return resolveServe({
+    words,
+    env: terminal.env,
+    machine: { cores: readAllowance().cores, logToTerminal: process.stderr.isTTY },
+    readFile: (path) => readFileSync(path, "utf8"),
+  });
+}
+
+export function openLog(config: ServeConfig, terminal: Terminal): Log {
+  return createLog({ level: config.logLevel, format: config.logFormat, color: terminal.colorErr, write: terminal.err });
+}
+
+function open(config: ServeConfig): Engine {
+  return openEngine({
+    cores: config.cores,
+    loadParallelism: config.loadParallelism,
+    latencyBuckets: config.latencyBuckets,
+    maxDecodedBytes: config.maxRequestSize,
+  });
+}
+
+async function run(config: ServeConfig, log: Log, signals: Signals, terminal: Terminal): Promise<number> {
+  const engine = open(config);
+  const engineModule = new URL("../engine/native.js", import.meta.url).href;
+  const version = packageVersion();
+  log.info("starting", {
+    version,
+    pid: process.pid,
+    cores: config.cores,
+    httpThreads: config.httpThreads,
+    libtorch: engine.info().libtorch,
+  });
+  const server = await startServer(config, { engine, engineModule, createModelManager, log, version });
+  const first = await Promise.race([
+    server.started.then(
+      () => undefined,
+      (error: unknown) => ({ error }),
+    ),
+    signals.first,
+  ]);
+  if (first !== undefined && typeof first === "object") {
+    await server.drain();
+    throw first.error;
+  }
+  if (first === undefined) {
+    terminal.out(`${readyLine(server)}\n`);
+    if (server.catalog.list().length === 0) log.warn("no model is configured; name one: sconce serve model.mar");
+    await signals.first;
+  }
+  log.info("signal", { signal: signals.received });
+  const code = await server.drain();
+  // Only reached when something else than a listener keeps the loop alive; all listeners are closed by now.
+  setTimeout(() => process.exit(code), lingerMs).unref();
+  return code === 0 ? exitCodes.ok : exitCodes.failure;
+}
+
+const url = ({ host, port }: Address): string => `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+
+function readyLine({ addresses }: RunningServer): string {
+  const { inference, management, metrics } = addresses;
+  return `sconce ready: inference ${url(inference)} management ${url(management)} metrics ${url(metrics)}`;
+}
+
+/** The first SIGTERM or SIGINT resolves `first`; the second one ends the process with that signal's own action. */
+class Signals {
+  received: NodeJS.Signals | undefined;
+  readonly first: Promise<NodeJS.Signals>;
+  private resolveFirst!: (signal: NodeJS.Signals) => void;
+  private readonly names = ["SIGTERM", "SIGINT"] as const;
+
+  constructor() {
+    this.first = new Promise((resolve) => (this.resolveFirst = resolve));
+    for (const name of this.names) process.on(name, this.take);
+  }
+
+  readonly take = (signal: NodeJS.Signals): void => {
+    if (this.received === undefined) {
+      this.received = signal;
+      this.resolveFirst(signal);
+      return;
+    }
+    this.close();
+    process.kill(process.pid, signal);
+  };
+
+  close(): void {
+    for (const name of this.names) process.off(name, this.take);
+  }
+}
+
+/** The supervisor holds the other end of this pipe: when it dies, however it dies, the server drains and ends. */
+function endWithParent(fd: number, signals: Signals): void {
+  const pipe = new Socket({ fd, readable: true, writable: false });
+  pipe.on("error", () => undefined);
+  pipe.on("close", () => {
+    if (signals.received === undefined) signals.take("SIGTERM");
+  });
+  pipe.resume();
+  pipe.unref();
+}

@@ -1,0 +1,48 @@
+/** What a command writes to and reads from: passed in, so that tests see it. Colours only on a terminal, never with NO_COLOR. */
+
+export interface Terminal {
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly colorOut: boolean;
+  readonly colorErr: boolean;
+  /** Standard input and output are both a person's. */
+  readonly interactive: boolean;
+  /** Columns of standard output. */
+  readonly width: number;
+}
+
+const styles = { bold: "1", dim: "2", red: "31", green: "32", yellow: "33" } as const;
+export type Style = keyof typeof styles;
+
+export function paint(on: boolean, style: Style, text: string): string {
+  return on ? `\u001b[${styles[style]}m${text}\u001b[0m` : text;
+}
+
+/** The process's own. */
+export function realTerminal(): Terminal {
+  const { stdin, stdout, stderr, env } = process;
+  const color = env["NO_COLOR"] === undefined || env["NO_COLOR"] === "";
+  return {
+    out: (text) => void stdout.write(text),
+    err: (text) => void stderr.write(text),
+    env,
+    colorOut: color && stdout.isTTY,
+    colorErr: color && stderr.isTTY,
+    interactive: stdin.isTTY && stdout.isTTY,
+    width: Math.min(stdout.columns || 100, 120),
+  };
+}
+
+/** Breaks words into lines of at most `width` columns. */
+export function wrap(text: string, width: number): readonly string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else line = line === "" ? word : `${line} ${word}`;
+  }
+  return line === "" ? lines : [...lines, line];
+}

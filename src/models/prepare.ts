@@ -1,0 +1,86 @@
+/** From a source to a spec that is safe to hand to the engine: unpacked, checked, tried in a process of its own. */
+import { fileURLToPath } from "node:url";
+import { cacheCandidates, openCache } from "../archive/cache.js";
+import { openModel } from "../archive/open.js";
+import { hasProbe, probe } from "../archive/probe.js";
+import type { ServeConfig } from "../config/serve-config.js";
+import { ServerError } from "../errors.js";
+import type { Log } from "../telemetry/log.js";
+import type { ModelSpec } from "../types.js";
+
+export interface PrepareOptions {
+  readonly config: ServeConfig;
+  readonly log: Log;
+  /** Version of libtorch, for probe verdicts. */
+  readonly libtorch: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly probeProgram: string;
+}
+
+export interface PrepareRequest {
+  readonly path: string;
+  readonly name?: string;
+  readonly signal: AbortSignal;
+  /** Called once the archive is read, before the probe; throws to stop there. */
+  readonly onSpec: (spec: ModelSpec) => void;
+}
+
+export type Prepare = (request: PrepareRequest) => Promise<ModelSpec>;
+
+/** Two folders up from both src/models and dist/models. */
+export const builtProbe = fileURLToPath(new URL("../../build/Release/sconce-probe", import.meta.url));
+
+/** At most this many archives are unpacked or probed at once. */
+const parallel = 2;
+
+export function createPrepare(options: PrepareOptions): Prepare {
+  const { config, log } = options;
+  const gate = createGate(parallel);
+  const uid = process.getuid?.() ?? 0;
+  let cache: Promise<string> | undefined;
+
+  return (request) =>
+    gate(async () => {
+      request.signal.throwIfAborted();
+      const folder = await (cache ??= openCache(cacheCandidates(options.env, uid), uid));
+      const { jobQueueSize, responseTimeoutMs, maxInstances } = config;
+      const open = { cache: folder, defaults: { jobQueueSize, responseTimeoutMs, maxInstances } };
+      const { spec, warnings } = await openModel(request, open);
+      for (const warning of warnings) log.warn(warning);
+      request.onSpec(spec);
+      request.signal.throwIfAborted();
+      if (await wantsProbe(options)) {
+        const { probeTimeoutMs: timeoutMs, probe: mode } = config;
+        const child = { program: options.probeProgram, timeoutMs, cache: folder, libtorch: options.libtorch };
+        await probe(spec.artifact, spec.sha256, mode === "auto", { ...child, signal: request.signal });
+      }
+      return spec;
+    });
+}
+
+async function wantsProbe({ config, log, probeProgram }: PrepareOptions): Promise<boolean> {
+  if (config.probe === "never") return false;
+  if (await hasProbe(probeProgram)) return true;
+  if (config.probe === "always") {
+    throw new ServerError("internal", `--probe always, and ${probeProgram} is not built: run npm run build:native`);
+  }
+  log.warn("models are loaded without a probe, which is not built", { program: probeProgram });
+  return false;
+}
+
+/** Runs at most `limit` of what it is given at a time, in order. */
+function createGate(limit: number): <T>(run: () => Promise<T>) => Promise<T> {
+  let running = 0;
+  const waiting: (() => void)[] = [];
+  return async (run) => {
+    if (running >= limit) await new Promise<void>((resolve) => waiting.push(resolve));
+    else running++;
+    try {
+      return await run();
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else running--;
+    }
+  };
+}

@@ -1,0 +1,75 @@
+/** Which models the configuration names: positionals and files of the model store. Reads folders, opens no model. */
+import { readdir, stat } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { join, normalize } from "node:path";
+import { looksLikeModel } from "../archive/unpack.js";
+import type { ServeConfig } from "../config/serve-config.js";
+import { didYouMean } from "../config/suggest.js";
+import { StartError } from "./start-error.js";
+
+export interface ModelSource {
+  readonly path: string;
+  readonly name?: string;
+  /** When it fails, the start fails. */
+  readonly required: boolean;
+}
+
+/** In the order of the command line. Rejects with StartError when a store or a named file of it is not there. */
+export async function listSources(
+  config: Pick<ServeConfig, "positional" | "models" | "modelStore" | "strict">,
+): Promise<readonly ModelSource[]> {
+  const named = config.positional.map((word) => ({ ...splitName(word, existsSync), required: true }));
+  if (config.modelStore === undefined || config.models.length === 0) return named;
+  const store = config.modelStore;
+  const all = config.models.some((each) => each.toLowerCase() === "all");
+  const found = all
+    ? (await listStore(store)).map((path) => ({ path, required: config.strict }))
+    : await Promise.all(config.models.map((word) => inStore(store, word)));
+  return [...named, ...found];
+}
+
+/** "name=path" → both; a path that exists as it stands is a path, whatever is in it. */
+export function splitName(
+  word: string,
+  exists: (path: string) => boolean,
+): { readonly path: string; readonly name?: string } {
+  const equals = word.indexOf("=");
+  if (equals <= 0 || exists(word)) return { path: word };
+  return { name: word.slice(0, equals), path: word.slice(equals + 1) };
+}
+
+async function entriesOf(store: string): Promise<readonly string[]> {
+  return readdir(store).catch((error: unknown) => {
+    throw new StartError(
+      store,
+      `the model store cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  });
+}
+
+/** Archives, bare artifacts, and folders; hidden files and anything else are passed over. */
+async function listStore(store: string): Promise<readonly string[]> {
+  const names = (await entriesOf(store)).filter((name) => !name.startsWith(".")).sort();
+  const checked = await Promise.all(
+    names.map(async (name) => {
+      const path = join(store, name);
+      const folder = (await stat(path).catch(() => undefined))?.isDirectory() === true;
+      return folder || looksLikeModel(name) ? [path] : [];
+    }),
+  );
+  return checked.flat();
+}
+
+async function inStore(store: string, word: string): Promise<ModelSource> {
+  const names = await entriesOf(store);
+  const { name, path } = splitName(word, (each) => names.includes(each));
+  const file = normalize(path);
+  if (file.startsWith("/") || file === ".." || file.startsWith("../")) {
+    throw new StartError(word, "--models names files of the model store, and this lies outside it");
+  }
+  const full = [file, `${file}.mar`].map((each) => join(store, each)).find((each) => existsSync(each));
+  if (full === undefined) {
+    throw new StartError(join(store, file), `no such file in the model store${didYouMean(file, names)}`);
+  }
+  return { path: full, required: true, ...(name === undefined ? {} : { name }) };
+}
