@@ -1,0 +1,49 @@
+import { expect, test } from "vitest";
+import { describeModel, listModels } from "../../../../src/api/torchserve/describe.js";
+import type { ModelEntry } from "../../../../src/models/models.js";
+
+function entry(name: string, version: string, isDefault: boolean, changes: Partial<ModelEntry> = {}): ModelEntry {
+  return {
+    name,
+    version,
+    isDefault,
+    state: "ready",
+    loadSeconds: 1,
+    loadedAtStartup: true,
+    since: "2026-01-01T00:00:00Z",
+    ...changes,
+  };
+}
+const entries = [entry("b", "1", false), entry("b", "2", true), entry("a", "1", true)];
+const names = (result: unknown): string[] =>
+  (result as { models: { modelName: string }[] }).models.map((each) => each.modelName);
+
+test("lists each name once, sorted, in pages with TorchServe's token", () => {
+  expect(names(listModels(entries, ""))).toEqual(["a", "b"]);
+  expect(listModels(entries, "limit=1")).toMatchObject({ nextPageToken: "1" });
+  expect(names(listModels(entries, "limit=1&next_page_token=1"))).toEqual(["b"]);
+  expect(listModels(entries, "limit=0")).toEqual({ nextPageToken: "0", models: [] });
+  for (const query of ["limit=-1", "limit=101", "limit=x", "next_page_token=-5"]) {
+    expect(names(listModels(entries, query))).toEqual(["a", "b"]);
+  }
+});
+
+test("describes the default, a version, or all", () => {
+  const versions = entries.slice(0, 2);
+  const described = (version: string) =>
+    (describeModel(versions, version, []) as { modelVersion: string }[] | undefined)?.map((each) => each.modelVersion);
+  expect(described("")).toEqual(["2"]);
+  expect(described("1")).toEqual(["1"]);
+  expect(described("all")).toEqual(["1", "2"]);
+  expect(described("9")).toBeUndefined();
+});
+
+test("says why a model failed, and how full its queue is", () => {
+  const failed = entry("m", "1", true, { state: "failed", reason: "not a model" });
+  expect(describeModel([failed], "", [])?.[0]).toMatchObject({ sconce: { state: "failed", reason: "not a model" } });
+  const stats = { name: "m", version: "1", queueDepth: 3, executor: "lane", executorReason: "too slow" };
+  expect(describeModel([entry("m", "1", true)], "", [stats])?.[0]).toMatchObject({
+    jobQueueStatus: { pendingRequests: 3 },
+    sconce: { executor: "lane", executorReason: "too slow" },
+  });
+});

@@ -1,0 +1,87 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { isModelName, parsePath } from "../../../../src/api/torchserve/paths.js";
+
+describe("paths", () => {
+  test.each([
+    ["/ping", { kind: "ping" }],
+    ["/ping/", { kind: "ping" }],
+    ["/metrics", { kind: "metrics" }],
+    ["/v2/health/live", { kind: "live" }],
+    ["/v2/health/ready", { kind: "ready" }],
+    ["/v2/health/ready/x", { kind: "unknown" }],
+    ["/models", { kind: "models" }],
+    ["/models/", { kind: "models" }],
+    ["/models/m", { kind: "model", name: "m", version: "" }],
+    ["/models/m/all", { kind: "model", name: "m", version: "all" }],
+    ["/predictions/m", { kind: "predict", name: "m", version: "" }],
+    ["/predictions/m/1.0/", { kind: "predict", name: "m", version: "1.0" }],
+    ["/predictions/m%2D1", { kind: "predict", name: "m-1", version: "" }],
+    ["/predictions", { kind: "unknown" }],
+    ["/predictions/", { kind: "unknown" }],
+    ["/predictions//m", { kind: "unknown" }],
+    ["//predictions/m", { kind: "unknown" }],
+    ["/predictions/m/1/more", { kind: "unknown" }],
+    ["/predictions/a%2Fb", { kind: "badName", name: "a/b" }],
+    ["/predictions/%2e%2e", { kind: "badName", name: ".." }],
+    ["/predictions/%252e", { kind: "badName", name: "%2e" }],
+    ["/predictions/🔥", { kind: "badName", name: "🔥" }],
+    ["/", { kind: "unknown" }],
+    ["", { kind: "unknown" }],
+  ])("%s", (path, target) => {
+    expect(parsePath(path)).toEqual(target);
+  });
+
+  test.each(["/predictions/a%00", "/predictions/a%0a", "/predictions/%", "/predictions/%ff", "/a\u0001"])(
+    "%j is bad",
+    (path) => {
+      expect(parsePath(path).kind).toBe("bad");
+    },
+  );
+
+  test("names are at most 128 characters", () => {
+    expect(isModelName("a".repeat(128))).toBe(true);
+    for (const name of ["a".repeat(129), "", "-a", ".a", "a b", "a/b", "a..b"]) expect(isModelName(name)).toBe(false);
+  });
+
+  test("whatever the path, what is taken for a name obeys the rule", () => {
+    const pieces = fc.constantFrom(
+      "/",
+      "predictions",
+      "models",
+      "%2e",
+      "%2f",
+      "..",
+      "%00",
+      "a",
+      "1.0",
+      "%",
+      "ü",
+      "\n",
+      " ",
+    );
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          fc.array(pieces).map((each) => `/predictions/${each.join("")}`),
+        ),
+        (path) => {
+          const target = parsePath(path);
+          if (target.kind !== "predict" && target.kind !== "model") return;
+          expect(isModelName(target.name)).toBe(true);
+          if (target.version !== "") expect(isModelName(target.version)).toBe(true);
+        },
+      ),
+    );
+  });
+
+  test("an encoded model name means the model", () => {
+    fc.assert(
+      fc.property(fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_-]{0,20}$/), (name) => {
+        const escaped = [...name].map((each) => `%${each.charCodeAt(0).toString(16).padStart(2, "0")}`).join("");
+        expect(parsePath(`/predictions/${escaped}`)).toEqual({ kind: "predict", name, version: "" });
+      }),
+    );
+  });
+});

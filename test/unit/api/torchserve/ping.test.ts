@@ -1,0 +1,14 @@
+import { expect, test } from "vitest";
+import { live, ping, ready } from "../../../../src/api/torchserve/ping.js";
+
+test("each state has its answer, and draining wins", () => {
+  expect(ping("healthy", false)).toEqual({ status: 200, body: '{\n  "status": "Healthy"\n}\n' });
+  expect(ping("partial", false).body).toContain("Partial Healthy");
+  expect(ping("empty", false).status).toBe(200);
+  expect(ping("unready", false).status).toBe(503);
+  for (const health of ["healthy", "partial", "empty", "unready"] as const) {
+    expect(ping(health, true).status).toBe(503);
+    expect(ready(health, false).status).toBe(ping(health, false).status);
+  }
+  expect(live.status).toBe(200);
+});

@@ -1,0 +1,15 @@
+import { expect, test } from "vitest";
+import { HandlerRegistry } from "../../../src/handlers/registry.js";
+
+test("knows what was announced, by version, and what came last of one", () => {
+  const registry = new HandlerRegistry({ maxImagePixels: 1, maxRequestSize: 1, decodeParallelism: 1 });
+  expect(registry.find("m", "")).toBeUndefined();
+  registry.announce("m", "1", { name: "base_handler", topK: 5 }, 100);
+  registry.announce("m", "2", { name: "image_classifier", topK: 5 }, 200);
+  expect(registry.find("m", "")?.version).toBe("1");
+  expect(registry.find("m", "2")?.handler.name).toBe("image_classifier");
+  expect(registry.find("m", "1")?.handler.pre).toBeUndefined();
+  expect(registry.find("m", "3")).toBeUndefined();
+  registry.announce("m", "1", { name: "image_classifier", topK: 5 }, 100);
+  expect(registry.find("m", "1")?.handler.pre).toBeDefined();
+});

@@ -1,0 +1,86 @@
+import { describe, expect, test } from "vitest";
+import { HeaderPass, safeRequestId } from "../../../src/http/framing.js";
+
+function read(fields: readonly (readonly [string, string])[], pass = new HeaderPass()): HeaderPass {
+  pass.read({
+    getUrl: () => "/",
+    getQuery: () => "",
+    getCaseSensitiveMethod: () => "POST",
+    forEach: (each) => {
+      for (const [name, value] of fields) each(name, value);
+    },
+  });
+  return pass;
+}
+
+describe("one pass over the headers", () => {
+  test("collects the few that matter", () => {
+    const pass = read([
+      ["host", "x"],
+      ["accept", "a/b"],
+      ["content-type", "application/json"],
+      ["content-encoding", "gzip"],
+      ["content-length", "12"],
+      ["x-request-id", "id-1"],
+      ["accept", "c/d"],
+    ]);
+    expect(pass).toMatchObject({
+      accept: "a/b,c/d",
+      contentType: "application/json",
+      contentEncoding: "gzip",
+      contentLength: 12,
+      requestId: "id-1",
+      chunked: false,
+      fault: "",
+    });
+  });
+
+  test("forgets the request before", () => {
+    const pass = read([
+      ["content-length", "12"],
+      ["content-length", "12"],
+      ["accept", "x"],
+    ]);
+    expect(read([], pass)).toMatchObject({ accept: "", contentLength: -1, fault: "", chunked: false });
+  });
+
+  test.each([
+    [
+      [
+        ["content-length", "3"],
+        ["content-length", "3"],
+      ],
+      "Two Content-Length",
+    ],
+    [[["content-length", "-3"]], "not a number"],
+    [[["content-length", "0x10"]], "not a number"],
+    [[["content-length", "9".repeat(16)]], "not a number"],
+    [[["transfer-encoding", "xchunked"]], "exactly `chunked`"],
+    [[["transfer-encoding", "gzip, chunked"]], "exactly `chunked`"],
+    [
+      [
+        ["transfer-encoding", "chunked"],
+        ["transfer-encoding", "chunked"],
+      ],
+      "once",
+    ],
+    [
+      [
+        ["content-length", "3"],
+        ["transfer-encoding", "chunked"],
+      ],
+      "Both",
+    ],
+  ] as [[string, string][], string][])("refuses %j", (fields, words) => {
+    expect(read(fields).fault).toContain(words);
+  });
+
+  test("takes chunked in any case", () => {
+    expect(read([["transfer-encoding", "Chunked"]])).toMatchObject({ chunked: true, fault: "" });
+  });
+});
+
+test("a request id is short visible ASCII or nothing", () => {
+  expect(safeRequestId("a".repeat(128))).toHaveLength(128);
+  for (const bad of ["", "a".repeat(129), "a b", "a\r\nb", "ü", "\x7f"]) expect(safeRequestId(bad)).toBe("");
+});

@@ -1,0 +1,106 @@
+import { expect, test } from "vitest";
+import { openFakeEngine } from "../../../src/engine/fake.js";
+import type { ErrorCode } from "../../../src/errors.js";
+import type { Handler } from "../../../src/handlers/handler.js";
+import { HandlerRegistry } from "../../../src/handlers/registry.js";
+import { type Call, InputFormat, OutputFormat, type Route } from "../../../src/inference/call.js";
+import { Pipeline } from "../../../src/inference/pipeline.js";
+import { baseSpec, modelSpec } from "../../integration/support.js";
+
+class TestCall implements Call {
+  readonly input = InputFormat.json;
+  readonly output = OutputFormat.json;
+  over = false;
+  readonly log: string[] = [];
+  readonly done: Promise<void>;
+  private finish: () => void = () => undefined;
+  readonly cookie: number;
+  readonly route: Route;
+
+  constructor(cookie: number, route: Route) {
+    this.cookie = cookie;
+    this.route = route;
+    this.done = new Promise((resolve) => (this.finish = resolve));
+  }
+  held(): void {
+    this.log.push("held");
+  }
+  released(): void {
+    this.log.push("released");
+    this.finish();
+  }
+  answer(model: string, body: string | ArrayBuffer): void {
+    this.log.push(`${model} ${typeof body === "string" ? body : "bytes"}`);
+  }
+  fail(code: ErrorCode, message: string): void {
+    this.log.push(`${code}: ${message}`);
+  }
+}
+
+const bytes = (text: string): Uint8Array => Buffer.from(text);
+
+async function open(artifact: string): Promise<{ pipeline: Pipeline; route: Route }> {
+  const engine = openFakeEngine({ slowMs: 30 });
+  await engine.load(modelSpec("m", artifact), "m");
+  engine.publish("m");
+  const handlers = new HandlerRegistry({ maxImagePixels: 1000, maxRequestSize: 1000, decodeParallelism: 1 });
+  const pipeline = new Pipeline(engine, handlers);
+  expect(pipeline.route("m", "")).toBeUndefined();
+  handlers.announce("m", "1.0", baseSpec, 1000);
+  const route = pipeline.route("m", "") as Route;
+  expect(pipeline.route("other", "")).toBeUndefined();
+  return { pipeline, route };
+}
+
+test("requests of one turn are answered at its end", async () => {
+  const { pipeline, route } = await open("echo.pt");
+  const calls = [0, 1, 2].map((cookie) => new TestCall(cookie, route));
+  for (const call of calls) pipeline.run(call, bytes(`[${call.cookie}]`));
+  expect(calls.every((call) => call.log.join() === "held")).toBe(true);
+  await Promise.all(calls.map((call) => call.done));
+  expect(calls.map((call) => call.log[1])).toEqual(["m/1.0 [0]", "m/1.0 [1]", "m/1.0 [2]"]);
+});
+
+test("a refused request fails and is released; a gathered body does not stay", async () => {
+  const { pipeline, route } = await open("echo.pt");
+  const call = new TestCall(5, route);
+  pipeline.channel.bodyAppend(5, new Uint8Array([0x7b]).buffer);
+  pipeline.runGathered(call);
+  expect(call.log).toEqual(["bad_request: the body is not JSON", "released"]);
+  expect(pipeline.channel.bodySize(5)).toBe(0);
+});
+
+test("one that is over gets no answer, but is released when the engine lets go", async () => {
+  const { pipeline, route } = await open("slow.pt");
+  const call = new TestCall(1, route);
+  pipeline.run(call, bytes("[1]"));
+  call.over = true;
+  pipeline.cancel(call);
+  await call.done;
+  expect(call.log).toEqual(["held", "released"]);
+});
+
+test("hooks run before and after, and their faults are the request's alone", async () => {
+  const { pipeline, route } = await open("echo.pt");
+  const handler = (changes: Partial<Handler>): Handler => ({
+    name: "test",
+    spec: baseSpec,
+    pre: (body) => Promise.resolve({ data: body.slice(), width: body.length, height: 1, channels: 1 }),
+    post: (outputs) => `${outputs.length} of ${String(outputs[0]?.shape)}`,
+    ...changes,
+  });
+  const run = async (changes: Partial<Handler>): Promise<readonly string[]> => {
+    const call = new TestCall(9, { ...route, handler: handler(changes) });
+    pipeline.run(call, bytes("abc"));
+    await call.done;
+    return call.log;
+  };
+  expect(await run({})).toContain("m/1.0 1 of 3");
+  const broken = "internal: The handler failed; the server's log has the reason.";
+  expect(await run({ pre: () => Promise.reject(new Error("secret")) })).toContain(broken);
+  const throws = (): never => {
+    throw new TypeError("secret");
+  };
+  expect(await run({ post: throws })).toContain(broken);
+  expect(await run({})).toContain("m/1.0 1 of 3");
+});
