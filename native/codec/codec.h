@@ -21,9 +21,10 @@ enum class InputFormat : std::uint8_t { kJson = 0, kRaw = 1, kNpy = 2 };
 // Every bound a body is held to; exceeding one is kBadRequest (or kPayloadTooLarge where said) naming it.
 struct Limits {
   int max_json_depth = 100;
-  int max_json_keys = 10'000;            // keys in one object
-  std::size_t max_instances = 1024;      // rows in one request; the option is maxInstances
-  std::size_t max_decoded_bytes = std::size_t{64} << 20;  // decoded tensors of one request; the option is --max-request-size
+  int max_json_keys = 10'000;        // keys in one object
+  std::size_t max_instances = 1024;  // rows in one request; the option is maxInstances
+  std::size_t max_decoded_bytes = std::size_t{64}
+                                  << 20;  // decoded tensors of one request; the option is --max-request-size
 };
 
 // Decodes `body` into task.storage, task.rows, task.names and task.instances. `body` may point into task.storage's own
@@ -41,5 +42,8 @@ Status AdoptRaw(const Signature& signature, const Limits& limits, Task& task);
 // kNpy, kRaw: exactly one leaf, else kNotAcceptable.
 Status Encode(OutputFormat format, const OutputNode& layout, std::span<const std::vector<TensorView>> rows,
               bool instances, Buffer& out);
+
+// OutputFormat::kTensors: the leaves' bytes, row after row, each on a 64-byte boundary, and where they lie.
+void EncodeTensors(std::span<const std::vector<TensorView>> rows, Buffer& out, std::vector<LeafInfo>& leaves);
 
 }  // namespace sconce::codec
