@@ -103,6 +103,27 @@ Napi::Value IsOpen(const Napi::CallbackInfo& info) {
 
 Napi::Value Info(const Napi::CallbackInfo& info) { return FromInfo(info.Env(), torch_engine::Info()); }
 
+Events::Event Progress(std::string phase, double seconds) {
+  return [phase = std::move(phase), seconds](Napi::Env env, const Napi::Function& call) {
+    call.Call({Napi::String::New(env, "progress"), Napi::String::New(env, phase), Napi::Number::New(env, seconds)});
+  };
+}
+
+Events::Event Ended(LoadOutcome outcome) {
+  return [outcome = std::move(outcome)](Napi::Env env, const Napi::Function& call) {
+    if (outcome.status.ok()) {
+      call.Call({Napi::String::New(env, "done"), FromOutcome(env, outcome)});
+      return;
+    }
+    const auto code = Napi::Number::New(env, static_cast<double>(outcome.status.code()));
+    call.Call({Napi::String::New(env, "failed"), code, Napi::String::New(env, outcome.status.message())});
+  };
+}
+
+Events::Event Removed(bool gone) {
+  return [gone](Napi::Env env, const Napi::Function& call) { call.Call({Napi::Boolean::New(env, gone)}); };
+}
+
 // load(spec, loadId, onEvent): onEvent("progress", phase, seconds)… then ("done", report) or ("failed", code, message).
 void Load(const Napi::CallbackInfo& info) {
   Engine& engine = OpenEngine(info.Env());
@@ -110,24 +131,8 @@ void Load(const Napi::CallbackInfo& info) {
   const std::string id = info[1].ToString().Utf8Value();
   std::shared_ptr<Events> events = Events::Make(info.Env(), info[2].As<Napi::Function>());
   LoadCallbacks callbacks;
-  callbacks.progress = [events](const char* phase, double seconds) {
-    auto event = [phase = std::string(phase), seconds](Napi::Env env, const Napi::Function& call) {
-      call.Call({Napi::String::New(env, "progress"), Napi::String::New(env, phase), Napi::Number::New(env, seconds)});
-    };
-    events->Post(std::move(event), false);
-  };
-  callbacks.done = [events](LoadOutcome outcome) {
-    auto event = [outcome = std::move(outcome)](Napi::Env env, const Napi::Function& call) {
-      if (outcome.status.ok()) {
-        call.Call({Napi::String::New(env, "done"), FromOutcome(env, outcome)});
-      } else {
-        call.Call({Napi::String::New(env, "failed"),
-                   Napi::Number::New(env, static_cast<double>(outcome.status.code())),
-                   Napi::String::New(env, outcome.status.message())});
-      }
-    };
-    events->Post(std::move(event), true);
-  };
+  callbacks.progress = [events](const char* phase, double seconds) { events->Post(Progress(phase, seconds), false); };
+  callbacks.done = [events](LoadOutcome outcome) { events->Post(Ended(std::move(outcome)), true); };
   Status started = engine.StartLoad(id, std::move(request), std::move(callbacks));
   if (!started.ok()) events->Abandon();
   Check(info.Env(), started);
@@ -145,14 +150,9 @@ void Publish(const Napi::CallbackInfo& info) {
 void Remove(const Napi::CallbackInfo& info) {
   Engine& engine = OpenEngine(info.Env());
   std::shared_ptr<Events> events = Events::Make(info.Env(), info[3].As<Napi::Function>());
-  const double timeout_ns = info[2].ToNumber().DoubleValue() * 1e6;
-  Status removed = engine.Remove(info[0].ToString().Utf8Value(), info[1].ToString().Utf8Value(),
-                                 static_cast<std::int64_t>(timeout_ns), [events](bool gone) {
-                                   auto event = [gone](Napi::Env env, const Napi::Function& call) {
-                                     call.Call({Napi::Boolean::New(env, gone)});
-                                   };
-                                   events->Post(event, true);
-                                 });
+  const auto timeout_ns = static_cast<std::int64_t>(info[2].ToNumber().DoubleValue() * 1e6);
+  auto done = [events](bool gone) { events->Post(Removed(gone), true); };
+  Status removed = engine.Remove(info[0].ToString().Utf8Value(), info[1].ToString().Utf8Value(), timeout_ns, done);
   if (!removed.ok()) events->Abandon();
   Check(info.Env(), removed);
 }

@@ -74,8 +74,8 @@ int Channel::Infer(const InferArgs& args, std::span<const std::byte> body) {
   if (!model.ok()) return Refuse(model.status());
   TaskPtr task = NewTask(args, std::move(*model), MonotonicNs());
   const Model& chosen = *task->model;
-  Status decoded = codec::Decode(args.input, body, chosen.config().signature, LimitsOf(chosen), *task);
-  return Send(std::move(task), std::move(decoded), body.size());
+  const Status decoded = codec::Decode(args.input, body, chosen.config().signature, LimitsOf(chosen), *task);
+  return Send(std::move(task), decoded, body.size());
 }
 
 int Channel::InferBody(const InferArgs& args) {
@@ -87,8 +87,8 @@ int Channel::InferBody(const InferArgs& args) {
   const std::size_t bytes = body.size();
   task->storage = std::move(body);
   const Model& chosen = *task->model;
-  Status decoded = codec::AdoptRaw(chosen.config().signature, LimitsOf(chosen), *task);
-  return Send(std::move(task), std::move(decoded), bytes);
+  const Status decoded = codec::AdoptRaw(chosen.config().signature, LimitsOf(chosen), *task);
+  return Send(std::move(task), decoded, bytes);
 }
 
 int Channel::InferImage(const InferArgs& args, const ImageInput& image, std::span<const std::byte> pixels) {
@@ -107,15 +107,10 @@ int Channel::InferImage(const InferArgs& args, const ImageInput& image, std::spa
   return Send(std::move(task), Status::Ok(), pixels.size());
 }
 
-int Channel::Send(TaskPtr task, Status decoded, std::size_t body_bytes) {
+int Channel::Send(TaskPtr task, const Status& decoded, std::size_t body_bytes) {
   Model& model = *task->model;
   task->body_bytes = body_bytes;
-  if (!decoded.ok()) {
-    model.counters().OnRequest(decoded.code(), MonotonicNs() - task->enqueued_ns, 0, body_bytes, 0);
-    const int refused = Refuse(decoded);
-    Recycle(std::move(task));
-    return refused;
-  }
+  if (!decoded.ok()) return RefuseTask(std::move(task), decoded);
   // Inline tasks end within this turn, so only what may reach a lane can be cancelled.
   Flag flag;
   if (!model.InlineNow()) {
@@ -124,14 +119,17 @@ int Channel::Send(TaskPtr task, Status decoded, std::size_t body_bytes) {
   }
   const std::uint32_t cookie = task->cookie;
   bool inlined = false;
-  Status sent = turn_->Add(task, &inlined);
-  if (!sent.ok()) {
-    const int refused = Refuse(sent);
-    Recycle(std::move(task));
-    return refused;
-  }
+  const Status sent = turn_->Add(task, &inlined);
+  if (!sent.ok()) return RefuseTask(std::move(task), sent);
   if (flag) SlotOf(cookie).cancelled = std::move(flag);
   return inlined ? kInlined : kQueued;
+}
+
+// The model counts only what it finishes; what it never took is counted here.
+int Channel::RefuseTask(TaskPtr task, const Status& status) {
+  task->model->counters().OnRequest(status.code(), MonotonicNs() - task->enqueued_ns, 0, task->body_bytes, 0);
+  Recycle(std::move(task));
+  return Refuse(status);
 }
 
 int Channel::Refuse(const Status& status) {
@@ -191,6 +189,7 @@ void Channel::Recycle(TaskPtr task) {
   task->instances = false;
   task->is_image = false;
   task->status = Status();
+  task->body_bytes = 0;
   task->started_ns = task->finished_ns = 0;
   task->batch_rows = 0;
   pool_.push_back(std::move(task));

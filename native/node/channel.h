@@ -78,7 +78,8 @@ class Channel {
 
   Result<std::shared_ptr<Model>> Admit(const InferArgs& args);
   TaskPtr NewTask(const InferArgs& args, std::shared_ptr<Model> model, std::int64_t now_ns);
-  int Send(TaskPtr task, Status decoded, std::size_t body_bytes);
+  int Send(TaskPtr task, const Status& decoded, std::size_t body_bytes);
+  int RefuseTask(TaskPtr task, const Status& status);
   int Refuse(const Status& status);
   codec::Limits LimitsOf(const Model& model) const;
   Slot& SlotOf(std::uint32_t cookie);

@@ -122,13 +122,16 @@ export class FakeChannel implements Channel {
   flush(sink: CompletionSink): void {
     const turn = this.#turn;
     this.#turn = [];
-    for (const each of turn) this.#report(each(), sink);
+    this.#reportAll(
+      turn.map((each) => each()),
+      sink,
+    );
   }
 
   drain(sink: CompletionSink): void {
     const ready = this.#ready;
     this.#ready = [];
-    for (const each of ready) this.#report(each, sink);
+    this.#reportAll(ready, sink);
   }
 
   close(): void {
@@ -164,7 +167,21 @@ export class FakeChannel implements Channel {
     return QUEUED;
   }
 
+  /** A sink that throws does not take the others' completions with it. */
+  #reportAll(all: readonly Done[], sink: CompletionSink): void {
+    const failures: unknown[] = [];
+    for (const done of all) {
+      try {
+        this.#report(done, sink);
+      } catch (failure) {
+        failures.push(failure);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+
   #report(done: Done, sink: CompletionSink): void {
+    if (this.#closed) return;
     done.model.inFlight -= 1;
     count(done.model, done.code);
     sink(done.cookie, done.code, `${done.model.spec.name}/${done.model.spec.version}`, done.body, done.tensors);

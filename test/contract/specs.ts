@@ -1,0 +1,31 @@
+/** Model specs of the small models in test/contract/models; the fake engine goes by their file names. */
+import { join } from "node:path";
+import type { ModelSpec } from "../../src/types.js";
+
+export type Kind = "echo" | "sum" | "raise" | "slow" | "broken";
+
+/** A model with one float32 input `x` of four numbers. */
+export function specOf(kind: Kind, changes: Partial<ModelSpec> = {}): ModelSpec {
+  return {
+    name: kind,
+    version: "1.0",
+    artifact: join(import.meta.dirname, "models", `${kind}.pt`),
+    kind: "torchscript",
+    sha256: "",
+    signature: {
+      declared: true,
+      inputs: [{ name: "x", dtype: "float32", shape: [4], optional: false }],
+      outputs: [],
+    },
+    handler: { name: "base_handler", topK: 5 },
+    maxBatchDelayMs: 0,
+    jobQueueSize: 100,
+    responseTimeoutMs: 60_000,
+    instances: 1,
+    executor: "auto",
+    stateful: false,
+    maxInstances: 16,
+    source: "test",
+    ...changes,
+  };
+}
