@@ -54,4 +54,8 @@ export const untested: Readonly<Record<string, string>> = {
   "src/metrics/samples.ts": "test/unit/metrics/exposition.test.ts",
   "src/metrics/table.ts": "test/unit/metrics/exposition.test.ts",
   "src/models/models.ts": "types only",
+  "src/engine/native.ts": "test/contract/engine.test.ts and test/e2e/engine-lifecycle.test.ts run it on the real addon",
+  "src/engine/fake.ts": "test/contract/engine.test.ts",
+  "src/engine/fake-channel.ts": "test/contract/engine.test.ts",
+  "src/engine/fake-model.ts": "test/contract/engine.test.ts",
 };

@@ -44,10 +44,10 @@ class Client {
     cookie: number,
     name: string,
     text: string,
-    { version = "", output = OutputFormat.json as number, timeoutMs = 0 } = {},
+    { version = "", output = OutputFormat.json, timeoutMs = 0 } = {},
   ): number {
     const id = this.channel.nameId(name);
-    return this.channel.infer(cookie, id, version, bytes(text), json, output as 0, timeoutMs);
+    return this.channel.infer(cookie, id, version, bytes(text), json, output, timeoutMs);
   }
 
   flush(): void {
