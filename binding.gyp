@@ -1,5 +1,6 @@
 # For those who call node-gyp: it only calls CMake (scripts/build-native), which knows libtorch. "gypfile": false in
-# package.json keeps npm from running this by itself.
+# package.json keeps npm from running this by itself. With no Node headers at hand and nothing to download:
+#   npx node-gyp rebuild --nodedir=node_modules/node-addon-api
 {
   "targets": [
     {
@@ -10,7 +11,7 @@
           "action_name": "cmake",
           "message": "scripts/build-native (CMake)",
           "inputs": ["CMakeLists.txt"],
-          "outputs": ["build/Release/sconce.node"],
+          "outputs": ["<(module_root_dir)/build/Release/sconce.node"],
           "action": ["bash", "scripts/build-native", "--force"]
         }
       ]
