@@ -21,6 +21,7 @@ export function specOf(kind: Kind, changes: Partial<ModelSpec> = {}): ModelSpec 
     maxBatchDelayMs: 0,
     jobQueueSize: 100,
     responseTimeoutMs: 60_000,
+    batchSize: kind === "slow" ? 1 : 16,
     instances: 1,
     executor: "auto",
     stateful: false,

@@ -24,6 +24,7 @@ export function specOf(kind, changes = {}) {
     maxBatchDelayMs: 0,
     jobQueueSize: 1000,
     responseTimeoutMs: 60_000,
+    batchSize: kind === "slow" ? 1 : 16,
     instances: 1,
     executor: "auto",
     stateful: false,
