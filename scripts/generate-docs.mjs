@@ -36,14 +36,34 @@ async function errors() {
 
 async function options() {
   const { optionTable } = await load("config/options.js");
-  const rows = optionTable.map((each) => [`\`--${each.flag}\``, each.help]);
-  return table(["option", "meaning"], rows);
+  const { placeholder, showValue } = await load("config/values.js");
+  const fallback = (row) => {
+    if (row.fallback === "auto") return row.auto ?? "auto";
+    if (row.fallback === undefined || String(row.fallback) === "") return "";
+    return `\`${showValue(row.kind, row.fallback)}\``;
+  };
+  const groups = [...new Set(optionTable.map((row) => row.group))];
+  return groups
+    .map((group) => {
+      const rows = optionTable
+        .filter((row) => row.group === group)
+        .map((row) => [
+          `\`--${row.flag}${row.kind.type === "boolean" ? "" : ` ${row.placeholder ?? placeholder(row.kind)}`}\``,
+          fallback(row),
+          row.help,
+          `\`${row.env}\``,
+          `\`${row.fileKey}\``,
+        ]);
+      return `## ${group}\n\n${table(["option", "default", "meaning", "environment", "key in --config"], rows)}`;
+    })
+    .join("\n\n");
 }
 
 async function metrics() {
   const { metricTable } = await load("metrics/table.js");
-  const rows = metricTable.map((each) => [`\`${each.name}\``, each.type, each.help]);
-  return table(["metric", "type", "meaning"], rows);
+  const labels = (row) => row.labels.map((each) => `\`${each}\``).join(", ");
+  const rows = metricTable.map((row) => [`\`${row.name}\``, row.type, labels(row), row.help]);
+  return table(["metric", "type", "labels", "meaning"], rows);
 }
 
 const pages = { "docs/errors.md": errors, "docs/options.md": options, "docs/metrics.md": metrics };
