@@ -67,8 +67,7 @@ std::uint64_t NotNegative(std::int64_t value) { return value > 0 ? static_cast<s
 
 std::vector<double> Sorted(std::vector<double> bounds) {
   std::ranges::sort(bounds);
-  const auto repeated = std::ranges::unique(bounds);
-  bounds.erase(repeated.begin(), repeated.end());
+  bounds.erase(std::unique(bounds.begin(), bounds.end()), bounds.end());
   return bounds;
 }
 
