@@ -23,6 +23,8 @@ const setIdBits = 0o6000;
 const encryptedBits = 0x41; // traditional and strong encryption
 const descriptorBit = 0x8;
 const unixMadeBy = 3;
+/** End of central directory, plain and Zip64. */
+const endSignatures: readonly number[] = [0x06054b50, 0x06064b50];
 
 export const isFolder = (entry: Entry): boolean => entry.fileName.endsWith("/");
 
@@ -94,7 +96,23 @@ async function listChecked(path: string, zip: ZipFile, limits: ZipLimits): Promi
     }
     entries.push(entry);
   }
+  await checkEnd(path, zip);
   return entries;
+}
+
+/** The table of contents ends where its last entry ends: a count that is too low would hide entries from one reader only. */
+async function checkEnd(path: string, zip: ZipFile): Promise<void> {
+  // A number at run time, whatever its declaration says.
+  const end = Number(zip.readEntryCursor);
+  const file = await open(path, "r");
+  try {
+    const { buffer } = await file.read(Buffer.alloc(4), 0, 4, end);
+    if (!endSignatures.includes(buffer.readUInt32LE(0))) {
+      throw invalid(path, `damaged: its table of contents has more than the ${zip.entryCount} entries it counts`);
+    }
+  } finally {
+    await file.close();
+  }
 }
 
 function checkEntry(path: string, entry: Entry, limits: ZipLimits): void {
