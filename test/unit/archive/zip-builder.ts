@@ -43,7 +43,15 @@ export function buildZip(entries: readonly ZipEntry[]): Buffer {
     const name = Buffer.from(entry.name);
     const localName = Buffer.from(entry.localName ?? entry.name);
     const flags = (entry.flags ?? 0) | 0x800;
-    const head = [[2, 20], [2, flags], [2, method], [2, 0], [2, 0x21], [4, crc], [4, packedSize]] as const;
+    const head = [
+      [2, 20],
+      [2, flags],
+      [2, method],
+      [2, 0],
+      [2, 0x21],
+      [4, crc],
+      [4, packedSize],
+    ] as const;
     const local = Buffer.concat([
       fields([4, 0x04034b50], ...head, [4, entry.localSize ?? size], [2, localName.length], [2, 0]),
       localName,

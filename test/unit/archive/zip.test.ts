@@ -1,4 +1,13 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync, mkdirSync, existsSync } from "node:fs";
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  mkdirSync,
+  existsSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -75,7 +84,14 @@ describe("extractZip", () => {
     ["fewer bytes than declared", [{ name: "a", data: "x", method: 8, size: 100, crc: 0 }], /bytes/],
     ["another name in its own header", [{ name: "a", localName: "b" }], /another name or method/],
     ["another size in its own header", [{ name: "a", data: "xy", localSize: 3 }], /another size/],
-    ["one entry's bytes under two names", [{ name: "a", data: "x" }, { name: "b", data: "x", offset: 0 }], /overlaps|another name/],
+    [
+      "one entry's bytes under two names",
+      [
+        { name: "a", data: "x" },
+        { name: "b", data: "x", offset: 0 },
+      ],
+      /overlaps|another name/,
+    ],
     ["a bomb by ratio", [{ name: "a", data: Buffer.alloc(11 * 1024 ** 2), method: 8 }], /maxRatio/],
   ])("refuses %s", async (_, entries, words) => {
     const { path, into } = write(buildZip(entries));
@@ -98,7 +114,7 @@ describe("extractZip", () => {
       { name: "b", data: "y".repeat(10), mode: regular },
     ];
     await expect(extract(entries, { ...archiveLimits, ...limit })).rejects.toThrow(words);
-    const raised = Object.fromEntries(Object.entries(limit).map(([key, value]) => [key, value + 1]));
+    const raised = Object.fromEntries(Object.entries(limit).map(([key, value]) => [key, Number(value) + 1]));
     await expect(extract(entries, { ...archiveLimits, ...raised })).resolves.toBeTypeOf("string");
   });
 

@@ -1,0 +1,212 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { optionKeys, optionRows } from "../../../src/config/options.js";
+import type { ServeConfig } from "../../../src/config/serve-config.js";
+import type { Engine } from "../../../src/engine/engine.js";
+import { openFakeEngine } from "../../../src/engine/fake.js";
+import { ServerError } from "../../../src/errors.js";
+import { createModelManager, type ManagerOptions } from "../../../src/models/manager.js";
+import type { Prepare } from "../../../src/models/prepare.js";
+import { silentLog } from "../../../src/telemetry/log.js";
+import type { ModelSpec } from "../../../src/types.js";
+
+/** "name@version:file" stands for an archive; file says what the fake engine makes of it ("bad…" does not even open). */
+function specOf(path: string): ModelSpec {
+  const [, name = "m", version = "1.0", artifact = "echo"] = /^(\w+)@([\d.]+):(\w+)$/.exec(path) ?? [];
+  return {
+    name,
+    version,
+    artifact,
+    kind: "torchscript",
+    sha256: "",
+    signature: { declared: false, inputs: [], outputs: [] },
+    handler: { name: "base_handler", topK: 5 },
+    maxBatchDelayMs: 0,
+    jobQueueSize: 10,
+    responseTimeoutMs: 1000,
+    instances: 0,
+    executor: "auto",
+    stateful: false,
+    maxInstances: 10,
+    source: path,
+  };
+}
+
+const prepare: Prepare = async ({ path, signal, onSpec }) => {
+  await new Promise((resolve) => setImmediate(resolve));
+  signal.throwIfAborted();
+  if (path.includes(":bad")) throw new ServerError("invalid_model", `${path}: not an archive`);
+  const spec = specOf(path);
+  onSpec(spec);
+  await new Promise((resolve) => setImmediate(resolve));
+  return spec;
+};
+
+function make(positional: string[] = [], options: Partial<ManagerOptions> = {}) {
+  const defaults = Object.fromEntries(optionKeys.map((key) => [key, optionRows[key].fallback]));
+  const config = { ...defaults, positional } as unknown as ServeConfig;
+  const engine = openFakeEngine();
+  const announced: string[] = [];
+  const announce = (name: string, version: string) => {
+    // Nothing may be routed before every thread knows its handler.
+    expect(routed(engine)).not.toContain(`${name}@${version}`);
+    announced.push(`${name}@${version}`);
+    return Promise.resolve();
+  };
+  const manager = createModelManager({ engine, announce, config, log: silentLog, prepare, ...options });
+  return { engine, manager, announced };
+}
+
+const routed = (engine: Engine) => engine.stats().map(({ name, version }) => `${name}@${version}`);
+const defaultOf = (engine: Engine, name: string) =>
+  engine.stats().find((each) => each.name === name && each.isDefault)?.version;
+
+describe("start", () => {
+  test("nothing configured is empty", async () => {
+    const { manager } = make();
+    await manager.start();
+    expect(manager.health()).toBe("empty");
+  });
+
+  test("announces, then publishes; says what it knows", async () => {
+    const { manager, announced, engine } = make(["a@1.0:echo", "b@2.0:sum"]);
+    const started = manager.start();
+    await started;
+    expect(manager.health()).toBe("healthy");
+    expect(announced.sort()).toEqual(["a@1.0", "b@2.0"]);
+    expect(routed(engine).sort()).toEqual(["a@1.0", "b@2.0"]);
+    expect(manager.get("b")[0]).toMatchObject({
+      version: "2.0",
+      state: "ready",
+      isDefault: true,
+      loadedAtStartup: true,
+    });
+    expect(manager.loadCounts()).toEqual([{ trigger: "startup", outcome: "ok", count: 2 }]);
+  });
+
+  test("is unready while it loads", async () => {
+    const { manager } = make(["a@1.0:echo"]);
+    const started = manager.start();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(manager.health()).toBe("unready");
+    expect(manager.list()[0]).toMatchObject({ state: "loading" });
+    await started;
+  });
+
+  test.each(["a@1.0:bad", "a@1.0:broken"])("%s ends it with file and reason", async (path) => {
+    const { manager } = make(["ok@1.0:echo", path]);
+    await expect(manager.start()).rejects.toMatchObject({ name: "StartError", file: path });
+    expect(
+      manager
+        .get("a")
+        .concat(manager.list())
+        .some((entry) => entry.state === "failed"),
+    ).toBe(true);
+  });
+
+  test("the version named first is the default", async () => {
+    const { manager, engine } = make(["m@2.0:echo", "m@1.0:echo"]);
+    await manager.start();
+    expect(defaultOf(engine, "m")).toBe("2.0");
+    expect(manager.get("m").map((entry) => entry.isDefault)).toEqual([true, false]);
+  });
+
+  test("the same version twice fails the second", async () => {
+    const { manager } = make(["m@1.0:echo", "m@1.0:sum"]);
+    await expect(manager.start()).rejects.toThrow(/already registered/);
+  });
+
+  test("stop while it loads cancels; the start says so", async () => {
+    const { manager, engine } = make(["a@1.0:echo", "b@1.0:echo"]);
+    const started = manager.start();
+    await new Promise((resolve) => setImmediate(resolve));
+    await manager.stop();
+    await expect(started).rejects.toMatchObject({ code: "cancelled" });
+    expect(routed(engine)).toEqual([]);
+  });
+
+  test("a thread that cannot be told leaves the model unpublished", async () => {
+    const { manager, engine } = make(["a@1.0:echo"], { announce: () => Promise.reject(new Error("thread gone")) });
+    await expect(manager.start()).rejects.toThrow(/thread gone/);
+    expect(routed(engine)).toEqual([]);
+  });
+});
+
+describe("register, unregister, setDefault", () => {
+  test("a failed registration leaves no trace and the others alone", async () => {
+    const { manager, engine } = make(["a@1.0:echo"]);
+    await manager.start();
+    await expect(manager.register({ path: "b@1.0:broken" })).rejects.toMatchObject({ code: "invalid_model" });
+    await expect(manager.register({ path: "b@1.0:bad" })).rejects.toMatchObject({ code: "invalid_model" });
+    await expect(manager.register({ path: "a@1.0:sum" })).rejects.toMatchObject({ code: "conflict" });
+    expect(manager.list()).toHaveLength(1);
+    expect(manager.health()).toBe("healthy");
+    expect(routed(engine)).toEqual(["a@1.0"]);
+    expect(manager.loadCounts()).toContainEqual({ trigger: "management", outcome: "failed", count: 3 });
+  });
+
+  test("a second version does not become the default; setDefault makes it so; then the first can go", async () => {
+    const { manager, engine } = make(["m@1.0:echo"]);
+    await manager.start();
+    await manager.register({ path: "m@2.0:echo" });
+    expect(defaultOf(engine, "m")).toBe("1.0");
+    await expect(manager.unregister("m", "1.0", 100)).rejects.toMatchObject({ code: "conflict" });
+    manager.setDefault("m", "2.0");
+    expect(defaultOf(engine, "m")).toBe("2.0");
+    expect(await manager.unregister("m", "1.0", 100)).toBe(true);
+    expect(manager.get("m").map((entry) => entry.version)).toEqual(["2.0"]);
+    expect(await manager.unregister("m", undefined, 100)).toBe(true);
+    expect(manager.health()).toBe("empty");
+  });
+
+  test("unknown names and versions", async () => {
+    const { manager } = make(["m@1.0:echo"]);
+    await manager.start();
+    await expect(manager.unregister("x", undefined, 1)).rejects.toMatchObject({ code: "model_not_found" });
+    await expect(manager.unregister("m", "9", 1)).rejects.toMatchObject({ code: "version_not_found" });
+    expect(() => manager.setDefault("m", "9")).toThrow("Model version: 9 does not exist for model: m");
+  });
+
+  test("after stop nothing is registered", async () => {
+    const { manager } = make();
+    await manager.start();
+    await manager.stop();
+    await expect(manager.register({ path: "m@1.0:echo" })).rejects.toMatchObject({ code: "draining" });
+  });
+});
+
+test("whatever is registered, removed and chosen at once: the engine routes exactly what is listed as ready", async () => {
+  const name = fc.constantFrom("a", "b");
+  const version = fc.constantFrom("1.0", "2.0", "3.0");
+  const file = fc.constantFrom("echo", "echo", "sum", "bad", "broken");
+  const action = fc.oneof(
+    fc.record({ kind: fc.constant("register" as const), name, version, file, wait: fc.boolean() }),
+    fc.record({ kind: fc.constant("unregister" as const), name, version, wait: fc.boolean() }),
+    fc.record({ kind: fc.constant("default" as const), name, version, wait: fc.boolean() }),
+  );
+  const property = fc.asyncProperty(fc.array(action, { maxLength: 25 }), async (actions) => {
+    const { manager, engine } = make();
+    await manager.start();
+    const running: Promise<unknown>[] = [];
+    for (const each of actions) {
+      const act = async (): Promise<unknown> => {
+        if (each.kind === "register") return manager.register({ path: `${each.name}@${each.version}:${each.file}` });
+        if (each.kind === "unregister") return manager.unregister(each.name, each.version, 1000);
+        return manager.setDefault(each.name, each.version);
+      };
+      // Every refusal is one of the table's codes.
+      const done = act().catch((error: unknown) => expect(error).toBeInstanceOf(ServerError));
+      if (each.wait) await done;
+      else running.push(done);
+    }
+    await Promise.all(running);
+    const listed = manager.list();
+    expect(listed.every((entry) => entry.state === "ready")).toBe(true);
+    expect(listed.map((entry) => `${entry.name}@${entry.version}`).sort()).toEqual(routed(engine).sort());
+    for (const each of new Set(listed.map((entry) => entry.name))) {
+      const marked = listed.filter((entry) => entry.name === each && entry.isDefault).map((entry) => entry.version);
+      expect(marked).toEqual([defaultOf(engine, each)]);
+    }
+  });
+  await fc.assert(property, { numRuns: 200 });
+});

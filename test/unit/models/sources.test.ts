@@ -1,0 +1,64 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { listSources, splitName } from "../../../src/models/sources.js";
+
+const store = mkdtempSync(join(tmpdir(), "sconce-store-"));
+afterAll(() => rmSync(store, { recursive: true, force: true }));
+beforeAll(() => {
+  for (const name of ["b.mar", "a.pt", "a.yaml", "notes.txt", ".hidden.mar"]) writeFileSync(join(store, name), "");
+  mkdirSync(join(store, "folder"));
+});
+
+const list = (config: { positional?: string[]; models?: string[]; strict?: boolean; store?: string }) =>
+  listSources({
+    positional: config.positional ?? [],
+    models: config.models ?? [],
+    strict: config.strict ?? false,
+    modelStore: config.store ?? store,
+  });
+
+describe("listSources", () => {
+  test("positionals, with and without a name", async () => {
+    expect(await list({ positional: ["x.pt", "n=y.pt"] })).toEqual([
+      { path: "x.pt", required: true },
+      { path: "y.pt", name: "n", required: true },
+    ]);
+  });
+
+  test("all of a store: archives, artifacts and folders, by name", async () => {
+    const paths = ["a.pt", "b.mar", "folder"].map((name) => join(store, name));
+    expect(await list({ models: ["all"] })).toEqual(paths.map((path) => ({ path, required: false })));
+    expect(await list({ models: ["ALL"], strict: true })).toEqual(paths.map((path) => ({ path, required: true })));
+  });
+
+  test("named ones are required; .mar may be left out", async () => {
+    expect(await list({ models: ["n=b.mar", "b"] })).toEqual([
+      { path: join(store, "b.mar"), name: "n", required: true },
+      { path: join(store, "b.mar"), required: true },
+    ]);
+  });
+
+  test("a store alone loads nothing", async () => expect(await list({})).toEqual([]));
+
+  test.each([
+    [["c.mar"], /no such file in the model store \(did you mean b\.mar\?\)/],
+    [["../x.mar"], /lies outside/],
+    [["n=/etc/passwd"], /lies outside/],
+  ])("%j is refused", async (models, words) => {
+    await expect(list({ models })).rejects.toThrow(words);
+  });
+
+  test("a store that is not there", async () => {
+    await expect(list({ models: ["all"], store: "/nowhere" })).rejects.toThrow(
+      /\/nowhere: the model store cannot be read/,
+    );
+  });
+});
+
+test("a path that exists is a path, whatever is in it", () => {
+  expect(splitName("a=b.pt", () => true)).toEqual({ path: "a=b.pt" });
+  expect(splitName("a=b=c.pt", () => false)).toEqual({ name: "a", path: "b=c.pt" });
+  expect(splitName("=b.pt", () => false)).toEqual({ path: "=b.pt" });
+});
