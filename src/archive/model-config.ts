@@ -180,7 +180,6 @@ function outputsOf(section: Section): readonly string[] | undefined {
 function tensorName(item: Section, key: string): string {
   const name = item.text(key);
   if (name === undefined) throw item.fail(key, "is missing");
-  // eslint-disable-next-line no-control-regex
   const hostile = /[\u0000-\u001f\u007f]/.test(name) || /\p{Surrogate}/u.test(name);
   if (hostile || Buffer.byteLength(name) > maxTensorNameBytes) {
     throw item.fail(key, `must be at most ${maxTensorNameBytes} bytes without control characters`);

@@ -118,7 +118,6 @@ async function checkEnd(path: string, zip: ZipFile): Promise<void> {
 function checkEntry(path: string, entry: Entry, limits: ZipLimits): void {
   const name = JSON.stringify(entry.fileName);
   const fail = (what: string): ServerError => invalid(path, `entry ${name} ${what}`);
-  // eslint-disable-next-line no-control-regex
   if (/[\u0000-\u001f\u007f]/.test(entry.fileName)) throw fail("has a control character in its name");
   if (Buffer.byteLength(entry.fileName) > limits.maxNameBytes) {
     throw fail(`has a name over ${limits.maxNameBytes} bytes (maxNameBytes)`);

@@ -78,6 +78,7 @@ export async function supervise(words: readonly string[], config: ServeConfig, t
         wake = resolve;
         setTimeout(resolve, delayMs);
       });
+      // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- a signal sets it during the wait
       if (asked) return codeOf(end);
     }
   } finally {

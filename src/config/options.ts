@@ -17,7 +17,7 @@ export interface OptionRow {
   readonly fileKey: string;
   readonly kind: Kind;
   /** Undefined: unset unless given; "auto": worked out from the machine, see `autoDefault`. */
-  readonly fallback: OptionValue | undefined | "auto";
+  readonly fallback: OptionValue | undefined;
   /** What "auto" means, in words. */
   readonly auto?: string;
   readonly group: OptionGroup;

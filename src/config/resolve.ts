@@ -108,7 +108,7 @@ function fromFile(path: string, text: string): Values {
   const rows = allRows.filter((row) => row !== startRows.config);
   for (const pair of document.contents.items) {
     const key = isScalar(pair.key) ? String(pair.key.value) : "?";
-    const at = isScalar(pair.key) && pair.key.range ? `${path}:${lines.linePos(pair.key.range[0]).line}` : path;
+    const at = isScalar(pair.key) ? `${path}:${lines.linePos(pair.key.range[0]).line}` : path;
     const row = rows.find((each) => each.fileKey === key || each.flag === key);
     if (!row)
       throw new UsageError(
@@ -117,7 +117,7 @@ function fromFile(path: string, text: string): Values {
           rows.map((each) => each.fileKey),
         )}`,
       );
-    const given: unknown = document.toJS({ maxAliasCount: 100 })[key];
+    const given: unknown = (document.toJS({ maxAliasCount: 100 }) as Record<string, unknown>)[key];
     const value = fromYaml(row.kind, given);
     if (value === undefined) throw refuse(`${at}: ${key}`, given, row);
     found.set(row, value);
@@ -132,7 +132,9 @@ export function resolveServe(sources: Sources): Resolved {
   const env = fromEnvironment(sources.env);
   const configPath = flags.get(startRows.config) ?? env.get(startRows.config);
   const file: Values =
-    typeof configPath === "string" ? fromFile(configPath, readConfigFile(configPath, sources.readFile)) : new Map();
+    typeof configPath === "string"
+      ? fromFile(configPath, readConfigFile(configPath, sources.readFile))
+      : new Map<OptionRow, OptionValue>();
   const given = (row: OptionRow): OptionValue | undefined => flags.get(row) ?? env.get(row) ?? file.get(row);
 
   const cores = Number(given(optionRows.cores) ?? autoDefault("cores", sources.machine, 1));

@@ -32,7 +32,6 @@ export const maxLineBytes = 16_384;
 
 const colors: Readonly<Record<LogLevel, string>> = { debug: "2", info: "36", warn: "33", error: "31" };
 /** Control characters that JSON.stringify leaves, and line separators that some viewers break at. */
-// eslint-disable-next-line no-control-regex
 const unsafe = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
 
 /** The text with every control character and line separator as \uXXXX. */
@@ -48,7 +47,7 @@ function toJson(value: unknown): string {
     return each;
   };
   try {
-    return escapeControls(JSON.stringify(value, replace) ?? "null");
+    return escapeControls(JSON.stringify([value], replace).slice(1, -1));
   } catch {
     return '"(not serialisable)"';
   }
@@ -97,7 +96,10 @@ export function createLog(options: LogOptions): Log {
   const emit = (level: LogLevel, message: string, fields: LogFields): void => {
     if (logLevels.indexOf(level) < least) return;
     const line = format(level, message, fields);
-    if (Buffer.byteLength(line) < maxLineBytes) return write(`${line}\n`);
+    if (Buffer.byteLength(line) < maxLineBytes) {
+      write(`${line}\n`);
+      return;
+    }
     // Escapes take at most 6 bytes per character, so this fits whatever the message holds.
     write(`${format(level, message.slice(0, Math.floor(maxLineBytes / 8)), { truncated: true })}\n`);
   };

@@ -44,7 +44,11 @@ class Client {
     cookie: number,
     name: string,
     text: string,
-    { version = "", output = OutputFormat.json, timeoutMs = 0 } = {},
+    {
+      version = "",
+      output = OutputFormat.json,
+      timeoutMs = 0,
+    }: { version?: string; output?: OutputFormat; timeoutMs?: number } = {},
   ): number {
     const id = this.channel.nameId(name);
     return this.channel.infer(cookie, id, version, bytes(text), json, output, timeoutMs);

@@ -70,7 +70,10 @@ describe("framing", () => {
   });
 
   test("chunked passes, in one chunk or many", async () => {
-    const chunks = (text: string): string => [...text].map((each) => `1\r\n${each}\r\n`).join("") + "0\r\n\r\n";
+    const chunks = (text: string): string =>
+      Array.from(text)
+        .map((each) => `1\r\n${each}\r\n`)
+        .join("") + "0\r\n\r\n";
     const { body, client } = await exchange(head("Transfer-Encoding: Chunked") + chunks("[1,2,3]"));
     expect(body).toBe("[1,2,3]");
     client.socket.destroy();

@@ -47,7 +47,7 @@ async function open(artifact: string): Promise<{ pipeline: Pipeline; route: Rout
   const pipeline = new Pipeline(engine, handlers);
   expect(pipeline.route("m", "")).toBeUndefined();
   handlers.announce("m", "1.0", baseSpec, 1000);
-  const route = pipeline.route("m", "") as Route;
+  const route = pipeline.route("m", "")!;
   expect(pipeline.route("other", "")).toBeUndefined();
   return { pipeline, route };
 }

@@ -48,7 +48,6 @@ describe("the log", () => {
         log.info(message, { [`k${key}`]: value });
         expect(lines).toHaveLength(1);
         const body = lines[0]!.slice(0, -1);
-        // eslint-disable-next-line no-control-regex
         expect(body).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/);
         if (format === "json") expect(JSON.parse(body).message).toBe(message);
       }),
