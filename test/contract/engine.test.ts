@@ -22,6 +22,12 @@ const textOf = (body: string | ArrayBuffer): string =>
   typeof body === "string" ? body : new TextDecoder().decode(body);
 const valueOf = (completion: Completion | undefined): unknown => JSON.parse(textOf(completion!.body));
 
+interface SendOptions {
+  readonly version: string;
+  readonly output: OutputFormat;
+  readonly timeoutMs: number;
+}
+
 /** A channel that collects what completes. */
 class Client {
   readonly channel: Channel;
@@ -44,11 +50,7 @@ class Client {
     cookie: number,
     name: string,
     text: string,
-    {
-      version = "",
-      output = OutputFormat.json,
-      timeoutMs = 0,
-    }: { version?: string; output?: OutputFormat; timeoutMs?: number } = {},
+    { version = "", output = OutputFormat.json, timeoutMs = 0 }: Partial<SendOptions> = {},
   ): number {
     const id = this.channel.nameId(name);
     return this.channel.infer(cookie, id, version, bytes(text), json, output, timeoutMs);
