@@ -51,9 +51,9 @@ Status CheckBools(DType dtype, std::span<const std::byte> data) {
   return Status::Ok();
 }
 
-void AddWhole(const Signature& signature, Layout& layout, std::size_t bytes) {
+void AddRaw(const Signature& signature, Layout& layout, std::size_t bytes) {
   const InputSpec& input = signature.inputs[0];
-  layout.AddRow({{input.dtype, input.shape, 0, bytes, true}});
+  Layout::Place(layout.AddRow(1)[0], input.dtype, input.shape, 0, bytes);
 }
 
 Status DecodeRaw(std::span<const std::byte> body, const Signature& signature, Layout& layout) {
@@ -61,7 +61,7 @@ Status DecodeRaw(std::span<const std::byte> body, const Signature& signature, La
   if (Status s = CheckBools(signature.inputs[0].dtype, body); !s.ok()) return s;
   if (Status s = layout.Grow(body.size()); !s.ok()) return s;
   if (!body.empty()) std::memcpy(layout.at(0), body.data(), body.size());
-  AddWhole(signature, layout, body.size());
+  AddRaw(signature, layout, body.size());
   return Status::Ok();
 }
 
@@ -71,7 +71,11 @@ Shape WithoutFirst(const Shape& shape) { return Shape(shape.dims().subspan(1)); 
 Status SampleShape(const NpyArray& array, const Signature& signature, Shape* sample, bool* several) {
   *several = false;
   *sample = array.shape;
-  if (!signature.declared) return Status::Ok();
+  if (!signature.declared) {
+    if (!array.data.empty()) return Status::Ok();
+    return {Code::kBadRequest,
+            "an empty array, shape " + array.shape.ToString() + "; only a declared -1 or 0 dimension may be empty"};
+  }
   if (Status s = NeedsSingleInput(signature); !s.ok()) return s;
   const InputSpec& input = signature.inputs[0];
   const std::string got = std::string(DTypeName(array.dtype)) + " " + array.shape.ToString();
@@ -102,8 +106,10 @@ Status DecodeNpy(std::span<const std::byte> body, const Signature& signature, La
   if (!array.data.empty()) std::memcpy(layout.at(0), array.data.data(), array.data.size());
   task.instances = several;
   const std::size_t bytes = array.data.size() / count;
-  layout.ReserveRows(count);
-  for (std::size_t i = 0; i < count; ++i) layout.AddRow({{array.dtype, sample, i * bytes, bytes, true}});
+  task.rows.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    Layout::Place(layout.AddRow(1)[0], array.dtype, sample, i * bytes, bytes);
+  }
   return Status::Ok();
 }
 
@@ -153,7 +159,7 @@ Status AdoptRaw(const Signature& signature, const Limits& limits, Task& task) {
   if (bytes > limits.max_decoded_bytes) return layout.TooLarge();
   if (Status s = CheckRaw(bytes, signature); !s.ok()) return s;
   if (Status s = CheckBools(signature.inputs[0].dtype, task.storage.bytes()); !s.ok()) return s;
-  AddWhole(signature, layout, bytes);
+  AddRaw(signature, layout, bytes);
   layout.Finish();
   return Status::Ok();
 }

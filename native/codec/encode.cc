@@ -2,6 +2,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstring>
+#include <new>
 #include <string>
 
 #include "codec/codec.h"
@@ -203,15 +204,19 @@ Status Encode(OutputFormat format, const OutputNode& layout, std::span<const std
               bool instances, Buffer& out) {
   out.Clear();
   if (rows.empty()) return {Code::kInternal, "nothing to encode"};
-  switch (format) {
-    case OutputFormat::kJson:
-      EncodeJson(layout, rows, instances, out);
-      return Status::Ok();
-    case OutputFormat::kNpy:
-    case OutputFormat::kRaw:
-      return EncodeBinary(format, layout, rows, instances, out);
-    case OutputFormat::kTensors:
-      break;
+  try {
+    switch (format) {
+      case OutputFormat::kJson:
+        EncodeJson(layout, rows, instances, out);
+        return Status::Ok();
+      case OutputFormat::kNpy:
+      case OutputFormat::kRaw:
+        return EncodeBinary(format, layout, rows, instances, out);
+      case OutputFormat::kTensors:
+        break;
+    }
+  } catch (const std::bad_alloc&) {
+    return {Code::kOutOfMemory, "memory ran out while the answer was written"};
   }
   return {Code::kInternal, "tensors are packed by EncodeTensors"};
 }
@@ -222,7 +227,8 @@ void EncodeTensors(std::span<const std::vector<TensorView>> rows, Buffer& out, s
   for (const Leaves& row : rows) {
     for (const TensorView& view : row) {
       const std::size_t offset = (out.size() + Buffer::kAlign - 1) / Buffer::kAlign * Buffer::kAlign;
-      out.Resize(offset);
+      constexpr std::array<std::byte, Buffer::kAlign> kPadding{};
+      out.Append(kPadding.data(), offset - out.size());
       out.Append(view.data, view.bytes);
       leaves.push_back({view.dtype, view.shape, offset, view.bytes});
     }

@@ -1,5 +1,6 @@
 // Shortest decimal text of a float32 by Schubfach: R. Giulietti, "The Schubfach way to render doubles" (2020), with the
 // 32-bit parameters of its section 9; float64 goes through std::to_chars.
+#include <array>
 #include <bit>
 #include <charconv>
 #include <cstring>
@@ -56,11 +57,16 @@ Decimal Shortest(std::uint32_t fraction, std::uint32_t biased) {
   return {s + static_cast<std::uint32_t>(round_up), k};
 }
 
-constexpr char kPairs[] =
-    "000102030405060708091011121314151617181920212223242526272829303132333435363738394041424344454647484950515253545556"
-    "57"
-    "5859606162636465666768697071727374757677787980818283848586878889909192939495969798"
-    "99";
+constexpr auto kPairs = [] {
+  std::array<char, 200> pairs{};
+  for (std::size_t i = 0; i < 100; ++i) {
+    pairs[2 * i] = static_cast<char>('0' + i / 10);
+    pairs[2 * i + 1] = static_cast<char>('0' + i % 10);
+  }
+  return pairs;
+}();
+
+void PutPair(std::uint32_t value, char* out) { std::memcpy(out, kPairs.data() + std::size_t{value} * 2, 2); }
 
 int CountDigits(std::uint32_t v) {
   if (v < 10) return 1;
@@ -79,11 +85,11 @@ void PutDigits(std::uint32_t v, int count, char* out) {
   char* p = out + count;
   while (v >= 100) {
     p -= 2;
-    std::memcpy(p, kPairs + (v % 100) * 2, 2);
+    PutPair(v % 100, p);
     v /= 100;
   }
   if (v >= 10) {
-    std::memcpy(p - 2, kPairs + v * 2, 2);
+    PutPair(v, p - 2);
   } else {
     p[-1] = static_cast<char>('0' + v);
   }
@@ -93,7 +99,7 @@ char* PutExponent(int exponent, char* out) {
   *out++ = 'e';
   *out++ = exponent < 0 ? '-' : '+';
   const auto e = static_cast<std::uint32_t>(exponent < 0 ? -exponent : exponent);
-  std::memcpy(out, kPairs + e * 2, 2);
+  PutPair(e, out);
   return out + 2;
 }
 
@@ -108,8 +114,8 @@ char* PutDecimal(Decimal d, char* out) {
     std::memcpy(out + point + 1, digits + point, static_cast<std::size_t>(count - point));
     return out + count + 1;
   }
-  if (point <= 0 && point > -5) {  // 0.0012
-    std::memcpy(out, "0.0000", 6);
+  if (point <= 0 && point > -4) {  // 0.0012
+    std::memcpy(out, "0.000", 5);
     out += 2 - point;
     PutDigits(d.digits, count, out);
     return out + count;

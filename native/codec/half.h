@@ -6,6 +6,18 @@
 
 namespace sconce::codec {
 
+// The float towards zero from `value`, its lowest bit set where something was cut off: rounding that to a narrower type
+// gives what rounding `value` at once would give. Past the largest float it is that one; NaN and infinity stay.
+inline float RoundToOddFloat(double value) {
+  const auto nearest = static_cast<float>(value);
+  const double back = nearest;
+  if (back == value || value != value) return nearest;
+  auto bits = std::bit_cast<std::uint32_t>(nearest);
+  const bool away = (value < 0) ? back < value : back > value;
+  if (away) --bits;
+  return std::bit_cast<float>(bits | 1U);
+}
+
 inline float BFloat16ToFloat(std::uint16_t h) { return std::bit_cast<float>(static_cast<std::uint32_t>(h) << 16); }
 
 inline std::uint16_t FloatToBFloat16(float value) {

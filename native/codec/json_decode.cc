@@ -1,6 +1,7 @@
 #include "codec/json_decode.h"
 
 #include <algorithm>
+#include <bitset>
 #include <string>
 #include <vector>
 
@@ -12,8 +13,20 @@ namespace sconce::codec {
 namespace {
 
 constexpr std::string_view kInstances = "instances";
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+constexpr std::size_t kShownNameBytes = 64;
 
-std::string Quoted(std::string_view name) { return "input \"" + std::string(name) + "\""; }
+// A name that came in, for a message: printable ASCII, cut short.
+std::string Shown(std::string_view name) {
+  std::string out = "\"";
+  for (const char c : name.substr(0, kShownNameBytes)) out.push_back(c >= 0x20 && c < 0x7F && c != '"' ? c : '?');
+  return out + (name.size() > kShownNameBytes ? "...\"" : "\"");
+}
+
+bool IsName(std::string_view name) {
+  return !name.empty() &&
+         std::ranges::all_of(name, [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != 0x7F; });
+}
 
 class BodyReader {
  public:
@@ -21,192 +34,185 @@ class BodyReader {
       : reader_(body), signature_(signature), layout_(layout), task_(task) {}
 
   Status Read() {
-    if (reader_.TakeWord("\xEF\xBB\xBF")) {
-      reader_.Advance(reader_.at() - 3);
-      return reader_.Error("a byte order mark; send UTF-8 without it");
-    }
+    JsonReader ahead = reader_;
+    if (ahead.TakeWord(kByteOrderMark)) return reader_.Error("a byte order mark; send UTF-8 without it");
     reader_.SkipSpace();
     if (reader_.AtEnd()) return {Code::kBadRequest, "the body is empty; expected JSON: " + Expected()};
-    if (Status s = TooDeep(); !s.ok()) return s;
-    if (Status s = OpensInstances() ? Instances() : Sample(); !s.ok()) return s;
+    if (Status s = OpensInstances() ? Instances() : Sample(0); !s.ok()) return s;
     reader_.SkipSpace();
-    return reader_.AtEnd() ? Status::Ok() : reader_.Error("text after the JSON value");
+    return reader_.AtEnd() ? Status::Ok() : reader_.Error("something follows the JSON value");
   }
 
  private:
-  // Nothing this server reads nests deeply: the first brackets alone tell a hostile body.
-  Status TooDeep() {
-    JsonReader ahead = reader_;
-    int depth = 0;
-    while (ahead.Take('[') || ahead.Take('{')) {
-      if (++depth > layout_.limits().max_json_depth) {
-        return ahead.Error("nested deeper than " + std::to_string(layout_.limits().max_json_depth));
-      }
-      ahead.SkipSpace();
-    }
-    return Status::Ok();
-  }
-
   std::string Expected() const {
-    if (!signature_.declared) return "an array of numbers, an object of inputs by name, or {\"instances\": [...]}";
+    const std::string several = ", or {\"instances\": [...]}";
+    if (!signature_.declared) return "an array of numbers, an object of inputs by name" + several;
     if (signature_.inputs.size() == 1) {
-      const InputSpec& in = signature_.inputs[0];
-      return std::string(DTypeName(in.dtype)) + " " + in.shape.ToString() + ", or {\"instances\": [...]}";
+      const InputSpec& only = signature_.inputs[0];
+      return std::string(DTypeName(only.dtype)) + ' ' + only.shape.ToString() + several;
     }
     std::string names;
-    for (const InputSpec& in : signature_.inputs) names += (names.empty() ? "\"" : ", \"") + in.name + "\"";
-    return "an object with the inputs " + names + ", or {\"instances\": [...]}";
+    for (const InputSpec& input : signature_.inputs) {
+      names += (names.empty() ? "" : ", ") + std::string(input.optional ? "optional " : "") + '"' + input.name + '"';
+    }
+    return "an object with the inputs " + names + several;
   }
 
   bool OpensInstances() {
     JsonReader ahead = reader_;
     if (!ahead.Take('{')) return false;
     ahead.SkipSpace();
-    std::string key;
-    return ReadString(ahead, kMaxNameBytes, &key).ok() && key == kInstances;
+    return ReadString(ahead, kMaxNameBytes, &key_).ok() && key_ == kInstances;
   }
 
-  Status Instances() {
-    task_.instances = true;
-    reader_.Take('{');
-    reader_.SkipSpace();
-    std::string key;
-    if (Status s = ReadString(reader_, kMaxNameBytes, &key); !s.ok()) return s;
-    if (Status s = Colon(); !s.ok()) return s;
-    if (!reader_.Take('[')) return reader_.Error("\"instances\" holds an array of samples");
-    reader_.SkipSpace();
-    if (reader_.Take(']')) return {Code::kBadRequest, "\"instances\" is empty; expected at least one sample"};
-    for (;;) {
-      if (layout_.rows() >= layout_.limits().max_instances) {
-        return {Code::kBadRequest, "more than " + std::to_string(layout_.limits().max_instances) +
-                                       " instances; maxInstances sets the limit"};
-      }
-      if (Status s = Sample(); !s.ok()) {
-        return {s.code(), "instance " + std::to_string(layout_.rows()) + ": " + s.message()};
-      }
-      reader_.SkipSpace();
-      if (reader_.Take(',')) {
-        reader_.SkipSpace();
-        continue;
-      }
-      if (reader_.Take(']')) break;
-      return reader_.Error("expected , or ]");
-    }
-    reader_.SkipSpace();
-    if (reader_.Take('}')) return Status::Ok();
-    return reader_.Error("expected } (\"instances\" stands alone in its object)");
-  }
-
-  Status Colon() {
+  Status Key() {
+    if (Status s = ReadString(reader_, kMaxNameBytes, &key_); !s.ok()) return s;
     reader_.SkipSpace();
     if (!reader_.Take(':')) return reader_.Error("expected :");
     reader_.SkipSpace();
     return Status::Ok();
   }
 
-  Status Sample() {
-    if (reader_.Peek() == '{') return NamedSample();
-    const bool single = !signature_.declared || signature_.inputs.size() == 1;
-    if (!single)
-      return {Code::kBadRequest,
-              "expected " + Expected() + "; got a bare value at byte " + std::to_string(reader_.offset())};
-    if (!signature_.declared && layout_.rows() > 0 && !task_.names.empty()) return MixedNames();
-    const InputSpec* spec = signature_.declared ? &signature_.inputs[0] : nullptr;
-    const std::string where = spec != nullptr ? Quoted(spec->name) : "input";
-    std::vector<Layout::Slot> slots(1);
-    if (Status s = ReadTensor(reader_, spec, where, layout_, slots.data()); !s.ok()) return s;
-    layout_.AddRow(std::move(slots));
-    return Status::Ok();
-  }
-
-  static Status MixedNames() {
-    return {Code::kBadRequest, "samples of one request name the same inputs in the same way; this one differs"};
-  }
-
-  Status NamedSample() {
-    reader_.Take('{');
-    std::vector<Layout::Slot> slots(signature_.declared ? signature_.inputs.size() : 0);
-    for (Layout::Slot& slot : slots) slot.present = false;
-    std::vector<std::string> seen;
+  // After an element: whether another follows (*more) or `close` ends them.
+  Status Next(char close, bool* more) {
     reader_.SkipSpace();
-    if (!reader_.Take('}')) {
-      if (Status s = Members(slots, seen); !s.ok()) return s;
-    }
-    if (Status s = signature_.declared ? CheckComplete(slots) : CheckUndeclared(slots, seen); !s.ok()) return s;
-    layout_.AddRow(std::move(slots));
-    return Status::Ok();
-  }
-
-  Status Members(std::vector<Layout::Slot>& slots, std::vector<std::string>& seen) {
-    std::string key;
-    for (;;) {
-      if (static_cast<int>(seen.size()) >= std::min(layout_.limits().max_json_keys, kMaxTensors)) {
-        return reader_.Error("more than " + std::to_string(kMaxTensors) + " inputs in one object");
-      }
-      if (Status s = ReadString(reader_, kMaxNameBytes, &key); !s.ok()) return s;
-      if (std::find(seen.begin(), seen.end(), key) != seen.end()) return reader_.Error("a duplicate key");
-      seen.push_back(key);
-      if (Status s = Colon(); !s.ok()) return s;
-      if (Status s = Member(key, slots); !s.ok()) return s;
+    *more = reader_.Take(',');
+    if (*more) {
       reader_.SkipSpace();
-      if (reader_.Take(',')) {
-        reader_.SkipSpace();
-        continue;
-      }
-      if (reader_.Take('}')) return Status::Ok();
-      return reader_.Error("expected , or }");
-    }
-  }
-
-  Status Member(const std::string& key, std::vector<Layout::Slot>& slots) {
-    if (!signature_.declared) {
-      slots.emplace_back();
-      return ReadTensor(reader_, nullptr, Quoted(key), layout_, &slots.back());
-    }
-    for (std::size_t i = 0; i < signature_.inputs.size(); ++i) {
-      const InputSpec& spec = signature_.inputs[i];
-      if (spec.name != key) continue;
-      if (spec.optional && reader_.TakeWord("null")) return Status::Ok();
-      slots[i].present = true;
-      return ReadTensor(reader_, &spec, Quoted(key), layout_, &slots[i]);
-    }
-    if (key == kInstances) return {Code::kBadRequest, "\"instances\" stands alone in its object"};
-    return {Code::kBadRequest, "there is no " + Quoted(Printable(key)) + "; expected " + Expected()};
-  }
-
-  // Names come back in messages: only printable ASCII, cut short.
-  static std::string Printable(std::string_view text) {
-    std::string out;
-    for (const char c : text.substr(0, 64)) out.push_back(c >= 0x20 && c < 0x7F && c != '"' ? c : '?');
-    return out;
-  }
-
-  Status CheckComplete(const std::vector<Layout::Slot>& slots) const {
-    for (std::size_t i = 0; i < slots.size(); ++i) {
-      if (slots[i].present || signature_.inputs[i].optional) continue;
-      return {Code::kBadRequest, Quoted(signature_.inputs[i].name) + " is missing; expected " + Expected()};
+    } else if (!reader_.Take(close)) {
+      return reader_.Error(std::string("expected , or ") + close);
     }
     return Status::Ok();
   }
 
-  Status CheckUndeclared(const std::vector<Layout::Slot>& slots, std::vector<std::string>& seen) {
-    if (slots.empty()) return {Code::kBadRequest, "an object without inputs; expected " + Expected()};
-    if (layout_.rows() == 0) {
-      task_.names = std::move(seen);
-      return Status::Ok();
+  Status Instances() {
+    task_.instances = true;
+    reader_.Take('{');
+    reader_.SkipSpace();
+    if (Status s = Key(); !s.ok()) return s;
+    if (!reader_.Take('[')) {
+      return {Code::kBadRequest,
+              "\"instances\" at byte " + std::to_string(reader_.offset()) + " has to be an array of samples"};
     }
-    return seen == task_.names ? Status::Ok() : MixedNames();
+    reader_.SkipSpace();
+    if (reader_.Peek() == ']') return {Code::kBadRequest, "\"instances\" is empty; expected at least one sample"};
+    for (bool more = true; more;) {
+      const std::size_t index = task_.rows.size();
+      if (index >= layout_.limits().max_instances) {
+        return {Code::kBadRequest, "more than " + std::to_string(layout_.limits().max_instances) +
+                                       " instances; maxInstances sets the limit"};
+      }
+      Status s = Sample(2);
+      if (s.ok()) s = Next(']', &more);
+      if (!s.ok()) return {s.code(), "instance " + std::to_string(index) + ": " + s.message()};
+    }
+    reader_.SkipSpace();
+    return reader_.Take('}') ? Status::Ok() : reader_.Error("expected } (\"instances\" stands alone in its object)");
+  }
+
+  // `depth`: arrays and objects around the sample.
+  Status Sample(int depth) {
+    if (reader_.Peek() == '{') return Named(depth + 1);
+    if (signature_.declared && signature_.inputs.size() != 1) {
+      return {Code::kBadRequest,
+              "expected " + Expected() + "; got another value at byte " + std::to_string(reader_.offset())};
+    }
+    if (!task_.names.empty()) return OtherNames();
+    TensorPlace place;
+    place.depth = depth;
+    if (signature_.declared) place.declared = &signature_.inputs[0];
+    if (signature_.declared) place.name = signature_.inputs[0].name;
+    return ReadTensor(reader_, place, layout_, layout_.AddRow(1).data());
+  }
+
+  Status OtherNames() const {
+    return {Code::kBadRequest, "the samples of one request have to name the same inputs; the first one at byte " +
+                                   std::to_string(reader_.offset()) + " does not"};
+  }
+
+  // An object of inputs by name: the declared ones, those of the first sample, or any.
+  Status Named(int depth) {
+    const bool first = task_.rows.empty();
+    if (!signature_.declared && !first && task_.names.empty()) return OtherNames();
+    std::vector<TensorView>& views =
+        layout_.AddRow(signature_.declared ? signature_.inputs.size() : task_.names.size());
+    for (TensorView& view : views) view.present = false;
+    seen_.reset();
+    reader_.Take('{');
+    reader_.SkipSpace();
+    bool more = !reader_.Take('}');
+    for (int keys = 1; more; ++keys) {
+      if (keys > layout_.limits().max_json_keys) {
+        return reader_.Error("more than " + std::to_string(layout_.limits().max_json_keys) + " keys in one object");
+      }
+      const std::size_t key_at = reader_.offset();
+      if (Status s = Key(); !s.ok()) return s;
+      if (Status s = Member(depth, first, key_at, views); !s.ok()) return s;
+      if (Status s = Next('}', &more); !s.ok()) return s;
+    }
+    return CheckComplete(views);
+  }
+
+  Status Member(int depth, bool first, std::size_t key_at, std::vector<TensorView>& views) {
+    const auto at = [key_at] { return " at byte " + std::to_string(key_at); };
+    std::size_t index = IndexOf(key_);
+    if (index == views.size()) {
+      if (key_ == kInstances) return {Code::kBadRequest, "\"instances\"" + at() + " has to stand alone in its object"};
+      if (signature_.declared) {
+        return {Code::kBadRequest, "there is no input " + Shown(key_) + at() + "; expected " + Expected()};
+      }
+      if (!first) return OtherNames();
+      if (!IsName(key_)) return {Code::kBadRequest, "the name" + at() + " is empty or has control characters"};
+      if (index == kMaxTensors) {
+        return {Code::kBadRequest, "more than " + std::to_string(kMaxTensors) + " inputs" + at()};
+      }
+      task_.names.push_back(key_);
+      views.emplace_back();
+    }
+    if (seen_[index]) return {Code::kBadRequest, "malformed JSON: the key " + Shown(key_) + " again" + at()};
+    seen_[index] = true;
+    TensorPlace place{.declared = nullptr, .name = key_, .depth = depth};
+    if (signature_.declared) {
+      place.declared = &signature_.inputs[index];
+      if (place.declared->optional && reader_.TakeWord("null")) return Status::Ok();
+    }
+    return ReadTensor(reader_, place, layout_, &views[index]);
+  }
+
+  // The position of the input `name`, or the number of inputs known so far.
+  std::size_t IndexOf(std::string_view name) const {
+    if (!signature_.declared) {
+      return static_cast<std::size_t>(std::ranges::find(task_.names, name) - task_.names.begin());
+    }
+    const auto found = std::ranges::find(signature_.inputs, name, &InputSpec::name);
+    return static_cast<std::size_t>(found - signature_.inputs.begin());
+  }
+
+  Status CheckComplete(const std::vector<TensorView>& views) const {
+    if (views.empty()) return {Code::kBadRequest, "an object without inputs; expected " + Expected()};
+    for (std::size_t i = 0; i < views.size(); ++i) {
+      if (views[i].present) continue;
+      if (!signature_.declared) return OtherNames();
+      const InputSpec& input = signature_.inputs[i];
+      if (!input.optional) {
+        return {Code::kBadRequest, "input \"" + input.name + "\" is missing; expected " + Expected()};
+      }
+    }
+    return Status::Ok();
   }
 
   JsonReader reader_;
   const Signature& signature_;
   Layout& layout_;
   Task& task_;
+  std::string key_;                // the last key read
+  std::bitset<kMaxTensors> seen_;  // inputs of this object
 };
 
 }  // namespace
 
 Status DecodeJson(std::span<const std::byte> body, const Signature& signature, Layout& layout, Task& task) {
+  if (signature.inputs.size() > kMaxTensors) return {Code::kInternal, "the model declares too many inputs"};
   return BodyReader(body, signature, layout, task).Read();
 }
 

@@ -1,21 +1,24 @@
 #include "codec/json_tensor.h"
 
-#include <cmath>
+#include <algorithm>
+#include <array>
 #include <limits>
 #include <string>
+#include <utility>
 
 #include "codec/float_text.h"
-#include "codec/half.h"
+#include "codec/json_scalar.h"
 
 namespace sconce::codec {
 namespace {
 
-bool IsFloating(DType dtype) {
-  return dtype == DType::kFloat16 || dtype == DType::kBFloat16 || dtype == DType::kFloat32 || dtype == DType::kFloat64;
-}
+constexpr std::size_t kFirstRoom = 256;  // bytes; room for a tensor of unknown size doubles from here
 
-// What stands at the reader, for messages.
+bool StartsNumber(char c) { return c == '-' || (c >= '0' && c <= '9'); }
+
+// What stands where `c` does, for messages; null when no JSON value starts so.
 const char* Kind(char c) {
+  if (StartsNumber(c)) return "a number";
   switch (c) {
     case '[':
       return "an array";
@@ -28,309 +31,234 @@ const char* Kind(char c) {
       return "a boolean";
     case 'n':
       return "null";
-    case '\0':
-      return "the end of the text";
     default:
-      return "a number";
+      return nullptr;
   }
+}
+
+// The shape that the text at `at` shows: how many arrays it opens, and the length of the first one at each level.
+Shape ShownShape(JsonReader at) {
+  std::array<std::int64_t, kMaxDims> commas{};
+  int rank = 0;
+  for (; at.Take('['); at.SkipSpace()) ++rank;
+  const bool empty = at.Peek() == ']';
+  const int known = std::min(rank, kMaxDims);
+  int open = rank;   // arrays around the reader
+  int first = rank;  // of those, how many are the first of their level
+  for (; first > 0 && !at.AtEnd(); at.Advance(at.at() + 1)) {
+    const char c = at.Peek();
+    if (c == '[') ++open;
+    if (c == ']') first = std::min(first, --open);
+    if (c == ',' && open == first && first <= known) ++commas[static_cast<std::size_t>(first - 1)];
+  }
+  Shape shape;
+  for (int i = 0; i < known; ++i) {
+    shape.push_back(empty && i + 1 == rank ? 0 : commas[static_cast<std::size_t>(i)] + 1);
+  }
+  return shape;
 }
 
 class TensorReader {
  public:
-  TensorReader(JsonReader& reader, const InputSpec* declared, std::string_view where, Layout& layout)
+  TensorReader(JsonReader& reader, const TensorPlace& place, Layout& layout)
       : reader_(reader),
-        declared_(declared),
-        where_(where),
+        start_(reader),
+        place_(place),
         layout_(layout),
-        dtype_(declared != nullptr ? declared->dtype : DType::kFloat32),
-        size_(ByteSize(dtype_)) {}
+        dtype_(place.declared != nullptr ? place.declared->dtype : DType::kFloat32),
+        size_(ByteSize(dtype_)),
+        fixed_(place.declared != nullptr && place.declared->shape.IsStatic()) {}
 
-  Status Read(Layout::Slot* slot) {
-    start_ = reader_;
-    if (Status s = PlanRank(); !s.ok()) return s;
-    slot->offset = layout_.Begin(dtype_);
-    if (declared_ != nullptr && declared_->shape.IsStatic()) {
-      if (Status s = ReserveStatic(); !s.ok()) return s;
-    }
-    if (Status s = rank_ == 0 ? Element() : Array(0); !s.ok()) return s;
-    for (int i = 0; i < rank_; ++i) slot->shape.push_back(dims_[i] < 0 ? 0 : dims_[i]);
-    if (declared_ != nullptr && !slot->shape.Matches(declared_->shape)) return ShapeError();
-    slot->dtype = dtype_;
-    slot->bytes = used_;
-    layout_.Shrink(slot->offset + used_);
+  Status Read(TensorView* view) {
+    if (!Plan() || !(rank_ == 0 ? Element() : Array(0))) return std::move(error_);
+    Shape shape;
+    for (int i = 0; i < rank_; ++i) shape.push_back(Length(i));
+    if (!Fits(shape)) return WrongShape();
+    layout_.Shrink(base_ + used_);
+    Layout::Place(*view, dtype_, shape, base_, used_);
     return Status::Ok();
   }
 
  private:
-  // The rank is the declared one, or the number of brackets that open the text.
-  Status PlanRank() {
-    if (declared_ != nullptr) {
-      rank_ = declared_->shape.size();
-    } else {
-      JsonReader ahead = reader_;
-      for (rank_ = 0; ahead.Take('['); ++rank_) ahead.SkipSpace();
-      if (rank_ > kMaxDims) return reader_.Error("more than " + std::to_string(kMaxDims) + " dimensions");
+  bool Fail(Status status) {
+    error_ = std::move(status);
+    return false;
+  }
+
+  // The rank is the declared one, or the number of arrays that the text opens.
+  bool Plan() {
+    int shown = 0;
+    JsonReader ahead = reader_;
+    for (; ahead.Take('['); ahead.SkipSpace()) {
+      if (place_.depth + ++shown <= layout_.limits().max_json_depth) continue;
+      return Fail(ahead.Error("nested deeper than " + std::to_string(layout_.limits().max_json_depth)));
     }
-    for (int i = 0; i < rank_; ++i) dims_.push_back(-1);
-    return Status::Ok();
-  }
-
-  Status ReserveStatic() {
-    const auto bytes = TensorBytes(declared_->shape, dtype_);
-    if (!bytes) return layout_.TooLarge();
-    const std::size_t offset = layout_.size();
-    if (Status s = layout_.Grow(*bytes); !s.ok()) return s;
-    base_ = offset;
-    room_ = *bytes;
-    return Status::Ok();
-  }
-
-  std::byte* Next() { return layout_.at(base_ + used_); }
-
-  Status MakeRoom() {
-    if (room_ == 0) base_ = layout_.size();
-    const std::size_t more = std::max<std::size_t>(room_, 256);
-    const std::size_t left =
-        layout_.limits().max_decoded_bytes - std::min(layout_.limits().max_decoded_bytes, layout_.size());
-    if (left < size_) return layout_.TooLarge();
-    const std::size_t step = std::min(more, left / size_ * size_);
-    if (Status s = layout_.Grow(step); !s.ok()) return s;
-    room_ += step;
-    return Status::Ok();
-  }
-
-  // An array at nesting level `level`; recursion is bounded by the rank, at most kMaxDims.
-  Status Array(int level) {
-    if (!reader_.Take('[')) return Unexpected();
-    std::int64_t count = 0;
-    reader_.SkipSpace();
-    if (!reader_.Take(']')) {
-      const bool leaf = level + 1 == rank_;
-      for (;;) {
-        if (Status s = leaf ? Element() : Array(level + 1); !s.ok()) return s;
-        ++count;
-        reader_.SkipSpace();
-        if (reader_.Take(',')) {
-          reader_.SkipSpace();
-          continue;
-        }
-        if (reader_.Take(']')) break;
-        return reader_.Error("expected , or ]");
-      }
+    rank_ = place_.declared != nullptr ? place_.declared->shape.size() : shown;
+    if (rank_ > kMaxDims) {
+      return Fail({Code::kBadRequest, Where() + " has " + std::to_string(shown) + " dimensions; at most " +
+                                          std::to_string(kMaxDims) + " are possible"});
     }
-    if (dims_[level] >= 0 && dims_[level] != count) return ShapeError();
-    dims_[level] = count;
-    return Status::Ok();
+    lengths_.fill(-1);
+    Status begun = layout_.Begin(dtype_, &base_);
+    if (!begun.ok()) return Fail(std::move(begun));
+    return !fixed_ || ReserveAll();
   }
 
-  Status Element() {
-    if (room_ - used_ < size_) {
-      if (declared_ != nullptr && declared_->shape.IsStatic()) return ShapeError();
-      if (Status s = MakeRoom(); !s.ok()) return s;
-    }
-    Status s = dtype_ == DType::kFloat32 ? Float32() : Other();
-    used_ += size_;
-    return s;
+  bool ReserveAll() {
+    const auto bytes = TensorBytes(place_.declared->shape, dtype_);
+    if (!bytes) return Fail(layout_.TooLarge());
+    return AddRoom(*bytes);
   }
 
-  Status Float32() {
-    float value;
-    const char* next = nullptr;
-    const NumberResult result = ReadFloat(reader_.at(), reader_.end(), &value, &next);
-    if (result == NumberResult::kOk) {
-      std::memcpy(Next(), &value, sizeof value);
-      reader_.Advance(next);
-      return Status::Ok();
-    }
-    if (result == NumberResult::kOutOfRange) return OutOfRange();
-    double special;
-    if (!Special(&special)) return Unexpected();
-    value = static_cast<float>(special);
-    std::memcpy(Next(), &value, sizeof value);
-    return Status::Ok();
-  }
-
-  // "NaN", "Infinity" and "-Infinity", the Protobuf JSON mapping.
-  bool Special(double* value) {
-    if (reader_.TakeWord("\"NaN\"")) {
-      *value = std::numeric_limits<double>::quiet_NaN();
-    } else if (reader_.TakeWord("\"Infinity\"")) {
-      *value = std::numeric_limits<double>::infinity();
-    } else if (reader_.TakeWord("\"-Infinity\"")) {
-      *value = -std::numeric_limits<double>::infinity();
-    } else {
-      return false;
-    }
+  bool AddRoom(std::size_t bytes) {
+    Status grown = layout_.Grow(bytes);
+    if (!grown.ok()) return Fail(std::move(grown));
+    room_ += bytes;
     return true;
   }
 
-  Status Other() {
-    if (dtype_ == DType::kBool) return Bool();
-    return IsFloating(dtype_) ? Floating() : Integer();
+  // Room for at least one more element; near the limit, for as many as it allows.
+  bool MoreRoom() {
+    if (fixed_) return Fail(WrongShape());
+    const std::size_t left = layout_.limits().max_decoded_bytes - layout_.size();
+    const std::size_t step = std::min(std::max(room_, kFirstRoom), left / size_ * size_);
+    return step > 0 ? AddRoom(step) : Fail(layout_.TooLarge());
   }
 
-  Status Floating() {
-    if (dtype_ == DType::kFloat64) {
-      double value;
-      const char* next = nullptr;
-      const NumberResult result = ReadDouble(reader_.at(), reader_.end(), &value, &next);
-      if (result == NumberResult::kOutOfRange) return OutOfRange();
-      if (result == NumberResult::kOk) {
-        reader_.Advance(next);
-      } else if (!Special(&value)) {
-        return Unexpected();
-      }
-      std::memcpy(Next(), &value, sizeof value);
-      return Status::Ok();
+  bool Array(int level) {
+    if (!reader_.Take('[')) return Fail(NotAnArray());
+    reader_.SkipSpace();
+    std::int64_t count = 0;
+    if (!reader_.Take(']')) {
+      if (!Items(level, &count)) return false;
     }
-    float value;
-    const char* next = nullptr;
-    double special = 0;
-    const NumberResult result = ReadFloat(reader_.at(), reader_.end(), &value, &next);
-    if (result == NumberResult::kOutOfRange) return OutOfRange();
-    const bool finite = result == NumberResult::kOk;
-    if (!finite && !Special(&special)) return Unexpected();
-    if (!finite) value = static_cast<float>(special);
-    const std::uint16_t half = dtype_ == DType::kFloat16 ? FloatToHalf(value) : FloatToBFloat16(value);
-    const float back = dtype_ == DType::kFloat16 ? HalfToFloat(half) : BFloat16ToFloat(half);
-    if (finite && std::isinf(back)) return OutOfRange();
-    if (finite) reader_.Advance(next);
-    std::memcpy(Next(), &half, sizeof half);
-    return Status::Ok();
+    std::int64_t& length = lengths_[static_cast<std::size_t>(level)];
+    if (length >= 0 && length != count) return Fail(WrongShape());
+    length = count;
+    return true;
   }
 
-  Status Bool() {
-    std::uint8_t value = 0;
-    if (reader_.TakeWord("true")) {
-      value = 1;
-    } else if (!reader_.TakeWord("false")) {
-      std::int64_t number = 0;
-      const char* next = nullptr;
-      if (ReadInt64(reader_.at(), reader_.end(), &number, &next) != NumberResult::kOk) return Unexpected();
-      if (number != 0 && number != 1) return OutOfRange();
-      reader_.Advance(next);
-      value = static_cast<std::uint8_t>(number);
-    }
-    std::memcpy(Next(), &value, 1);
-    return Status::Ok();
-  }
-
-  template <typename T>
-  Status Store(std::int64_t value, const char* next) {
-    if (value < static_cast<std::int64_t>(std::numeric_limits<T>::min()) ||
-        value > static_cast<std::int64_t>(std::numeric_limits<T>::max())) {
-      return OutOfRange();
-    }
-    const T narrow = static_cast<T>(value);
-    std::memcpy(Next(), &narrow, sizeof narrow);
-    reader_.Advance(next);
-    return Status::Ok();
-  }
-
-  Status Integer() {
-    std::int64_t value = 0;
-    const char* next = nullptr;
-    const NumberResult result = ReadInt64(reader_.at(), reader_.end(), &value, &next);
-    if (result == NumberResult::kOutOfRange) return OutOfRange();
-    if (result == NumberResult::kNotANumber) {
-      return next != reader_.at() ? At("is not a whole number") : Unexpected();
-    }
-    switch (dtype_) {
-      case DType::kUint8:
-        return Store<std::uint8_t>(value, next);
-      case DType::kInt8:
-        return Store<std::int8_t>(value, next);
-      case DType::kInt16:
-        return Store<std::int16_t>(value, next);
-      case DType::kInt32:
-        return Store<std::int32_t>(value, next);
-      default:
-        return Store<std::int64_t>(value, next);
+  // From the first element to the closing bracket.
+  bool Items(int level, std::int64_t* count) {
+    const bool leaf = level + 1 == rank_;
+    for (;;) {
+      if (leaf && dtype_ == DType::kFloat32 && Floats(count)) return true;
+      if (!(leaf ? Element() : Array(level + 1))) return false;
+      ++*count;
+      reader_.SkipSpace();
+      if (reader_.Take(']')) return true;
+      if (!reader_.Take(',')) return Fail(reader_.Error("expected , or ]"));
+      reader_.SkipSpace();
     }
   }
 
-  Status At(const std::string& what) const {
-    return {Code::kBadRequest, std::string(where_) + ": the value at byte " + std::to_string(reader_.offset()) + " " +
-                                   what + "; expected " + DTypeName(dtype_)};
+  // As many plain floats as stand here; true when the array's end was among them.
+  bool Floats(std::int64_t* count) {
+    const auto room = (room_ - used_) / sizeof(float);
+    auto* out = reinterpret_cast<float*>(layout_.at(base_ + used_));
+    const FloatRun run = ReadFloatRun(reader_.at(), reader_.end(), out, room);
+    used_ += run.count * sizeof(float);
+    *count += static_cast<std::int64_t>(run.count);
+    reader_.Advance(run.next);
+    return run.closed && reader_.Take(']');
   }
-  Status OutOfRange() const { return At("is out of range"); }
 
-  // A token that cannot stand here: either the nesting differs from the declared shape or it is no number at all.
-  Status Unexpected() const {
+  bool Element() {
+    if (room_ - used_ < size_ && !MoreRoom()) return false;
+    switch (ReadScalar(reader_, dtype_, layout_.at(base_ + used_))) {
+      case ScalarResult::kOk:
+        used_ += size_;
+        return true;
+      case ScalarResult::kOutOfRange:
+        return Fail(Value("is out of the range of"));
+      case ScalarResult::kNotWhole:
+        return Fail(Value("is not a whole number, as it has to be for"));
+      case ScalarResult::kOther:
+        break;
+    }
+    return Fail(NotAnElement());
+  }
+
+  // A level below an empty array was never seen: whatever is declared there, or 0.
+  std::int64_t Length(int level) const {
+    const std::int64_t seen = lengths_[static_cast<std::size_t>(level)];
+    if (seen >= 0) return seen;
+    return place_.declared != nullptr ? std::max<std::int64_t>(place_.declared->shape[level], 0) : 0;
+  }
+
+  bool Fits(const Shape& shape) const {
+    if (place_.declared != nullptr) return shape.Matches(place_.declared->shape);
+    return std::ranges::none_of(shape.dims(), [](std::int64_t length) { return length == 0; });
+  }
+
+  std::string Where() const { return place_.name.empty() ? "the input" : "input \"" + std::string(place_.name) + '"'; }
+
+  std::string Wanted() const {
+    if (place_.declared == nullptr) return "a rectangular array of numbers";
+    return std::string(DTypeName(dtype_)) + ' ' + place_.declared->shape.ToString();
+  }
+
+  Status Value(const std::string& what) const {
+    return {Code::kBadRequest, Where() + ": the value at byte " + std::to_string(reader_.offset()) + ' ' + what + ' ' +
+                                   DTypeName(dtype_) + "; expected " + Wanted()};
+  }
+
+  Status WrongKind(const char* kind) const {
+    return {
+        Code::kBadRequest,
+        Where() + ": " + kind + " at byte " + std::to_string(reader_.offset()) + "; expected " + Wanted() +
+            (IsFloating(dtype_) && *reader_.at() == '"' ? " (as strings only \"NaN\", \"Infinity\" and \"-Infinity\")"
+                                                        : "")};
+  }
+
+  Status NotAnArray() const {
     const char c = reader_.Peek();
-    if (declared_ != nullptr && (c == '[' || c == '-' || (c >= '0' && c <= '9'))) return ShapeError();
-    if (declared_ == nullptr && (c == '[' || (c >= '0' && c <= '9'))) {
-      return {Code::kBadRequest, std::string(where_) + ": ragged nesting at byte " + std::to_string(reader_.offset()) +
-                                     "; expected a rectangular array"};
-    }
-    if (c == '\0' || c == ']' || c == ',' || c == ':' || c == '}') {
-      return reader_.Error(std::string("expected a value (") + std::string(where_) + ")");
-    }
-    if (c != '{' && c != '"' && c != 't' && c != 'f' && c != 'n') {
-      return reader_.Error(std::string("not a JSON value (") + std::string(where_) + ")");
-    }
-    return {Code::kBadRequest, std::string(where_) + ": " + Kind(c) + " at byte " + std::to_string(reader_.offset()) +
-                                   "; expected " + DTypeName(dtype_)};
+    if (StartsNumber(c)) return WrongShape();
+    return Kind(c) != nullptr ? WrongKind(Kind(c)) : NoValue(c);
   }
 
-  // What the text's shape is, read off its first elements and the counts at each level.
-  Shape GotShape() const {
-    Shape got;
-    JsonReader ahead = start_;
-    ahead.SkipSpace();
-    while (got.size() < kMaxDims && ahead.Peek() == '[') {
-      got.push_back(CountElements(ahead));
-      ahead.Take('[');
-      ahead.SkipSpace();
-    }
-    return got;
+  Status NotAnElement() const {
+    const char c = reader_.Peek();
+    if (c == '[') return WrongShape();
+    if (StartsNumber(c)) return reader_.Error("not a number of RFC 8259");
+    return Kind(c) != nullptr ? WrongKind(Kind(c)) : NoValue(c);
   }
 
-  static std::int64_t CountElements(JsonReader at) {
-    std::int64_t depth = 0;
-    std::int64_t commas = 0;
-    bool any = false;
-    for (; !at.AtEnd(); at.Advance(at.at() + 1)) {
-      const char c = at.Peek();
-      if (c == '[') {
-        any = any || depth == 1;
-        ++depth;
-      } else if (c == ']') {
-        if (--depth == 0) break;
-      } else if (c == ',') {
-        commas += depth == 1;
-      } else if (c != ' ' && c != '\n' && c != '\t' && c != '\r') {
-        any = true;
-      }
-    }
-    return any ? commas + 1 : 0;
+  Status NoValue(char c) const {
+    if (c == 'N' || c == 'I') return reader_.Error("NaN and Infinity are no JSON; send them as strings");
+    return reader_.Error("expected a value");
   }
 
-  Status ShapeError() const {
-    const std::string expected = declared_ != nullptr ? declared_->shape.ToString() : "a rectangular array";
-    return {Code::kBadRequest, std::string(where_) + ": expected shape " + expected + ", got " + GotShape().ToString() +
-                                   (declared_ != nullptr ? "; several samples go in {\"instances\": [...]}" : "")};
+  Status WrongShape() const {
+    const Shape shown = ShownShape(start_);
+    if (place_.declared == nullptr) {
+      return {Code::kBadRequest, Where() + ": ragged or empty at byte " + std::to_string(reader_.offset()) +
+                                     "; expected a rectangular array, its first rows show " + shown.ToString()};
+    }
+    const bool several = shown.size() == rank_ + 1;
+    return {Code::kBadRequest, Where() + ": expected " + Wanted() + ", got shape " + shown.ToString() +
+                                   (several ? "; several samples go in {\"instances\": [...]}" : "")};
   }
 
   JsonReader& reader_;
-  JsonReader start_{{}};
-  const InputSpec* declared_;
-  std::string_view where_;
+  const JsonReader start_;
+  const TensorPlace& place_;
   Layout& layout_;
-  DType dtype_;
-  std::size_t size_;
+  const DType dtype_;
+  const std::size_t size_;
+  const bool fixed_;  // the size is known before the first element
   int rank_ = 0;
-  Shape dims_;
+  std::array<std::int64_t, kMaxDims> lengths_;
   std::size_t base_ = 0;
-  std::size_t room_ = 0;
+  std::size_t room_ = 0;  // bytes from base_ that may be written
   std::size_t used_ = 0;
+  Status error_;
 };
 
 }  // namespace
 
-Status ReadTensor(JsonReader& reader, const InputSpec* declared, std::string_view where, Layout& layout,
-                  Layout::Slot* slot) {
-  return TensorReader(reader, declared, where, layout).Read(slot);
+Status ReadTensor(JsonReader& reader, const TensorPlace& place, Layout& layout, TensorView* view) {
+  return TensorReader(reader, place, layout).Read(view);
 }
 
 }  // namespace sconce::codec

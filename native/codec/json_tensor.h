@@ -1,4 +1,5 @@
 // One tensor of JSON text, read straight into a task's storage.
+// Thread: pure but for the reader and the layout.
 #pragma once
 
 #include <string_view>
@@ -8,9 +9,13 @@
 
 namespace sconce::codec {
 
-// Reads nested arrays (or a scalar) at the reader. `declared` null: float32 of whatever rectangular shape is there.
-// `where` names the input in messages, e.g. `input "ids"`.
-Status ReadTensor(JsonReader& reader, const InputSpec* declared, std::string_view where, Layout& layout,
-                  Layout::Slot* slot);
+struct TensorPlace {
+  const InputSpec* declared = nullptr;  // null: float32 of whatever rectangular shape the text shows
+  std::string_view name;                // for messages; empty: an input without a name
+  int depth = 0;                        // arrays and objects around it
+};
+
+// Reads nested arrays, or a scalar, at the reader. Recursion is bounded by the rank, at most kMaxDims.
+Status ReadTensor(JsonReader& reader, const TensorPlace& place, Layout& layout, TensorView* view);
 
 }  // namespace sconce::codec

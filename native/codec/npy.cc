@@ -56,7 +56,9 @@ class HeaderReader {
       if (!s.ok()) return s;
       if (!Take(',') && Peek() != '}') return Bad("the header's punctuation");
     }
-    return descr && order && shape ? Status::Ok() : Bad("the header lacks descr, fortran_order or shape");
+    if (!descr || !order || !shape) return Bad("the header lacks descr, fortran_order or shape");
+    Skip();
+    return at_ == text_.size() ? Status::Ok() : Bad("something follows the header's dict");
   }
 
  private:

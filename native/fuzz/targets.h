@@ -1,0 +1,16 @@
+// What every parser of untrusted bytes has to hold, for any bytes: libFuzzer calls these on what it invents, the replay
+// test on the committed corpora. A broken promise aborts.
+// Thread: pure functions.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace sconce::fuzz {
+
+// The first byte picks one of a few signatures, the rest is the body.
+void Json(const std::uint8_t* data, std::size_t size);
+void Npy(const std::uint8_t* data, std::size_t size);
+void Raw(const std::uint8_t* data, std::size_t size);
+
+}  // namespace sconce::fuzz
