@@ -23,8 +23,8 @@ export function cacheCandidates(env: Readonly<Record<string, string | undefined>
   const xdg = env["XDG_CACHE_HOME"];
   const home = env["HOME"];
   return [
-    ...(xdg?.startsWith("/") ? [join(xdg, "sconce")] : []),
-    ...(home?.startsWith("/") ? [join(home, ".cache", "sconce")] : []),
+    ...(xdg?.startsWith("/") === true ? [join(xdg, "sconce")] : []),
+    ...(home?.startsWith("/") === true ? [join(home, ".cache", "sconce")] : []),
     join(tmpdir(), `sconce-${uid}`),
   ];
 }

@@ -104,8 +104,8 @@ export class Section {
   numbers(key: string): readonly number[] | undefined {
     const value = this.plain(key);
     if (value === undefined) return undefined;
-    const isNumbers = (list: unknown): list is readonly number[] => Array.isArray(list) && list.every(Number.isFinite);
-    if (isNumbers(value)) return value;
+    if (Array.isArray(value) && value.every((each) => typeof each === "number" && Number.isFinite(each)))
+      return value as number[];
     throw this.fail(key, `must be a list of numbers, got ${JSON.stringify(value)}`);
   }
 

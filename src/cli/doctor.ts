@@ -4,9 +4,10 @@ import { existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { readAllowance } from "../config/cgroup.js";
 import { optionRows } from "../config/options.js";
+import { defaultAddonPath } from "../engine/native.js";
 import { exitCodes } from "./exit-codes.js";
 import { paint, type Style, type Terminal } from "./terminal.js";
-import { addonPath, builtAgainst, packageRoot, packageVersion } from "./version.js";
+import { builtAgainst, packageRoot, packageVersion } from "./version.js";
 
 export interface Check {
   readonly name: string;
@@ -91,7 +92,7 @@ function checkLibtorch(): Check {
 /** Loads the addon in a process of its own: one that crashes must not take the doctor with it. */
 async function checkEngine(): Promise<Check> {
   const name = "engine";
-  if (!existsSync(addonPath))
+  if (!existsSync(defaultAddonPath))
     return { name, status: "fail", found: "not built", fix: `bash ${packageRoot}scripts/install-engine` };
   const module = new URL("../engine/native.js", import.meta.url).href;
   const options = "{cores: 1, loadParallelism: 1, latencyBuckets: [1], maxDecodedBytes: 1024}";

@@ -5,17 +5,18 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createInterface } from "node:readline/promises";
+import { defaultAddonPath } from "../engine/native.js";
 import type { Terminal } from "./terminal.js";
-import { addonPath, packageRoot } from "./version.js";
+import { packageRoot } from "./version.js";
 
 /** The script that finds or fetches libtorch and builds the engine; scripts/setup does more, for a clone. */
 const script = "scripts/install-engine";
 
 /** Resolves to whether the engine is there now. */
 export async function ensureBuilt(terminal: Terminal, yes: boolean): Promise<boolean> {
-  if (existsSync(addonPath)) return true;
+  if (existsSync(defaultAddonPath)) return true;
   terminal.err(
-    `sconce: the native engine is not built yet (no ${addonPath}).\n` +
+    `sconce: the native engine is not built yet (no ${defaultAddonPath}).\n` +
       `It takes a C++ compiler (g++ 12), CMake 3.25, Python 3 and libtorch (fetched from PyPI when none is found), and two minutes:\n\n` +
       `  bash ${packageRoot}${script}\n\n`,
   );
@@ -24,7 +25,7 @@ export async function ensureBuilt(terminal: Terminal, yes: boolean): Promise<boo
     return false;
   }
   const code = await runScript();
-  if (code === 0 && existsSync(addonPath)) return true;
+  if (code === 0 && existsSync(defaultAddonPath)) return true;
   terminal.err(`sconce: ${script} ended with code ${code}; the engine is not built.\n`);
   return false;
 }

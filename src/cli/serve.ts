@@ -4,6 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { Socket } from "node:net";
+import { isatty } from "node:tty";
 import { startServer, type Address, type RunningServer } from "../app.js";
 import { readAllowance } from "../config/cgroup.js";
 import { resolveServe, strangeVariables, type Resolved } from "../config/resolve.js";
@@ -45,7 +46,7 @@ function resolve(words: readonly string[], terminal: Terminal): Resolved {
   return resolveServe({
     words,
     env: terminal.env,
-    machine: { cores: readAllowance().cores, logToTerminal: process.stderr.isTTY },
+    machine: { cores: readAllowance().cores, logToTerminal: isatty(2) },
     readFile: (path) => readFileSync(path, "utf8"),
   });
 }

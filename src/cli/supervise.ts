@@ -45,6 +45,15 @@ export function codeOf({ code, signal }: End): number {
 
 const entry = fileURLToPath(new URL("../main.js", import.meta.url));
 const pipeDescriptor = 3;
+const forwarded = ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"] as const;
+
+interface State {
+  child: ChildProcess | undefined;
+  /** A signal came: whatever the child does next, it is not started again. */
+  asked: boolean;
+  everReady: boolean;
+  wake: () => void;
+}
 
 export async function supervise(words: readonly string[], config: ServeConfig, terminal: Terminal): Promise<number> {
   const log = createLog({
@@ -53,43 +62,42 @@ export async function supervise(words: readonly string[], config: ServeConfig, t
     color: terminal.colorErr,
     write: terminal.err,
   });
-  let child: ChildProcess | undefined;
-  let asked = false;
-  let wake: (() => void) | undefined;
+  const state: State = { child: undefined, asked: false, everReady: false, wake: () => undefined };
   const forward = (signal: NodeJS.Signals): void => {
-    asked = true;
-    child?.kill(signal);
-    wake?.();
+    state.asked = true;
+    state.child?.kill(signal);
+    state.wake();
   };
-  const names = ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"] as const;
-  for (const name of names) process.on(name, forward);
+  for (const name of forwarded) process.on(name, forward);
   try {
-    for (let deaths = 0, everReady = false; ;) {
+    for (let deaths = 1; ; deaths++) {
       const begun = performance.now();
-      const started = start(words, () => (everReady = true));
-      child = started.child;
-      const end = await started.ended;
-      child = undefined;
-      if (!shouldRestart(end, asked, everReady)) return codeOf(end);
-      deaths = performance.now() - begun >= restartPolicy.stableMs ? 1 : deaths + 1;
+      const end = await start(words, state);
+      if (!shouldRestart(end, state.asked, state.everReady)) return codeOf(end);
+      if (performance.now() - begun >= restartPolicy.stableMs) deaths = 1;
       const delayMs = restartDelayMs(restartPolicy, deaths);
       log.error("the server died; starting it again", { ...end, deaths, delayMs });
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-        setTimeout(resolve, delayMs);
-      });
-      // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- a signal sets it during the wait
-      if (asked) return codeOf(end);
+      await pause(delayMs, state);
+      if (state.asked) return codeOf(end);
     }
   } finally {
-    for (const name of names) process.off(name, forward);
+    for (const name of forwarded) process.off(name, forward);
   }
 }
 
-function start(
-  words: readonly string[],
-  onReady: () => void,
-): { readonly child: ChildProcess; readonly ended: Promise<End> } {
+/** Ends early when a signal comes. */
+function pause(ms: number, state: State): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    state.wake = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+  });
+}
+
+/** Runs the server once; resolves to how it ended. */
+function start(words: readonly string[], state: State): Promise<End> {
   const child = spawn(process.execPath, [...process.execArgv, entry, "serve", ...words], {
     env: { ...process.env, SCONCE_SUPERVISED_FD: String(pipeDescriptor) },
     // A process group of its own: a terminal's Ctrl-C reaches it once, through this parent.
@@ -98,11 +106,14 @@ function start(
   });
   child.stdout?.on("data", (chunk: Buffer) => {
     process.stdout.write(chunk);
-    if (chunk.includes("sconce ready:")) onReady();
+    if (chunk.includes("sconce ready:")) state.everReady = true;
   });
-  const ended = new Promise<End>((resolve, reject) => {
+  state.child = child;
+  return new Promise<End>((resolve, reject) => {
     child.once("error", reject);
-    child.once("close", (code, signal) => resolve({ code, signal }));
+    child.once("close", (code, signal) => {
+      state.child = undefined;
+      resolve({ code, signal });
+    });
   });
-  return { child, ended };
 }

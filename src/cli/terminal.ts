@@ -1,5 +1,7 @@
 /** What a command writes to and reads from: passed in, so that tests see it. Colours only on a terminal, never with NO_COLOR. */
 
+import { isatty } from "node:tty";
+
 export interface Terminal {
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
@@ -21,15 +23,15 @@ export function paint(on: boolean, style: Style, text: string): string {
 
 /** The process's own. */
 export function realTerminal(): Terminal {
-  const { stdin, stdout, stderr, env } = process;
+  const { stdout, stderr, env } = process;
   const color = env["NO_COLOR"] === undefined || env["NO_COLOR"] === "";
   return {
     out: (text) => void stdout.write(text),
     err: (text) => void stderr.write(text),
     env,
-    colorOut: color && stdout.isTTY,
-    colorErr: color && stderr.isTTY,
-    interactive: stdin.isTTY && stdout.isTTY,
+    colorOut: color && isatty(1),
+    colorErr: color && isatty(2),
+    interactive: isatty(0) && isatty(1),
     width: Math.min(stdout.columns || 100, 120),
   };
 }

@@ -1,12 +1,13 @@
 /** `sconce version`, and what it knows. */
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { readBuildRecord, type BuildRecord } from "../engine/libtorch.js";
+import { defaultAddonPath } from "../engine/native.js";
 import { exitCodes } from "./exit-codes.js";
 import type { Terminal } from "./terminal.js";
 
 /** The package's folder: two up from both src/cli and dist/cli. Ends with a slash. */
 export const packageRoot = fileURLToPath(new URL("../../", import.meta.url));
-export const addonPath = `${packageRoot}build/Release/sconce.node`;
 
 export function packageVersion(): string {
   const parsed = JSON.parse(readFileSync(`${packageRoot}package.json`, "utf8")) as { readonly version: string };
@@ -14,11 +15,9 @@ export function packageVersion(): string {
 }
 
 /** What the addon was built against; undefined when it was not built. */
-export function builtAgainst(): { readonly libtorch: string; readonly version: string } | undefined {
-  const path = `${packageRoot}build/Release/sconce-build.json`;
-  if (!existsSync(addonPath) || !existsSync(path)) return undefined;
+export function builtAgainst(): BuildRecord | undefined {
   try {
-    return JSON.parse(readFileSync(path, "utf8")) as { libtorch: string; version: string };
+    return readBuildRecord(defaultAddonPath);
   } catch {
     return undefined;
   }

@@ -2,7 +2,7 @@
  * Flags, environment, --config file and defaults → ServeConfig, in that order of precedence. Reads no file by itself and
  * no global: all three come in as text. Throws UsageError naming option, source, value and what is allowed.
  */
-import { isMap, isScalar, LineCounter, parseDocument } from "yaml";
+import { isMap, isScalar, LineCounter, parseDocument, type Document } from "yaml";
 import { parseFlags, type FlagShape } from "./flags.js";
 import {
   autoDefault,
@@ -36,6 +36,7 @@ export interface Resolved {
 }
 
 /** A --config file is settings, not data. */
+const maxConfigAliases = 100;
 export const maxConfigFileBytes = 1024 * 1024;
 
 type Values = Map<OptionRow, OptionValue>;
@@ -105,6 +106,7 @@ function fromFile(path: string, text: string): Values {
   const found: Values = new Map();
   if (document.contents === null) return found;
   if (!isMap(document.contents)) throw new UsageError(`${path}: expected "option: value" lines`);
+  const plain = plainValues(path, document);
   const rows = allRows.filter((row) => row !== startRows.config);
   for (const pair of document.contents.items) {
     const key = isScalar(pair.key) ? String(pair.key.value) : "?";
@@ -117,12 +119,20 @@ function fromFile(path: string, text: string): Values {
           rows.map((each) => each.fileKey),
         )}`,
       );
-    const given: unknown = (document.toJS({ maxAliasCount: 100 }) as Record<string, unknown>)[key];
+    const given = plain[key];
     const value = fromYaml(row.kind, given);
     if (value === undefined) throw refuse(`${at}: ${key}`, given, row);
     found.set(row, value);
   }
   return found;
+}
+
+function plainValues(path: string, document: Document): Readonly<Record<string, unknown>> {
+  try {
+    return document.toJS({ maxAliasCount: maxConfigAliases }) as Readonly<Record<string, unknown>>;
+  } catch (error) {
+    throw new UsageError(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }
 
 /** What `serve` runs with. */

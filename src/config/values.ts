@@ -157,5 +157,5 @@ export function showSize(bytes: number): string {
 export function showValue(kind: Kind, value: OptionValue): string {
   if (kind.type === "duration" && typeof value === "number") return showDuration(value);
   if (kind.type === "size" && typeof value === "number") return showSize(value);
-  return Array.isArray(value) ? value.join(",") : String(value);
+  return Array.isArray(value) ? value.join(", ") : String(value);
 }

@@ -33,7 +33,7 @@ interface Addon {
 }
 
 /** Two folders up from both src/engine and dist/engine. */
-const defaultAddonPath = fileURLToPath(new URL("../../build/Release/sconce.node", import.meta.url));
+export const defaultAddonPath = fileURLToPath(new URL("../../build/Release/sconce.node", import.meta.url));
 
 /**
  * The process's engine. The first call, on the main thread, gives the options; later calls give none or the same.

@@ -42,12 +42,12 @@ export function escapeControls(text: string): string {
 /** Errors become their message and stack; a bigint its digits; a cycle or a throwing getter does not lose the line. */
 function toJson(value: unknown): string {
   const replace = (_key: string, each: unknown): unknown => {
-    if (typeof each === "bigint") return each.toString();
+    if (typeof each === "bigint" || typeof each === "symbol" || typeof each === "function") return String(each);
     if (each instanceof Error) return plainError(each, 0);
     return each;
   };
   try {
-    return escapeControls(JSON.stringify([value], replace).slice(1, -1));
+    return escapeControls(JSON.stringify(value, replace));
   } catch {
     return '"(not serialisable)"';
   }

@@ -102,5 +102,5 @@ test("every kind can be described", () => {
     if (kind.type !== "boolean") expect(placeholder(kind)).not.toBe("");
   }
   expect(showValue(kinds.duration, 1500)).toBe("1500 ms");
-  expect(showValue(kinds.rising, [1, 2])).toBe("1,2");
+  expect(showValue(kinds.rising, [1, 2])).toBe("1, 2");
 });
