@@ -11,55 +11,44 @@
 
 #include "core/model.h"
 #include "core/runner.h"
+#include "torch/image_transform.h"
 
 namespace sconce::torch_engine {
-
-// How decoded pixels become a float tensor [channels, crop, crop]: torchvision's
-// Resize(resize, antialias) -> CenterCrop(crop) -> ToTensor -> Normalize(mean, std).
-struct ImageTransform {
-  int resize = 256;       // short side after resizing; 0: resize to crop × crop exactly
-  int crop = 224;
-  int channels = 3;       // 1: grey
-  bool bgr = false;
-  std::string interpolation = "bilinear";  // or "bicubic", "nearest"
-  std::vector<float> mean;  // one per channel, in units of [0, 1]
-  std::vector<float> std;
-};
 
 enum class ArtifactKind : std::uint8_t { kTorchScript, kAotInductor };
 
 struct LoadSpec {
-  std::string path;                 // .pt, .pt2, or an unpacked .pt2 folder
+  std::string path;  // .pt, .pt2, or an unpacked .pt2 folder
   ArtifactKind kind = ArtifactKind::kTorchScript;
   std::string name;
   std::string version;
-  Signature signature;              // declared or not
-  std::optional<std::uint32_t> batch_size;     // as the operator said; nothing: chosen by warm-up
+  Signature signature;                      // declared or not
+  std::optional<std::uint32_t> batch_size;  // as the operator said; nothing: chosen by warm-up
   std::int64_t max_batch_delay_ns = 0;
   std::optional<ImageTransform> image;
-  std::string warmup_npy;           // path of a sample (.npy, first input) or empty
+  std::string warmup_npy;  // path of a sample (.npy, first input) or empty
   bool stateful = false;
   ExecutorChoice executor = ExecutorChoice::kAuto;
-  int cores = 1;                    // cores the lanes may use together
-  int instances = 0;                // narrow lanes; 0: one per core
-  const std::atomic<bool>* cancelled = nullptr;  // polled between phases
+  int cores = 1;                                                    // cores the lanes may use together
+  int instances = 0;                                                // narrow lanes; 0: one per core
+  const std::atomic<bool>* cancelled = nullptr;                     // polled between phases
   std::function<void(const char* phase, double seconds)> progress;  // "load", "freeze", "warm-up", "verify"
 };
 
-struct LoadReport {                 // what describe shows
-  std::string form;                 // "plain", "frozen", "optimised", "aotinductor"
+struct LoadReport {  // what describe shows
+  std::string form;  // "plain", "frozen", "optimised", "aotinductor"
   std::string form_reason;
-  std::string batch_reason;         // why batch size is what it is
-  std::string warmup_reason;        // why there was no warm-up, or "ok"
+  std::string batch_reason;   // why batch size is what it is
+  std::string warmup_reason;  // why there was no warm-up, or "ok"
   std::vector<std::string> output_shapes;
   std::size_t weights_bytes = 0;
   double load_seconds = 0;
-  double warm_batch_p99_us = 0;     // largest batch; 0: no warm-up
+  double warm_batch_p99_us = 0;  // largest batch; 0: no warm-up
 };
 
 struct Loaded {
   std::shared_ptr<Runner> runner;
-  ModelConfig config;               // name, version, signature, batch, lanes, inline_allowed filled; the rest by the caller
+  ModelConfig config;  // name, version, signature, batch, lanes, inline_allowed filled; the rest by the caller
   LoadReport report;
 };
 
@@ -71,8 +60,8 @@ Result<Loaded> Load(const LoadSpec& spec);
 Status Initialise();
 
 struct BuildInfo {
-  std::string built_against;   // "2.13.0"
-  std::string running;         // torch_version of the loaded library
+  std::string built_against;  // "2.13.0"
+  std::string running;        // torch_version of the loaded library
   bool cuda = false;
   std::string cpu_capability;  // "AVX2", "AVX512", …
   std::string parallel;        // ATen's own report

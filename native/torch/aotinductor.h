@@ -1,0 +1,16 @@
+// AOTInductor packages (.pt2): code compiled for one kind of CPU that checks none of its inputs.
+// Thread: LoadAotInductor on a loader thread; Executable::Call from as many threads as `runners` at once.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "torch/executable.h"
+
+namespace sconce::torch_engine {
+
+// `path` is a .pt2 file or an unpacked one. kInvalidModel names it and the reason. Never throws. The first Call must
+// return before a second starts: it folds constants.
+Result<std::unique_ptr<Executable>> LoadAotInductor(const std::string& path, int runners);
+
+}  // namespace sconce::torch_engine

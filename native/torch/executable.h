@@ -1,0 +1,64 @@
+// A loaded artifact that can be called: TorchScript in one of its forms, or a compiled AOTInductor package.
+// Thread: made on a loader thread, immutable afterwards; Call from any executor thread.
+#pragma once
+
+#include <ATen/core/ivalue.h>
+#include <ATen/core/stack.h>
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/status.h"
+
+namespace sconce::torch_engine {
+
+// One argument of the model's forward(), self left out.
+struct Argument {
+  std::string name;
+  bool tensor = true;                   // a Tensor or Optional[Tensor]
+  bool takes_none = false;              // Optional[...]
+  std::optional<c10::IValue> fallback;  // its default
+};
+
+class Executable {
+ public:
+  virtual ~Executable() = default;
+
+  // Empties `stack` and puts what must come before the arguments on it.
+  virtual void Begin(torch::jit::Stack& stack) const { stack.clear(); }
+
+  // Takes the arguments in order from the stack and leaves one value. Throws what libtorch throws.
+  virtual void Call(torch::jit::Stack& stack) const = 0;
+
+  virtual const char* form() const = 0;
+  virtual std::size_t weights_bytes() const = 0;
+
+  // forward's arguments; nothing when the artifact does not know their names (then any number is positional).
+  virtual const std::vector<Argument>* arguments() const { return nullptr; }
+
+  // The code assigns attributes: two threads must not run it at once, and it may keep its inputs.
+  virtual bool sets_attributes() const { return false; }
+  // The code may change or keep what it is given, so it gets copies that own their memory.
+  virtual bool takes_copies() const { return false; }
+};
+
+// An executable that someone else owns and that outlives this one.
+class BorrowedExecutable final : public Executable {
+ public:
+  explicit BorrowedExecutable(const Executable& owner) : owner_(owner) {}
+  void Begin(torch::jit::Stack& stack) const override { owner_.Begin(stack); }
+  void Call(torch::jit::Stack& stack) const override { owner_.Call(stack); }
+  const char* form() const override { return owner_.form(); }
+  std::size_t weights_bytes() const override { return owner_.weights_bytes(); }
+  const std::vector<Argument>* arguments() const override { return owner_.arguments(); }
+  bool sets_attributes() const override { return owner_.sets_attributes(); }
+  bool takes_copies() const override { return owner_.takes_copies(); }
+
+ private:
+  const Executable& owner_;
+};
+
+}  // namespace sconce::torch_engine

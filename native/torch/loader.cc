@@ -1,0 +1,166 @@
+#include "torch/loader.h"
+
+#include <malloc.h>
+
+#include <algorithm>
+#include <exception>
+#include <filesystem>
+#include <utility>
+
+#include "core/clock.h"
+#include "torch/aotinductor.h"
+#include "torch/failure.h"
+#include "torch/torch_runner.h"
+#include "torch/torchscript.h"
+#include "torch/warmup.h"
+
+namespace sconce::torch_engine {
+namespace {
+
+constexpr double kWideLaneSeconds = 0.5e-3;  // below this all cores on one sample cost more than they give
+
+class Phases {
+ public:
+  explicit Phases(const LoadSpec& spec) : spec_(spec), start_(MonotonicNs()), last_(start_) {}
+
+  void Done(const char* phase) {
+    const std::int64_t now = MonotonicNs();
+    if (spec_.progress) spec_.progress(phase, static_cast<double>(now - last_) * 1e-9);
+    last_ = now;
+  }
+  double Total() const { return static_cast<double>(MonotonicNs() - start_) * 1e-9; }
+
+ private:
+  const LoadSpec& spec_;
+  std::int64_t start_;
+  std::int64_t last_;
+};
+
+Status Invalid(const LoadSpec& spec, const std::string& what) { return {Code::kInvalidModel, spec.path + ": " + what}; }
+
+Status CheckSpec(const LoadSpec& spec) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(spec.path, ignored)) return Invalid(spec, "no such file");
+  const bool folder = std::filesystem::is_directory(spec.path, ignored);
+  if (folder && spec.kind == ArtifactKind::kTorchScript) return Invalid(spec, "is a folder, not a TorchScript file");
+  if (!folder && std::filesystem::file_size(spec.path, ignored) == 0) return Invalid(spec, "the file is empty");
+  if (spec.kind == ArtifactKind::kAotInductor && !spec.signature.declared) {
+    return Invalid(spec,
+                   "a compiled package checks none of its inputs, so they must be declared (sconce.inputs in "
+                   "model-config.yaml: name, dtype and shape of each)");
+  }
+  if (spec.batch_size && *spec.batch_size == 0) return Invalid(spec, "batchSize must be at least 1");
+  for (const InputSpec& input : spec.signature.inputs) {
+    if (input.name == "instances")
+      return Invalid(spec, "an input cannot be called 'instances' (the name of the request field)");
+  }
+  return spec.image ? CheckTransform(*spec.image) : Status::Ok();
+}
+
+// What the image transform gives must be what the model declares.
+Status CheckImageInput(const LoadSpec& spec) {
+  if (!spec.image || !spec.signature.declared) return Status::Ok();
+  const Shape shape{spec.image->channels, spec.image->crop, spec.image->crop};
+  if (spec.signature.inputs.size() == 1 && shape.Matches(spec.signature.inputs[0].shape)) return Status::Ok();
+  return Invalid(spec,
+                 "its image transform gives " + shape.ToString() + ", its declared inputs do not take that alone");
+}
+
+int NarrowLanes(const LoadSpec& spec) { return spec.instances > 0 ? spec.instances : std::max(spec.cores, 1); }
+
+Result<std::unique_ptr<Executable>> LoadArtifact(const LoadSpec& spec) {
+  if (spec.kind == ArtifactKind::kAotInductor) {
+    // One runner per thread that may call at once: lanes, the wide lane, loops that run inline, and one to spare.
+    return LoadAotInductor(spec.path, NarrowLanes(spec) + 2 + std::max(spec.cores, 1));
+  }
+  Result<std::unique_ptr<TorchScript>> script = LoadTorchScript(spec.path);
+  if (!script.ok()) return script.status();
+  return std::unique_ptr<Executable>(std::move(*script));
+}
+
+std::vector<LaneSpec> Lanes(const LoadSpec& spec, const WarmupResult& warm, bool keeps_state) {
+  const int cores = std::max(spec.cores, 1);
+  if (keeps_state) return {LaneSpec{cores, false}};
+  std::vector<LaneSpec> lanes(static_cast<std::size_t>(NarrowLanes(spec)));
+  const bool worth_it = !warm.ran || warm.single_seconds >= kWideLaneSeconds;
+  if (cores > 1 && worth_it) lanes.push_back({cores, true});
+  return lanes;
+}
+
+bool HasFreeDimension(const Signature& signature) {
+  return std::ranges::any_of(signature.inputs, [](const InputSpec& input) { return !input.shape.IsStatic(); });
+}
+
+ModelConfig MakeConfig(const LoadSpec& spec, const WarmupResult& warm, bool keeps_state) {
+  ModelConfig config;
+  config.name = spec.name;
+  config.version = spec.version;
+  config.signature = spec.signature;
+  config.max_batch_rows = warm.batch;
+  config.max_batch_delay_ns = spec.max_batch_delay_ns;
+  config.executor = spec.executor;
+  config.stateful = spec.stateful;
+  config.lanes = Lanes(spec, warm, keeps_state);
+  config.warm_batch_p99_us = warm.largest_p99_us;
+  config.inline_allowed = warm.ran && warm.largest_p99_us > 0 && warm.largest_p99_us * 1e3 < kInlineMaxNs &&
+                          !keeps_state && !HasFreeDimension(spec.signature);
+  // Two threads in code that assigns attributes would race; one lane is the only safe place.
+  if (keeps_state && config.executor == ExecutorChoice::kAuto) config.executor = ExecutorChoice::kLane;
+  return config;
+}
+
+LoadReport MakeReport(const WarmupResult& warm, std::size_t weights_bytes, double seconds) {
+  LoadReport report;
+  report.form = warm.form;
+  report.form_reason = warm.form_reason;
+  report.batch_reason = warm.batch_reason;
+  report.warmup_reason = warm.warmup_reason;
+  report.output_shapes = warm.output_shapes;
+  report.weights_bytes = weights_bytes;
+  report.load_seconds = seconds;
+  report.warm_batch_p99_us = warm.largest_p99_us;
+  return report;
+}
+
+Result<Loaded> LoadChecked(const LoadSpec& spec) {
+  Phases phases(spec);
+  Result<std::unique_ptr<Executable>> loaded = LoadArtifact(spec);
+  if (!loaded.ok()) return loaded.status();
+  phases.Done("load");
+  std::unique_ptr<Executable> executable = std::move(*loaded);
+  const bool keeps_state = spec.stateful || executable->sets_attributes();
+  const std::size_t weights_bytes = executable->weights_bytes();
+
+  RunnerOptions options;
+  options.signature = spec.signature;
+  options.stateful = spec.stateful;
+  if (spec.image) options.image.emplace(*spec.image);
+  if (spec.signature.declared) {
+    Result<ArgPlan> plan = PlanDeclared(executable->arguments(), spec.signature);
+    if (!plan.ok()) return Status(plan.status().code(), spec.path + ": " + plan.status().message());
+    options.plan = std::move(*plan);
+  }
+  Result<WarmupResult> warm = WarmUp(spec, options, executable);
+  if (!warm.ok()) return warm.status();
+  phases.Done("warm-up");
+
+  auto runner = std::make_shared<TorchRunner>(std::move(executable), std::move(options));
+  runner->set_max_rows(warm->batch);
+  malloc_trim(0);  // the forms that lost left their weights behind
+  return Loaded{std::move(runner), MakeConfig(spec, *warm, keeps_state),
+                MakeReport(*warm, weights_bytes, phases.Total())};
+}
+
+}  // namespace
+
+Result<Loaded> Load(const LoadSpec& spec) {
+  try {
+    if (Status status = CheckSpec(spec); !status.ok()) return status;
+    if (Status status = CheckImageInput(spec); !status.ok()) return status;
+    return LoadChecked(spec);
+  } catch (...) {
+    return CurrentFailure(Code::kInvalidModel, spec.path + ": loading failed");
+  }
+}
+
+}  // namespace sconce::torch_engine

@@ -1,0 +1,166 @@
+#include "torch/samples.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <random>
+#include <utility>
+
+#include "codec/codec.h"
+#include "torch/numbers.h"
+
+namespace sconce::torch_engine {
+namespace {
+
+Shape ConcreteShape(const Shape& declared) {
+  Shape shape;
+  for (const std::int64_t dim : declared.dims()) shape.push_back(dim < 0 ? kFreeDimLength : dim);
+  return shape;
+}
+
+void FillRandom(DType dtype, std::size_t count, std::mt19937_64& random, std::byte* out) {
+  std::normal_distribution<double> normal;
+  const bool floating = IsFloating(dtype);
+  for (std::size_t i = 0; i < count; ++i) {
+    StoreNumber(dtype, floating ? normal(random) : static_cast<double>(random() & 1U), out + i * ByteSize(dtype));
+  }
+}
+
+// A little noise, so that samples made from one file differ from each other.
+void Disturb(DType dtype, std::size_t count, std::mt19937_64& random, std::byte* data) {
+  if (!IsFloating(dtype)) return;
+  std::normal_distribution<double> normal(1.0, 0.05);
+  for (std::size_t i = 0; i < count; ++i) {
+    std::byte* at = data + i * ByteSize(dtype);
+    StoreNumber(dtype, LoadNumber(dtype, at) * normal(random), at);
+  }
+}
+
+Status ReadNpy(const std::string& path, const Signature& signature, Task& task) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return {Code::kInvalidModel, "warm-up sample " + path + ": cannot be read"};
+  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  Signature first = signature;
+  if (first.inputs.size() > 1) first.inputs.resize(1);
+  const std::span<const std::byte> span{reinterpret_cast<const std::byte*>(bytes.data()), bytes.size()};
+  const Status status = codec::Decode(codec::InputFormat::kNpy, span, first, codec::Limits{}, task);
+  if (!status.ok()) return {Code::kInvalidModel, "warm-up sample " + path + ": " + status.message()};
+  if (task.rows.empty() || task.rows[0].inputs.empty()) {
+    return {Code::kInvalidModel, "warm-up sample " + path + ": holds no sample"};
+  }
+  return Status::Ok();
+}
+
+struct Plan {  // where each input of a sample lies in the task's storage
+  std::vector<TensorView> views;
+  std::vector<std::size_t> offsets;
+  std::size_t bytes = 0;
+};
+
+Plan LayOut(const Signature& signature, const Row* first) {
+  Plan plan;
+  const std::size_t count = signature.declared ? signature.inputs.size() : first->inputs.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    TensorView view;
+    if (first != nullptr && i < first->inputs.size()) {
+      view = first->inputs[i];
+    } else {
+      view.dtype = signature.inputs[i].dtype;
+      view.shape = ConcreteShape(signature.inputs[i].shape);
+      view.bytes = TensorBytes(view.shape, view.dtype).value_or(0);
+    }
+    plan.offsets.push_back(plan.bytes);
+    plan.bytes += (view.bytes + Buffer::kAlign - 1) / Buffer::kAlign * Buffer::kAlign;
+    plan.views.push_back(view);
+  }
+  return plan;
+}
+
+TaskPtr MakeSample(const Signature& signature, const Task& file, std::size_t index) {
+  const Row* given = file.rows.empty() ? nullptr : &file.rows[index % file.rows.size()];
+  const Plan plan = LayOut(signature, given);
+  std::mt19937_64 random(index + 1);
+  auto task = std::make_unique<Task>();
+  task->format = OutputFormat::kTensors;
+  task->storage.Resize(std::max<std::size_t>(plan.bytes, 1));
+  task->rows.resize(1);
+  for (std::size_t i = 0; i < plan.views.size(); ++i) {
+    TensorView view = plan.views[i];
+    std::byte* to = task->storage.data() + plan.offsets[i];
+    const std::size_t elements = view.bytes / ByteSize(view.dtype);
+    if (given != nullptr && i < given->inputs.size()) {
+      if (view.bytes > 0) std::memcpy(to, view.data, view.bytes);
+      if (index >= file.rows.size()) Disturb(view.dtype, elements, random, to);
+    } else {
+      FillRandom(view.dtype, elements, random, to);
+    }
+    view.data = to;
+    task->rows[0].inputs.push_back(view);
+  }
+  return task;
+}
+
+double LargestMagnitude(const LeafInfo& leaf, const Answer& answer) {
+  double largest = 0;
+  for (std::size_t at = 0; at < leaf.bytes; at += ByteSize(leaf.dtype)) {
+    const double value = std::abs(LoadNumber(leaf.dtype, answer.bytes.data() + leaf.offset + at));
+    if (std::isfinite(value)) largest = std::max(largest, value);
+  }
+  return largest;
+}
+
+bool Close(double a, double b, double absolute, double relative) {
+  if (std::isnan(a) || std::isnan(b)) return std::isnan(a) && std::isnan(b);
+  if (std::isinf(a) || std::isinf(b)) return a == b;
+  return std::abs(a - b) <= absolute + relative * std::abs(b);
+}
+
+// Steps of a dtype's own precision are no difference that a form or a batch can be blamed for.
+double Widen(DType dtype, double tolerance) {
+  if (dtype == DType::kFloat16) return std::max(tolerance, 1e-3);
+  if (dtype == DType::kBFloat16) return std::max(tolerance, 8e-3);
+  return tolerance;
+}
+
+}  // namespace
+
+Result<std::vector<TaskPtr>> MakeSamples(const Signature& signature, const std::string& npy, std::size_t count) {
+  Task file;
+  if (!npy.empty()) {
+    if (Status status = ReadNpy(npy, signature, file); !status.ok()) return status;
+  }
+  std::vector<TaskPtr> samples;
+  for (std::size_t i = 0; i < count; ++i) samples.push_back(MakeSample(signature, file, i));
+  return samples;
+}
+
+Answer TakeAnswer(Task& task) { return {std::move(task.answer), std::move(task.leaves)}; }
+
+bool SameAnswer(const Answer& a, const Answer& b, double tolerance, std::string* difference) {
+  if (a.leaves.size() != b.leaves.size()) {
+    *difference = "another number of outputs";
+    return false;
+  }
+  for (std::size_t i = 0; i < a.leaves.size(); ++i) {
+    const LeafInfo& x = a.leaves[i];
+    const LeafInfo& y = b.leaves[i];
+    if (x.dtype != y.dtype || !(x.shape == y.shape)) {
+      *difference = "output " + std::to_string(i) + " is " + x.shape.ToString() + ", alone it is " + y.shape.ToString();
+      return false;
+    }
+    const double relative = Widen(x.dtype, tolerance);
+    const double absolute = relative * LargestMagnitude(y, b);
+    for (std::size_t at = 0; at < x.bytes; at += ByteSize(x.dtype)) {
+      const double p = LoadNumber(x.dtype, a.bytes.data() + x.offset + at);
+      const double q = LoadNumber(y.dtype, b.bytes.data() + y.offset + at);
+      if (Close(p, q, absolute, relative)) continue;
+      *difference = "output " + std::to_string(i) + " has " + std::to_string(p) + " instead of " + std::to_string(q);
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace sconce::torch_engine

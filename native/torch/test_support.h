@@ -1,0 +1,43 @@
+// For the tests of this folder: golden files, tasks made from them, loading a fixture.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "torch/loader.h"
+#include "torch/samples.h"
+
+namespace sconce::torch_engine::testing {
+
+struct GoldenTensor {
+  DType dtype = DType::kFloat32;
+  Shape shape;
+  std::vector<double> data;        // floats
+  std::vector<std::int64_t> ints;  // the same numbers where they are whole: int64 exactly
+};
+
+struct GoldenCase {
+  std::map<std::string, GoldenTensor> inputs;
+  std::vector<std::pair<std::string, GoldenTensor>> outputs;  // path, in the model's order
+};
+
+struct Golden {
+  Signature signature;
+  std::vector<GoldenCase> cases;
+};
+
+std::string FixturePath(const std::string& name);  // test/fixtures/models/<name>
+Golden ReadGolden(const std::string& name);        // test/fixtures/models/<name>.json; throws std::runtime_error
+
+LoadSpec SpecFor(const std::string& name);  // <name>.pt with the golden's declared inputs
+TaskPtr MakeTask(const Signature& signature, const std::vector<const GoldenCase*>& rows);
+
+// Loads or fails the test.
+Loaded MustLoad(const LoadSpec& spec);
+
+// The largest |a-b| / (tolerance·max|b| + tolerance·|b|) of all outputs of row `row`: at most 1 when equal. Infinity
+// when a shape or dtype differs.
+double Deviation(const Task& task, std::size_t row, const GoldenCase& golden, double tolerance);
+
+}  // namespace sconce::torch_engine::testing

@@ -1,0 +1,288 @@
+#include "torch/torch_runner.h"
+
+#include <ATen/Functions.h>
+#include <ATen/Parallel.h>
+#include <c10/core/InferenceMode.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "codec/codec.h"
+#include "torch/collate.h"
+#include "torch/dtype.h"
+#include "torch/encode_tensors.h"
+#include "torch/failure.h"
+#include "torch/outputs.h"
+
+namespace sconce::torch_engine {
+namespace {
+
+std::size_t RowsOf(const Task& task) { return task.is_image ? 1 : task.rows.size(); }
+
+Status WrongRows(const OutputNode& layout, std::size_t leaf, const at::Tensor& tensor, std::size_t rows) {
+  std::string got = tensor.dim() == 0 ? "it is a scalar" : "it is " + std::to_string(tensor.size(0));
+  return {Code::kBadOutput, "the model's " + LeafName(layout, static_cast<int>(leaf)) +
+                                " cannot be split per sample: its dimension 0 must be the batch (" +
+                                std::to_string(rows) + "), " + got};
+}
+
+// A dense, contiguous tensor in host memory with a dtype that has a wire form.
+Status MakePlain(const Device& device, const OutputNode& layout, std::size_t leaf, at::Tensor& tensor) {
+  if (tensor.layout() != at::kStrided || tensor.is_quantized() || !FromTorch(tensor.scalar_type())) {
+    return {Code::kBadOutput, "the model's " + LeafName(layout, static_cast<int>(leaf)) + " has dtype " +
+                                  c10::toString(tensor.scalar_type()) + ", which has no wire form"};
+  }
+  if (tensor.dim() > kMaxDims) {
+    return {Code::kBadOutput, "the model's " + LeafName(layout, static_cast<int>(leaf)) + " has " +
+                                  std::to_string(tensor.dim()) + " dimensions, the limit is " +
+                                  std::to_string(kMaxDims)};
+  }
+  tensor = device.Download(tensor);
+  if (tensor.is_neg()) tensor = tensor.resolve_neg();
+  if (!tensor.is_contiguous()) tensor = tensor.contiguous();
+  return Status::Ok();
+}
+
+}  // namespace
+
+struct TorchRunner::Scratch final : RunnerScratch {
+  Scratch(const Device& device, bool copies) : collator(device, copies), stream(device.NewStream()) {}
+
+  Collator collator;
+  std::unique_ptr<Stream> stream;
+  torch::jit::Stack stack;
+  OutputNode layout;
+  bool has_layout = false;
+  std::vector<at::Tensor> leaves;
+  std::vector<at::Tensor> kept;  // outputs of earlier slices
+  std::vector<const Row*> rows;
+  std::vector<std::vector<TensorView>> views;  // [row][leaf]; the first `view_count` are of this run
+  std::size_t view_count = 0;
+  ImageScratch image;
+  // undeclared inputs: the plan of the last names
+  ArgPlan plan;
+  std::vector<std::string> plan_names;
+  std::size_t plan_count = 0;
+
+  // Lets go of what belongs to the tasks' models and memory.
+  void Release() {
+    stack.clear();
+    leaves.clear();
+    kept.clear();
+    view_count = 0;
+  }
+
+  Status Split(const Device& device, std::size_t row_count);
+};
+
+// Views of the leaves, row by row, appended to `views`.
+Status TorchRunner::Scratch::Split(const Device& device, std::size_t row_count) {
+  if (views.size() < view_count + row_count) views.resize(view_count + row_count);
+  for (std::size_t r = 0; r < row_count; ++r) views[view_count + r].resize(leaves.size());
+  for (std::size_t leaf = 0; leaf < leaves.size(); ++leaf) {
+    at::Tensor& tensor = leaves[leaf];
+    if (tensor.dim() == 0 || tensor.size(0) != static_cast<std::int64_t>(row_count)) {
+      return WrongRows(layout, leaf, tensor, row_count);
+    }
+    if (Status status = MakePlain(device, layout, leaf, tensor); !status.ok()) return status;
+    TensorView view;
+    view.dtype = *FromTorch(tensor.scalar_type());
+    const at::IntArrayRef sizes = tensor.sizes();
+    for (std::size_t d = 1; d < sizes.size(); ++d) view.shape.push_back(sizes[d]);
+    view.bytes = tensor.nbytes() / row_count;
+    view.data = static_cast<const std::byte*>(tensor.const_data_ptr());
+    for (std::size_t r = 0; r < row_count; ++r) {
+      views[view_count + r][leaf] = view;
+      view.data += view.bytes;
+    }
+  }
+  view_count += row_count;
+  return Status::Ok();
+}
+
+TorchRunner::TorchRunner(std::unique_ptr<Executable> executable, RunnerOptions options, const Device& device)
+    : executable_(std::move(executable)), options_(std::move(options)), device_(device) {}
+
+TorchRunner::~TorchRunner() = default;
+
+std::unique_ptr<RunnerScratch> TorchRunner::NewScratch(int intra_op_threads) {
+  at::set_num_threads(std::max(intra_op_threads, 1));
+  return std::make_unique<Scratch>(device_, executable_->takes_copies());
+}
+
+void TorchRunner::Run(std::span<Task* const> batch, RunnerScratch& opaque, bool allow_rerun) {
+  auto& scratch = static_cast<Scratch&>(opaque);
+  const c10::InferenceMode inference;
+  const StreamGuard guard(*scratch.stream);
+  if (batch.size() == 1) {
+    RunAlone(*batch[0], scratch);
+    return;
+  }
+  const Status status = RunTogether(batch, scratch);
+  scratch.Release();
+  if (status.ok()) return;
+  const bool rerun = allow_rerun && !options_.stateful;
+  for (Task* task : batch) {
+    if (rerun) {
+      RunAlone(*task, scratch);
+    } else {
+      task->status = allow_rerun ? status : Status(Code::kModelError, status.message());
+    }
+  }
+}
+
+void TorchRunner::RunAlone(Task& task, Scratch& scratch) {
+  const bool sliced = !task.is_image && (task.rows.size() > max_rows_ || !UniformRows(task));
+  Task* const one = &task;
+  const Status status = sliced ? RunSlices(task, scratch) : RunTogether({&one, 1}, scratch);
+  scratch.Release();
+  if (!status.ok()) task.status = status;
+}
+
+Status TorchRunner::RunTogether(std::span<Task* const> batch, Scratch& scratch) try {
+  scratch.Release();
+  std::size_t total = 0;
+  if (batch[0]->is_image) {
+    total = batch.size();
+    if (Status status = CallImages(batch, scratch); !status.ok()) return status;
+  } else {
+    scratch.rows.clear();
+    for (const Task* task : batch) {
+      for (const Row& row : task->rows) scratch.rows.push_back(&row);
+    }
+    total = scratch.rows.size();
+    if (Status status = CallRows(scratch.rows, batch[0]->names, scratch); !status.ok()) return status;
+  }
+  if (Status status = scratch.Split(device_, total); !status.ok()) return status;
+  std::size_t first = 0;
+  for (Task* task : batch) {
+    const std::size_t rows = RowsOf(*task);
+    task->batch_rows = static_cast<std::uint32_t>(total);
+    Finish(*task, first, rows, scratch);
+    first += rows;
+  }
+  return Status::Ok();
+} catch (...) {
+  return CurrentFailure(Code::kInternal, "running the model failed");
+}
+
+// Runs of rows with equal shapes, at most max_rows_ each; outputs are copied, a model may reuse their memory.
+Status TorchRunner::RunSlices(Task& task, Scratch& scratch) try {
+  scratch.Release();
+  for (std::size_t first = 0; first < task.rows.size();) {
+    std::size_t end = first + 1;
+    while (end < task.rows.size() && end - first < max_rows_ && SameShape(task.rows[first], task.rows[end])) ++end;
+    scratch.rows.clear();
+    for (std::size_t r = first; r < end; ++r) scratch.rows.push_back(&task.rows[r]);
+    const std::size_t leaves_before = scratch.leaves.size();
+    if (Status status = CallRows(scratch.rows, task.names, scratch); !status.ok()) return status;
+    if (first > 0 && leaves_before != scratch.leaves.size()) {
+      return {Code::kBadOutput, "the model returned another number of outputs for another slice of the instances"};
+    }
+    for (at::Tensor& leaf : scratch.leaves) {
+      leaf = leaf.clone();
+      scratch.kept.push_back(leaf);
+    }
+    if (Status status = scratch.Split(device_, end - first); !status.ok()) return status;
+    task.batch_rows = static_cast<std::uint32_t>(end - first);
+    first = end;
+  }
+  Finish(task, 0, task.rows.size(), scratch);
+  return Status::Ok();
+} catch (...) {
+  return CurrentFailure(Code::kInternal, "running the model failed");
+}
+
+Result<const ArgPlan*> TorchRunner::PlanFor(std::span<const std::string> names, std::size_t count, Scratch& scratch) {
+  if (options_.signature.declared) return &options_.plan;
+  if (!scratch.plan.slots.empty() && scratch.plan_count == count && std::ranges::equal(scratch.plan_names, names)) {
+    return &scratch.plan;
+  }
+  Result<ArgPlan> plan = PlanSent(executable_->arguments(), names, count);
+  if (!plan.ok()) return plan.status();
+  scratch.plan = std::move(*plan);
+  scratch.plan_names.assign(names.begin(), names.end());
+  scratch.plan_count = count;
+  return &scratch.plan;
+}
+
+Status TorchRunner::CallRows(std::span<const Row* const> rows, std::span<const std::string> names, Scratch& scratch) {
+  const std::vector<TensorView>& inputs = rows[0]->inputs;
+  const Result<const ArgPlan*> plan = PlanFor(names, inputs.size(), scratch);
+  if (!plan.ok()) return plan.status();
+  executable_->Begin(scratch.stack);
+  for (const ArgPlan::Slot& slot : plan.value()->slots) {
+    const std::size_t input = static_cast<std::size_t>(slot.input);
+    if (slot.input < 0 || input >= inputs.size() || !inputs[input].present) {
+      scratch.stack.push_back(slot.fallback);
+    } else {
+      scratch.stack.emplace_back(device_.Upload(scratch.collator.Gather(input, rows)));
+    }
+  }
+  return CallModel(scratch);
+}
+
+Status TorchRunner::CallImages(std::span<Task* const> batch, Scratch& scratch) {
+  if (!options_.image) return {Code::kBadRequest, "this model takes no images: it has no image transform"};
+  const ImageTransform& transform = options_.image->transform();
+  for (const Task* task : batch) {
+    const ImageInput& image = task->image;
+    Status status = CheckPixels(image.width, image.height, image.channels, task->storage.size());
+    if (!status.ok()) return status;
+  }
+  const Shape shape{transform.channels, transform.crop, transform.crop};
+  std::byte* to = nullptr;
+  at::Tensor input = scratch.collator.Empty(0, batch.size(), DType::kFloat32, shape, &to);
+  for (const Task* task : batch) {
+    TransformImage(*options_.image, task->storage.bytes(), task->image.width, task->image.height, task->image.channels,
+                   scratch.image, reinterpret_cast<float*>(to));
+    to += *TensorBytes(shape, DType::kFloat32);
+  }
+  if (options_.signature.declared) input = input.to(ToTorch(options_.signature.inputs[0].dtype));
+  const Result<const ArgPlan*> plan = PlanFor({}, 1, scratch);
+  if (!plan.ok()) return plan.status();
+  executable_->Begin(scratch.stack);
+  for (const ArgPlan::Slot& slot : plan.value()->slots) {
+    if (slot.input == 0) {
+      scratch.stack.emplace_back(device_.Upload(input));
+    } else {
+      scratch.stack.push_back(slot.fallback);
+    }
+  }
+  return CallModel(scratch);
+}
+
+// Runs what is on the stack and flattens the result into `leaves`.
+Status TorchRunner::CallModel(Scratch& scratch) {
+  try {
+    executable_->Call(scratch.stack);
+  } catch (...) {
+    return CurrentFailure(Code::kModelError, "the model raised");
+  }
+  const c10::IValue& result = scratch.stack.back();
+  scratch.leaves.clear();
+  if (!scratch.has_layout || !FlattenLike(result, scratch.layout, scratch.leaves)) {
+    scratch.has_layout = false;
+    Status status = Flatten(result, options_.signature.outputs, scratch.layout, scratch.leaves);
+    if (!status.ok()) return status;
+    scratch.has_layout = true;
+  }
+  return Status::Ok();
+}
+
+// Encodes one task's answer; what goes wrong here is this task's alone.
+void TorchRunner::Finish(Task& task, std::size_t first_view, std::size_t rows, Scratch& scratch) {
+  const std::span<const std::vector<TensorView>> views{scratch.views.data() + first_view, rows};
+  try {
+    if (task.format == OutputFormat::kTensors) {
+      EncodeTensors(views, task.answer, task.leaves);
+      task.status = Status::Ok();
+    } else {
+      task.status = codec::Encode(task.format, scratch.layout, views, task.instances, task.answer);
+    }
+  } catch (...) {
+    task.status = CurrentFailure(Code::kInternal, "encoding the answer failed");
+  }
+}
+
+}  // namespace sconce::torch_engine

@@ -1,0 +1,54 @@
+// Runs batches of tasks through an Executable: collate, run, split per row, encode. One per model version.
+// Thread: NewScratch and Run on executor threads; set_max_rows before the first of them.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "core/runner.h"
+#include "torch/arg_plan.h"
+#include "torch/device.h"
+#include "torch/executable.h"
+#include "torch/image.h"
+
+namespace sconce::torch_engine {
+
+struct RunnerOptions {
+  Signature signature;
+  std::optional<PreparedTransform> image;
+  ArgPlan plan;           // of the declared inputs; unused when nothing is declared
+  bool stateful = false;  // a failed batch is not run again
+};
+
+class TorchRunner final : public Runner {
+ public:
+  TorchRunner(std::unique_ptr<Executable> executable, RunnerOptions options, const Device& device = CpuDevice());
+  ~TorchRunner() override;
+
+  std::unique_ptr<RunnerScratch> NewScratch(int intra_op_threads) override;
+  void Run(std::span<Task* const> batch, RunnerScratch& scratch, bool allow_rerun) override;
+
+  // Rows of one call of the model at most; a single task with more is run in slices.
+  void set_max_rows(std::uint32_t rows) { max_rows_ = rows; }
+  const Executable& executable() const { return *executable_; }
+
+ private:
+  struct Scratch;
+
+  Status RunTogether(std::span<Task* const> batch, Scratch& scratch);
+  void RunAlone(Task& task, Scratch& scratch);
+  Status RunSlices(Task& task, Scratch& scratch);
+  Status CallRows(std::span<const Row* const> rows, std::span<const std::string> names, Scratch& scratch);
+  Status CallImages(std::span<Task* const> batch, Scratch& scratch);
+  Status CallModel(Scratch& scratch);
+  Result<const ArgPlan*> PlanFor(std::span<const std::string> names, std::size_t count, Scratch& scratch);
+  void Finish(Task& task, std::size_t first_view, std::size_t rows, Scratch& scratch);
+
+  std::unique_ptr<Executable> executable_;
+  RunnerOptions options_;
+  const Device& device_;
+  std::uint32_t max_rows_ = 1;
+};
+
+}  // namespace sconce::torch_engine

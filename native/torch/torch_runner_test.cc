@@ -1,0 +1,230 @@
+// Fixtures from test/models/export.py against their goldens: alone, batched, failing, sliced.
+#include "torch/torch_runner.h"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "torch/test_support.h"
+
+namespace sconce::torch_engine {
+namespace {
+
+using testing::Deviation;
+using testing::Golden;
+using testing::GoldenCase;
+using testing::MakeTask;
+using testing::MustLoad;
+using testing::ReadGolden;
+using testing::SpecFor;
+
+std::vector<const GoldenCase*> Pointers(const Golden& golden, std::initializer_list<std::size_t> which) {
+  std::vector<const GoldenCase*> rows;
+  for (const std::size_t i : which) rows.push_back(&golden.cases[i]);
+  return rows;
+}
+
+void RunAll(Runner& runner, std::vector<TaskPtr>& tasks, bool allow_rerun = true) {
+  const auto scratch = runner.NewScratch(1);
+  std::vector<Task*> pointers;
+  for (const TaskPtr& task : tasks) pointers.push_back(task.get());
+  runner.Run(pointers, *scratch, allow_rerun);
+}
+
+class Models : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(Models, SingleEqualsEagerPyTorch) {
+  const Golden golden = ReadGolden(GetParam());
+  const Loaded loaded = MustLoad(SpecFor(GetParam()));
+  EXPECT_EQ(loaded.report.warmup_reason, "ok");
+  const auto scratch = loaded.runner->NewScratch(1);
+  for (int round = 0; round < 3; ++round) {
+    for (const GoldenCase& one : golden.cases) {
+      const TaskPtr task = MakeTask(golden.signature, {&one});
+      Task* const pointer = task.get();
+      loaded.runner->Run({&pointer, 1}, *scratch, true);
+      ASSERT_TRUE(task->status.ok()) << task->status.message();
+      EXPECT_LE(Deviation(*task, 0, one, 1e-6), 1.0);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Fixtures, Models,
+                         ::testing::Values("mlp", "convnet", "encoder", "integers", "dict", "tuple", "named", "list",
+                                           "branches", "half", "bfloat", "in_place", "swapped", "quantised"));
+
+class Batches : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(Batches, BatchEqualsEagerPyTorch) {
+  const Golden golden = ReadGolden(GetParam());
+  const Loaded loaded = MustLoad(SpecFor(GetParam()));
+  EXPECT_EQ(loaded.config.max_batch_rows, 64u) << loaded.report.batch_reason;
+  std::vector<TaskPtr> tasks;
+  for (const GoldenCase& one : golden.cases) {
+    // Only equal shapes share a batch: rows like the first one.
+    TaskPtr task = MakeTask(golden.signature, {&one});
+    if (tasks.empty() || SameShape(task->rows[0], tasks[0]->rows[0])) tasks.push_back(std::move(task));
+  }
+  RunAll(*loaded.runner, tasks);
+  std::size_t t = 0;
+  for (const GoldenCase& one : golden.cases) {
+    if (t >= tasks.size()) break;
+    const TaskPtr shape = MakeTask(golden.signature, {&one});
+    if (!SameShape(shape->rows[0], tasks[0]->rows[0])) continue;
+    ASSERT_TRUE(tasks[t]->status.ok()) << tasks[t]->status.message();
+    EXPECT_EQ(tasks[t]->batch_rows, tasks.size());
+    EXPECT_LE(Deviation(*tasks[t], 0, one, 1e-5), 1.0);
+    ++t;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Fixtures, Batches,
+                         ::testing::Values("mlp", "convnet", "encoder", "integers", "dict", "tuple", "named", "list",
+                                           "half", "bfloat", "in_place", "swapped"));
+
+TEST(TorchRunner, OnlyTheSampleThatRaisesFails) {
+  Golden golden = ReadGolden("raises");
+  golden.cases[1].inputs["x"].data[2] = -1;
+  LoadSpec spec = SpecFor("raises");
+  spec.batch_size = 8;  // its generated warm-up samples raise
+  const Loaded loaded = MustLoad(spec);
+  EXPECT_NE(loaded.report.warmup_reason.find("negative input"), std::string::npos) << loaded.report.warmup_reason;
+  std::vector<TaskPtr> tasks;
+  for (const GoldenCase& one : golden.cases) tasks.push_back(MakeTask(golden.signature, {&one}));
+  RunAll(*loaded.runner, tasks);
+  for (std::size_t i = 0; i < tasks.size(); ++i) {
+    if (i == 1) {
+      EXPECT_EQ(tasks[i]->status.code(), Code::kModelError);
+      EXPECT_NE(tasks[i]->status.message().find("negative input"), std::string::npos) << tasks[i]->status.message();
+      EXPECT_EQ(tasks[i]->status.message().find('\n'), std::string::npos);
+      EXPECT_EQ(tasks[i]->status.message().find("File"), std::string::npos);
+    } else {
+      ASSERT_TRUE(tasks[i]->status.ok()) << tasks[i]->status.message();
+      EXPECT_LE(Deviation(*tasks[i], 0, golden.cases[i], 1e-6), 1.0);
+    }
+  }
+}
+
+TEST(TorchRunner, WithoutRerunTheWholeBatchSaysModelError) {
+  Golden golden = ReadGolden("raises");
+  golden.cases[1].inputs["x"].data[2] = -1;
+  LoadSpec spec = SpecFor("raises");
+  spec.batch_size = 8;
+  const Loaded loaded = MustLoad(spec);
+  std::vector<TaskPtr> tasks;
+  for (const GoldenCase& one : golden.cases) tasks.push_back(MakeTask(golden.signature, {&one}));
+  RunAll(*loaded.runner, tasks, /*allow_rerun=*/false);
+  for (const TaskPtr& task : tasks) EXPECT_EQ(task->status.code(), Code::kModelError);
+}
+
+TEST(TorchRunner, MoreRowsThanTheBatchLimitRunInSlices) {
+  const Golden golden = ReadGolden("tuple");
+  LoadSpec spec = SpecFor("tuple");
+  spec.batch_size = 2;
+  const Loaded loaded = MustLoad(spec);
+  std::vector<TaskPtr> tasks;
+  tasks.push_back(MakeTask(golden.signature, Pointers(golden, {0, 1, 2, 3, 1})));
+  RunAll(*loaded.runner, tasks);
+  ASSERT_TRUE(tasks[0]->status.ok()) << tasks[0]->status.message();
+  ASSERT_EQ(tasks[0]->leaves.size(), 15u);
+  const std::size_t which[] = {0, 1, 2, 3, 1};
+  for (std::size_t r = 0; r < 5; ++r) EXPECT_LE(Deviation(*tasks[0], r, golden.cases[which[r]], 1e-5), 1.0);
+}
+
+TEST(TorchRunner, RowsOfUnequalShapeRunOneByOne) {
+  const Golden golden = ReadGolden("encoder");
+  const Loaded loaded = MustLoad(SpecFor("encoder"));
+  std::vector<TaskPtr> tasks;
+  tasks.push_back(MakeTask(golden.signature, Pointers(golden, {0, 1, 2, 3})));
+  RunAll(*loaded.runner, tasks);
+  ASSERT_TRUE(tasks[0]->status.ok()) << tasks[0]->status.message();
+  for (std::size_t r = 0; r < 4; ++r) EXPECT_LE(Deviation(*tasks[0], r, golden.cases[r], 1e-5), 1.0);
+}
+
+TEST(TorchRunner, OutputThatIsNotTheBatchIsNamed) {
+  LoadSpec spec = SpecFor("wrong_rows");
+  spec.batch_size = 4;
+  const Loaded loaded = MustLoad(spec);
+  const Signature signature = spec.signature;
+  GoldenCase one;
+  one.inputs["x"] = {DType::kFloat32, {4}, {1, 2, 3, 4}, {}};
+  std::vector<TaskPtr> tasks;
+  tasks.push_back(MakeTask(signature, {&one}));
+  RunAll(*loaded.runner, tasks);
+  EXPECT_EQ(tasks[0]->status.code(), Code::kBadOutput);
+  EXPECT_NE(tasks[0]->status.message().find("output cannot be split"), std::string::npos) << tasks[0]->status.message();
+}
+
+TEST(TorchRunner, LeafThatIsNoTensorIsNamed) {
+  LoadSpec spec = SpecFor("not_a_tensor");
+  const Loaded loaded = MustLoad(spec);
+  GoldenCase one;
+  one.inputs["x"] = {DType::kFloat32, {4}, {1, 2, 3, 4}, {}};
+  std::vector<TaskPtr> tasks;
+  tasks.push_back(MakeTask(spec.signature, {&one}));
+  RunAll(*loaded.runner, tasks);
+  EXPECT_EQ(tasks[0]->status.code(), Code::kBadOutput);
+  EXPECT_NE(tasks[0]->status.message().find("output '1' is a Int"), std::string::npos) << tasks[0]->status.message();
+}
+
+TEST(TorchRunner, UndeclaredInputsGoByNameOrPosition) {
+  const Golden golden = ReadGolden("swapped");  // declared as (b, a), forward is (a, b)
+  LoadSpec spec = SpecFor("swapped");
+  spec.signature = Signature{};
+  const Loaded loaded = MustLoad(spec);
+  EXPECT_EQ(loaded.config.max_batch_rows, 1u);
+  std::vector<TaskPtr> tasks;
+  tasks.push_back(MakeTask(golden.signature, {&golden.cases[0]}));
+  tasks[0]->names = {"b", "a"};
+  RunAll(*loaded.runner, tasks);
+  ASSERT_TRUE(tasks[0]->status.ok()) << tasks[0]->status.message();
+  EXPECT_LE(Deviation(*tasks[0], 0, golden.cases[0], 1e-6), 1.0);
+  tasks[0]->names = {"b", "c"};
+  RunAll(*loaded.runner, tasks);
+  EXPECT_EQ(tasks[0]->status.code(), Code::kBadRequest);
+  EXPECT_NE(tasks[0]->status.message().find("'c'"), std::string::npos) << tasks[0]->status.message();
+}
+
+TEST(TorchRunner, AStatefulModelStartsUntouchedByWarmUp) {
+  LoadSpec spec = SpecFor("counter");
+  spec.stateful = true;
+  const Loaded loaded = MustLoad(spec);
+  EXPECT_EQ(loaded.config.lanes.size(), 1u);
+  EXPECT_FALSE(loaded.config.inline_allowed);
+  GoldenCase one;
+  one.inputs["x"] = {DType::kFloat32, {2}, {1, 2}, {}};
+  const auto scratch = loaded.runner->NewScratch(1);
+  for (int expected = 1; expected <= 3; ++expected) {
+    const TaskPtr task = MakeTask(spec.signature, {&one});
+    Task* const pointer = task.get();
+    loaded.runner->Run({&pointer, 1}, *scratch, true);
+    ASSERT_TRUE(task->status.ok()) << task->status.message();
+    float seen = 0;
+    std::memcpy(&seen, task->answer.data(), sizeof seen);
+    EXPECT_EQ(seen, static_cast<float>(expected));
+  }
+}
+
+TEST(TorchRunner, ManyThreadsShareOneModel) {
+  const Golden golden = ReadGolden("mlp");
+  const Loaded loaded = MustLoad(SpecFor("mlp"));
+  std::vector<std::thread> threads;
+  std::atomic<int> wrong{0};
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      const auto scratch = loaded.runner->NewScratch(1);
+      for (int i = 0; i < 200; ++i) {
+        const GoldenCase& one = golden.cases[static_cast<std::size_t>(i) % golden.cases.size()];
+        const TaskPtr task = MakeTask(golden.signature, {&one});
+        Task* const pointer = task.get();
+        loaded.runner->Run({&pointer, 1}, *scratch, true);
+        if (!task->status.ok() || Deviation(*task, 0, one, 1e-6) > 1.0) ++wrong;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong.load(), 0);
+}
+
+}  // namespace
+}  // namespace sconce::torch_engine

@@ -1,0 +1,150 @@
+#include "torch/torchscript.h"
+
+#include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/passes/inliner.h>
+#include <torch/csrc/jit/serialization/import.h>
+
+#include <string_view>
+#include <unordered_set>
+#include <utility>
+
+#include "torch/failure.h"
+
+namespace sconce::torch_engine {
+namespace {
+
+using torch::jit::Module;
+
+std::vector<Argument> ReadArguments(const c10::FunctionSchema& schema) {
+  std::vector<Argument> arguments;
+  for (std::size_t i = 1; i < schema.arguments().size(); ++i) {  // 0 is self
+    const c10::Argument& theirs = schema.arguments()[i];
+    Argument ours;
+    ours.name = theirs.name();
+    c10::TypePtr type = theirs.type();
+    if (const auto optional = type->cast<c10::OptionalType>()) {
+      ours.takes_none = true;
+      type = optional->getElementType();
+    }
+    ours.tensor = type->isSubtypeOf(*c10::TensorType::get()) || type->kind() == c10::TypeKind::AnyType;
+    ours.fallback = theirs.default_value();
+    arguments.push_back(std::move(ours));
+  }
+  return arguments;
+}
+
+struct Effects {
+  bool sets_attributes = false;
+  bool in_place = false;
+};
+
+// "aten::relu_", "aten::add_" change a tensor in place; list and dict writes may keep one.
+bool WritesInPlace(std::string_view op) {
+  static const std::unordered_set<std::string_view> kWrites = {"aten::append",    "aten::insert", "aten::extend",
+                                                               "aten::_set_item", "aten::update", "aten::setdefault"};
+  return (op.starts_with("aten::") && op.ends_with("_") && !op.ends_with("__")) || kWrites.contains(op);
+}
+
+void CollectEffects(const torch::jit::Block& block, Effects& effects) {
+  for (const torch::jit::Node* node : block.nodes()) {
+    if (node->kind() == c10::prim::SetAttr) effects.sets_attributes = true;
+    if (WritesInPlace(node->kind().toQualString())) effects.in_place = true;
+    for (const torch::jit::Block* inner : node->blocks()) CollectEffects(*inner, effects);
+  }
+}
+
+// What forward() and everything it calls may do to its inputs and to the module.
+Effects ReadEffects(const Module& module) {
+  const auto graph = module.get_method("forward").graph()->copy();
+  torch::jit::Inline(*graph);
+  Effects effects;
+  CollectEffects(*graph->block(), effects);
+  return effects;
+}
+
+std::size_t WeightBytes(const Module& module) {
+  std::size_t bytes = 0;
+  std::unordered_set<const void*> seen;
+  const auto add = [&](const at::Tensor& tensor) {
+    if (!tensor.defined() || !tensor.has_storage() || !seen.insert(tensor.storage().data()).second) return;
+    bytes += tensor.storage().nbytes();
+  };
+  for (const at::Tensor& parameter : module.parameters()) add(parameter);
+  for (const at::Tensor& buffer : module.buffers()) add(buffer);
+  return bytes;
+}
+
+class Script final : public TorchScript {
+ public:
+  Script(Module module, const char* form, std::size_t weights_bytes)
+      : module_(std::move(module)), self_(module_._ivalue()), form_(form), weights_bytes_(weights_bytes) {
+    const torch::jit::Method forward = module_.get_method("forward");
+    function_ = &forward.function();
+    arguments_ = ReadArguments(function_->getSchema());
+    effects_ = ReadEffects(module_);
+  }
+
+  void Begin(torch::jit::Stack& stack) const override {
+    stack.clear();
+    stack.emplace_back(self_);
+  }
+
+  // The arguments were matched with the schema when the plan was made; Function::run skips doing it per call.
+  void Call(torch::jit::Stack& stack) const override { function_->run(stack); }
+
+  const char* form() const override { return form_; }
+  std::size_t weights_bytes() const override { return weights_bytes_; }
+  const std::vector<Argument>* arguments() const override { return &arguments_; }
+  bool sets_attributes() const override { return effects_.sets_attributes; }
+  bool takes_copies() const override { return effects_.sets_attributes || effects_.in_place; }
+
+  std::unique_ptr<TorchScript> Copy() const override {
+    return std::make_unique<Script>(module_.deepcopy(), form_, weights_bytes_);
+  }
+
+  Result<std::unique_ptr<TorchScript>> Frozen() const override {
+    try {
+      return std::unique_ptr<TorchScript>(
+          std::make_unique<Script>(torch::jit::freeze(module_), "frozen", weights_bytes_));
+    } catch (...) {
+      return CurrentFailure(Code::kInvalidModel, "freezing failed");
+    }
+  }
+
+  Result<std::unique_ptr<TorchScript>> Optimised() const override {
+    try {
+      Module frozen = torch::jit::freeze(module_);
+      return std::unique_ptr<TorchScript>(
+          std::make_unique<Script>(torch::jit::optimize_for_inference(frozen), "optimised", weights_bytes_));
+    } catch (...) {
+      return CurrentFailure(Code::kInvalidModel, "optimising failed");
+    }
+  }
+
+ private:
+  Module module_;
+  c10::IValue self_;
+  const char* form_;
+  std::size_t weights_bytes_;
+  torch::jit::Function* function_ = nullptr;
+  std::vector<Argument> arguments_;
+  Effects effects_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<TorchScript>> LoadTorchScript(const std::string& path) {
+  try {
+    Module module = torch::jit::load(path, c10::Device(c10::kCPU));
+    module.eval();
+    if (!module.find_method("forward")) {
+      return Status(Code::kInvalidModel, path + ": the TorchScript module has no forward()");
+    }
+    const std::size_t bytes = WeightBytes(module);
+    return std::unique_ptr<TorchScript>(std::make_unique<Script>(std::move(module), "plain", bytes));
+  } catch (...) {
+    return CurrentFailure(Code::kInvalidModel, path + ": not a TorchScript file that this libtorch reads");
+  }
+}
+
+}  // namespace sconce::torch_engine

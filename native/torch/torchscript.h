@@ -1,0 +1,27 @@
+// TorchScript files and the forms a module can run in.
+// Thread: everything here on a loader thread, except Executable::Call.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "torch/executable.h"
+
+namespace sconce::torch_engine {
+
+class TorchScript : public Executable {
+ public:
+  // The same weights and code with attributes of its own, so that warm-up does not change the state that is served.
+  virtual std::unique_ptr<TorchScript> Copy() const = 0;
+
+  // torch::jit::freeze: attributes become constants, batch norm folds into convolutions.
+  virtual Result<std::unique_ptr<TorchScript>> Frozen() const = 0;
+
+  // Frozen, then optimize_for_inference: oneDNN layouts and fusions.
+  virtual Result<std::unique_ptr<TorchScript>> Optimised() const = 0;
+};
+
+// On the CPU, in eval mode. kInvalidModel names the file and what is wrong with it. Never throws.
+Result<std::unique_ptr<TorchScript>> LoadTorchScript(const std::string& path);
+
+}  // namespace sconce::torch_engine

@@ -1,0 +1,38 @@
+#include "torch/trial.h"
+
+#include <utility>
+
+#include "core/clock.h"
+
+namespace sconce::torch_engine {
+
+Trial::Trial(std::unique_ptr<TorchRunner> runner, int intra_op_threads)
+    : runner_(std::move(runner)), scratch_(runner_->NewScratch(intra_op_threads)) {}
+
+Status Trial::RunTasks(std::span<Task* const> tasks) {
+  runner_->Run(tasks, *scratch_, /*allow_rerun=*/false);
+  for (const Task* task : tasks) {
+    if (!task->status.ok()) return task->status;
+  }
+  return Status::Ok();
+}
+
+Status Trial::Single(std::span<const TaskPtr> samples, std::size_t index) {
+  Task* const task = samples[index].get();
+  return RunTasks({&task, 1});
+}
+
+Status Trial::Batch(std::span<const TaskPtr> samples, std::size_t rows) {
+  tasks_.clear();
+  for (const TaskPtr& sample : samples.first(rows)) tasks_.push_back(sample.get());
+  return RunTasks(tasks_);
+}
+
+double Trial::TimeBatch(std::span<const TaskPtr> samples, std::size_t rows) {
+  const std::int64_t start = MonotonicNs();
+  const Status ignored = Batch(samples, rows);
+  static_cast<void>(ignored);
+  return static_cast<double>(MonotonicNs() - start) * 1e-9;
+}
+
+}  // namespace sconce::torch_engine

@@ -1,0 +1,245 @@
+#include "torch/warmup.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstdio>
+#include <utility>
+
+#include "core/clock.h"
+#include "torch/forms.h"
+#include "torch/trial.h"
+
+namespace sconce::torch_engine {
+namespace {
+
+constexpr std::size_t kMaxSamples = 1024;
+constexpr double kHeavySeconds = 0.02;       // a model whose single sample takes longer gets fewer repetitions
+constexpr double kFormBatchSeconds = 0.12;   // the batch that forms are compared on
+constexpr std::uint32_t kMaxHeavyCheck = 4;  // rows a heavy model's batch is checked with
+
+bool Cancelled(const LoadSpec& spec) { return spec.cancelled != nullptr && spec.cancelled->load(); }
+
+std::string Milliseconds(double seconds) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3g ms", seconds * 1e3);
+  return text;
+}
+
+// What samples look like: the declaration, or the image transform's output.
+Signature SampleSignature(const LoadSpec& spec) {
+  if (spec.signature.declared || !spec.image) return spec.signature;
+  Signature signature;
+  signature.declared = true;
+  signature.inputs.push_back(
+      {"image", DType::kFloat32, {spec.image->channels, spec.image->crop, spec.image->crop}, false});
+  return signature;
+}
+
+// One model on its way through warm-up.
+class Session {
+ public:
+  Session(const LoadSpec& spec, const RunnerOptions& options, std::unique_ptr<Executable>& executable)
+      : spec_(spec), options_(options), executable_(executable), signature_(SampleSignature(spec)) {}
+
+  Result<WarmupResult> Run() {
+    if (const char* why = WhyNot(); why != nullptr) return Skipped(why);
+    if (Status status = More(2); !status.ok()) return Skipped(status.message());
+    if (Status status = FirstRuns(); !status.ok()) return Skipped("the warm-up sample failed: " + status.message());
+    if (Cancelled(spec_)) return Status(Code::kCancelled, "loading was cancelled");
+    PickForm();
+    if (Cancelled(spec_)) return Status(Code::kCancelled, "loading was cancelled");
+    PickBatch();
+    if (Cancelled(spec_)) return Status(Code::kCancelled, "loading was cancelled");
+    Sizes();
+    result_.ran = true;
+    if (!keeps_state_) executable_ = Release();
+    return std::move(result_);
+  }
+
+ private:
+  const char* WhyNot() const {
+    if (signature_.declared || !spec_.warmup_npy.empty()) return nullptr;
+    return "inputs are not declared (sconce.inputs) and there is no warm-up sample (sconce.warmup)";
+  }
+
+  WarmupResult Skipped(const std::string& why) {
+    result_.warmup_reason = why;
+    result_.form_reason = "no sample to compare other forms with";
+    result_.form = executable_ ? executable_->form() : "plain";
+    result_.batch = spec_.batch_size.value_or(1);
+    result_.batch_reason = spec_.batch_size ? "as configured; not checked: " + why : "1: not checked: " + why;
+    if (!keeps_state_ && trial_) executable_ = Release();
+    if (executable_) result_.form = executable_->form();
+    return std::move(result_);
+  }
+
+  // At least `count` samples.
+  Status More(std::size_t count) {
+    if (samples_.size() >= count) return Status::Ok();
+    Result<std::vector<TaskPtr>> made = MakeSamples(signature_, spec_.warmup_npy, count);
+    if (!made.ok()) return made.status();
+    samples_ = std::move(*made);
+    return Status::Ok();
+  }
+
+  // Puts the model (or a copy of one that keeps state) on trial and runs single samples.
+  Status FirstRuns() {
+    const auto* script = dynamic_cast<const TorchScript*>(executable_.get());
+    keeps_state_ = script != nullptr && (spec_.stateful || script->sets_attributes());
+    Try(keeps_state_ ? std::unique_ptr<Executable>(script->Copy()) : std::move(executable_));
+    for (int run = 0; run < 3 && (run < 2 || !Heavy()); ++run) {
+      const std::int64_t start = MonotonicNs();
+      if (Status status = trial_->Single(samples_, 0); !status.ok()) return status;
+      result_.single_seconds = static_cast<double>(MonotonicNs() - start) * 1e-9;
+    }
+    for (const LeafInfo& leaf : samples_[0]->leaves) {
+      result_.output_shapes.push_back(std::string(DTypeName(leaf.dtype)) + " " + leaf.shape.ToString());
+    }
+    return Status::Ok();
+  }
+
+  void Try(std::unique_ptr<Executable> executable) {
+    on_trial_ = executable.get();
+    held_ = std::move(executable);
+    auto runner = std::make_unique<TorchRunner>(std::make_unique<BorrowedExecutable>(*on_trial_), options_);
+    runner->set_max_rows(static_cast<std::uint32_t>(kMaxSamples));
+    trial_ = std::make_unique<Trial>(std::move(runner));
+  }
+
+  std::unique_ptr<Executable> Release() {
+    trial_.reset();
+    return std::move(held_);
+  }
+
+  // The largest power of two (at most `limit`) whose batch should take no longer than `seconds`.
+  std::uint32_t RowsWithin(double seconds, std::uint32_t limit) const {
+    const double rows = seconds / std::max(result_.single_seconds, 1e-9);
+    const auto most = static_cast<std::uint32_t>(std::clamp(rows, 1.0, static_cast<double>(limit)));
+    return most == limit ? limit : std::bit_floor(most);
+  }
+
+  bool Heavy() const { return result_.single_seconds > kHeavySeconds; }
+
+  std::uint32_t Limit() const {
+    return std::min<std::uint32_t>(spec_.batch_size.value_or(kDefaultMaxBatch), kMaxSamples);
+  }
+
+  void PickForm() {
+    result_.form = on_trial_->form();
+    const auto* script = dynamic_cast<const TorchScript*>(on_trial_);
+    if (script == nullptr) {
+      result_.form_reason = "compiled ahead of time";
+      return;
+    }
+    if (keeps_state_) {
+      result_.form_reason = spec_.stateful ? "stateful: true forbids freezing" : "the model's code assigns attributes";
+      return;
+    }
+    const std::uint32_t rows = RowsWithin(kFormBatchSeconds, Limit());
+    if (!More(rows).ok()) return;
+    FormChoice choice = ChooseForm(*script, options_, samples_, rows);
+    result_.form = choice.form;
+    result_.form_reason = choice.reason;
+    if (choice.script) Try(std::move(choice.script));
+    for (int run = 0; run < 2; ++run) result_.single_seconds = trial_->TimeBatch(samples_, 1);
+  }
+
+  // Empty when a batch of `rows` distinct samples gives what they give alone.
+  std::string BatchDifference(std::size_t rows) {
+    std::vector<Answer> alone;
+    for (std::size_t i = 0; i < rows; ++i) {
+      if (Status status = trial_->Single(samples_, i); !status.ok()) return status.message();
+      alone.push_back(TakeAnswer(*samples_[i]));
+    }
+    for (int run = 0; run < 2; ++run) {  // the second run is the executor's optimised plan for this shape
+      if (Status status = trial_->Batch(samples_, rows); !status.ok()) return status.message();
+      for (std::size_t i = 0; i < rows; ++i) {
+        std::string difference;
+        if (!SameAnswer(TakeAnswer(*samples_[i]), alone[i], kBatchTolerance, &difference)) return difference;
+      }
+    }
+    return {};
+  }
+
+  void PickBatch() {
+    const std::uint32_t limit = Limit();
+    result_.batch = spec_.batch_size.value_or(1);
+    if (limit == 1) {
+      result_.batch_reason = "as configured";
+      return;
+    }
+    if (spec_.stateful) {
+      result_.batch_reason = spec_.batch_size ? "as configured; not checked: the model is stateful"
+                                              : "1: a stateful model is batched only when batchSize says so";
+      return;
+    }
+    const std::uint32_t fitting = RowsWithin(kMaxDefaultBatchSeconds, limit);
+    const std::uint32_t rows = std::max(2U, Heavy() ? std::min(fitting, kMaxHeavyCheck) : fitting);
+    const std::string problem = More(rows).ok() ? BatchDifference(rows) : "no samples";
+    const std::string checked = "a batch of " + std::to_string(rows) + " distinct samples ";
+    if (spec_.batch_size) {
+      result_.batch_reason = problem.empty()
+                                 ? "as configured; " + checked + "equals the single runs"
+                                 : "as configured, ALTHOUGH " + checked + "does not equal the single runs (" + problem +
+                                       "): answers may be wrong, set batchSize: 1";
+    } else if (!problem.empty()) {
+      result_.batch_reason = "1: " + checked + "does not equal the single runs (" + problem + ")";
+    } else {
+      result_.batch = fitting;
+      result_.batch_reason = checked + "equals the single runs";
+      if (fitting < limit) {
+        result_.batch_reason += "; a sample takes " + Milliseconds(result_.single_seconds) +
+                                " and a batch should stay under " + Milliseconds(kMaxDefaultBatchSeconds) +
+                                " (batchSize raises it)";
+      }
+    }
+  }
+
+  // Runs each power of two up to the batch size, then times the largest as clients will see it (JSON answers).
+  void Sizes() {
+    const std::int64_t end = MonotonicNs() + static_cast<std::int64_t>(kWarmupSeconds * 1e9);
+    const std::size_t largest = std::min<std::size_t>(result_.batch, kMaxSamples);
+    if (!More(RowsWithin(kWarmupSeconds, static_cast<std::uint32_t>(largest))).ok()) return;
+    for (std::size_t rows = 1;; rows = std::min(rows * 2, largest)) {
+      const double estimate = 3 * result_.single_seconds * static_cast<double>(rows);
+      if (rows > samples_.size() || (rows > 1 && MonotonicNs() + static_cast<std::int64_t>(estimate * 1e9) > end))
+        return;
+      for (int run = 0; run < (Heavy() ? 1 : 3); ++run) {
+        if (!trial_->Batch(samples_, rows).ok()) return;
+      }
+      if (rows == largest) break;
+    }
+    for (const TaskPtr& sample : samples_) sample->format = OutputFormat::kJson;
+    result_.largest_p99_us = TimeLargest(largest) * 1e6;
+  }
+
+  double TimeLargest(std::size_t rows) {
+    std::vector<double> seconds;
+    const std::int64_t end = MonotonicNs() + 100'000'000;
+    while (seconds.size() < 3 || (seconds.size() < 300 && MonotonicNs() < end)) {
+      seconds.push_back(trial_->TimeBatch(samples_, rows));
+    }
+    std::ranges::sort(seconds);
+    return seconds[std::min(seconds.size() - 1, seconds.size() * 99 / 100)];
+  }
+
+  const LoadSpec& spec_;
+  const RunnerOptions& options_;
+  std::unique_ptr<Executable>& executable_;
+  Signature signature_;
+  WarmupResult result_;
+  std::vector<TaskPtr> samples_;
+  std::unique_ptr<Executable> held_;
+  const Executable* on_trial_ = nullptr;
+  std::unique_ptr<Trial> trial_;
+  bool keeps_state_ = false;
+};
+
+}  // namespace
+
+Result<WarmupResult> WarmUp(const LoadSpec& spec, const RunnerOptions& options,
+                            std::unique_ptr<Executable>& executable) {
+  return Session(spec, options, executable).Run();
+}
+
+}  // namespace sconce::torch_engine
