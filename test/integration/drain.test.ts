@@ -30,7 +30,7 @@ describe("drain", () => {
     const slow = await RawClient.connect(it.port);
     slow.send(post("/predictions/slow", "[5]"));
     const reader = await RawClient.connect(it.port);
-    const body = `[${"7,".repeat(8_000_000)}7]`;
+    const body = `[${"1234567890123456,".repeat(900_000)}7]`;
     reader.send(post("/predictions/echo", body));
     await reader.until(() => reader.received.length > 0, 10_000);
     reader.socket.pause();

@@ -47,7 +47,8 @@ async function open(artifact: string): Promise<{ pipeline: Pipeline; route: Rout
   const pipeline = new Pipeline(engine, handlers);
   expect(pipeline.route("m", "")).toBeUndefined();
   handlers.announce("m", "1.0", baseSpec, 1000);
-  const route = pipeline.route("m", "")!;
+  const route = pipeline.route("m", "");
+  if (route === undefined) throw new Error("announced and published, and yet unknown");
   expect(pipeline.route("other", "")).toBeUndefined();
   return { pipeline, route };
 }

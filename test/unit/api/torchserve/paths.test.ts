@@ -79,9 +79,7 @@ describe("paths", () => {
   test("an encoded model name means the model", () => {
     fc.assert(
       fc.property(fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_-]{0,20}$/), (name) => {
-        const escaped = Array.from(name)
-          .map((each) => `%${each.charCodeAt(0).toString(16).padStart(2, "0")}`)
-          .join("");
+        const escaped = Array.from(name, (each) => `%${each.charCodeAt(0).toString(16).padStart(2, "0")}`).join("");
         expect(parsePath(`/predictions/${escaped}`)).toEqual({ kind: "predict", name, version: "" });
       }),
     );
