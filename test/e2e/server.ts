@@ -123,15 +123,15 @@ export class Server {
     return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" ") + 1)), 0);
   }
 
-  /** Requests that are queued or running. */
+  /** Predictions that are queued or running. */
   inFlight(): Promise<number> {
-    return this.metric(/^sconce_(requests_in_flight|in_flight|queue_depth)[ {]/);
+    return this.metric(/^sconce_in_flight[ {]/);
   }
 
-  /** Waits until nothing is queued, running or connected any more. */
+  /** Waits until no prediction is queued or running and no HTTP request is open. */
   idle(withinMs = 20_000): Promise<true> {
     return eventually(withinMs, "no request in flight", async () =>
-      (await this.inFlight()) === 0 ? (true as const) : undefined,
+      (await this.metric(/^sconce_(http_)?in_flight[ {]/)) === 0 ? (true as const) : undefined,
     );
   }
 }
