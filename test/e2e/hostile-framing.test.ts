@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { call, Connection, jsonOf, requestBytes, type Answer } from "./client.js";
 import { expectError, refuses, stillServes } from "./hostile.js";
-import { ledgerAnswer, ledgerInput } from "./ledger.js";
+import { float32Of, ledgerAnswer, ledgerInput } from "./ledger.js";
 import { models, Server } from "./server.js";
 
 let server: Server;
@@ -79,7 +79,7 @@ describe("case 14: header limits", () => {
 
   test("16,000 bytes of headers are accepted", async () => {
     const { answer } = await raw(post(filler(15_500) + length));
-    expect([answer?.status, answer && jsonOf(answer)]).toEqual([200, ledgerAnswer(good)]);
+    expect([answer?.status, answer && float32Of(jsonOf(answer))]).toEqual([200, ledgerAnswer(good)]);
   });
   test.each([
     ["16,385 bytes", filler(16_385)],
@@ -108,7 +108,7 @@ describe("case 18: old, odd and upgraded HTTP", () => {
     for (const sample of samples) {
       const answer = await connection.next(20_000);
       if (answer === undefined) break;
-      expect([answer.status, jsonOf(answer)]).toEqual([200, ledgerAnswer(sample)]);
+      expect([answer.status, float32Of(jsonOf(answer))]).toEqual([200, ledgerAnswer(sample)]);
       answered++;
     }
     if (answered < samples.length) await connection.closed(20_000);
@@ -148,7 +148,7 @@ describe("case 18: old, odd and upgraded HTTP", () => {
     const interim = await connection.next(10_000);
     await connection.send(body);
     const answer = interim?.status === 100 ? await connection.next() : interim;
-    expect([answer?.status, answer && jsonOf(answer)]).toEqual([200, ledgerAnswer(good)]);
+    expect([answer?.status, answer && float32Of(jsonOf(answer))]).toEqual([200, ledgerAnswer(good)]);
     connection.destroy();
   });
 
@@ -191,7 +191,7 @@ describe("case 18: old, odd and upgraded HTTP", () => {
 
   test("PUT is answered like POST", async () => {
     const answer = await call(server.port, { method: "PUT", path, body });
-    expect([answer.status, jsonOf(answer)]).toEqual([200, ledgerAnswer(good)]);
+    expect([answer.status, float32Of(jsonOf(answer))]).toEqual([200, ledgerAnswer(good)]);
   });
 });
 

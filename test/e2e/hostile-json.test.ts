@@ -3,7 +3,7 @@ import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { call, jsonOf } from "./client.js";
 import { refuses, stillServes, type Expected } from "./hostile.js";
-import { ledgerAnswer, ledgerInput } from "./ledger.js";
+import { float32Of, ledgerAnswer, ledgerInput } from "./ledger.js";
 import { models, Server } from "./server.js";
 
 let server: Server;
@@ -55,15 +55,15 @@ describe("case 1: malformed JSON is 400 with the byte offset", () => {
 
   test("a byte order mark is refused or skipped, never misread", async () => {
     const answer = await call(server.port, { path: "/predictions/ledger", body: `\ufeff${goodText}` });
-    if (answer.status === 200) expect(jsonOf(answer)).toEqual(ledgerAnswer(good));
+    if (answer.status === 200) expect(float32Of(jsonOf(answer))).toEqual(ledgerAnswer(good));
     else expect(answer.status).toBe(400);
     await stillServes(server);
   });
 
   test("duplicate keys", () =>
-    ledger(`{"instances":[${goodText}],"instances":[${goodText}]}`, { status: 400, says: ["instances"] }));
+    ledger(`{"instances":[${goodText}],"instances":[${goodText}]}`, { status: 400, says: ["duplicate"] }));
   test("duplicate input names (case 20)", () =>
-    ledger(`{"x":${goodText},"x":${goodText}}`, { status: 400, says: ["x"] }));
+    ledger(`{"x":${goodText},"x":${goodText}}`, { status: 400, says: ["duplicate"] }));
 });
 
 describe("case 2: nesting", () => {
@@ -131,7 +131,7 @@ describe("case 4 and 5: shapes are 400 with expected and got", () => {
     await stillServes(server);
   });
   test("more instances than maxInstances (case 21)", () =>
-    ledger(`{"instances":[${Array(10_000).fill("[0]").join()}]}`, {
+    ledger(`{"instances":[${Array(10_000).fill(goodText).join()}]}`, {
       status: 400,
       says: [/maxInstances|max-instances/],
     }));
@@ -165,7 +165,7 @@ describe("npy headers that lie (cases 3-5)", () => {
       headers,
       body: npy(head("<f4", "(16,)"), data),
     });
-    expect([answer.status, jsonOf(answer)]).toEqual([200, ledgerAnswer(good)]);
+    expect([answer.status, float32Of(jsonOf(answer))]).toEqual([200, ledgerAnswer(good)]);
   });
   test.each([
     ["negative", head("<f4", "(-16,)")],
@@ -245,7 +245,7 @@ describe("content types and encodings (case 11)", () => {
     async (type) => {
       const headers = type === undefined ? {} : { "content-type": type };
       const answer = await call(server.port, { path: "/predictions/ledger", headers, body: goodText });
-      expect([answer.status, jsonOf(answer)]).toEqual([200, ledgerAnswer(good)]);
+      expect([answer.status, float32Of(jsonOf(answer))]).toEqual([200, ledgerAnswer(good)]);
     },
   );
   test("raw or npy for several outputs is 406 with the reason", () =>

@@ -38,9 +38,14 @@ export function ledgerAnswer(input: readonly number[]): number[] {
   return [...x];
 }
 
+/** A JSON answer's numbers as the float32 values they stand for (its text is the shortest that reads back). */
+export function float32Of(value: unknown): unknown {
+  return Array.isArray(value) ? value.map((each) => (typeof each === "number" ? Math.fround(each) : each)) : value;
+}
+
 /** What is wrong with the JSON answer to request `index`, or nothing. */
 export function ledgerFault(index: number, body: Buffer): string | undefined {
-  const got = JSON.parse(body.toString("utf8")) as unknown;
+  const got = float32Of(JSON.parse(body.toString("utf8")));
   const want = ledgerAnswer(ledgerInput(index));
   const same = Array.isArray(got) && got.length === want.length && want.every((value, i) => value === got[i]);
   return same ? undefined : `expected ${JSON.stringify(want)}, got ${body.toString("utf8").slice(0, 200)}`;
