@@ -72,6 +72,13 @@ export function parseAnswer(bytes: Buffer, ended = false): { answer: Answer; use
   return { answer: { status, reason, headers, body: bytes.subarray(bodyStart, used) }, used };
 }
 
+/** How long the first answer of these bytes will be, as far as its head says; 0 when that is not known yet. */
+function wholeLength(bytes: Buffer): number {
+  const head = parseHead(bytes);
+  const length = Number(head?.headers.get("content-length") ?? Number.NaN);
+  return head === undefined || Number.isNaN(length) ? 0 : head.bodyStart + length;
+}
+
 export interface RequestParts {
   readonly method?: string;
   readonly path: string;
@@ -96,7 +103,10 @@ export class Connection {
   readonly socket: Socket;
   ending: Ending = "open";
   bytesReceived = 0;
-  private pending = Buffer.alloc(0);
+  private readonly chunks: Buffer[] = [];
+  private chunkBytes = 0;
+  /** Bytes that the answer under way is known to have; joining the chunks earlier would cost time squared. */
+  private needed = 0;
   private readonly wakers = new Set<() => void>();
 
   private constructor(socket: Socket) {
@@ -104,8 +114,9 @@ export class Connection {
     socket.setNoDelay(true);
     socket.on("data", (chunk) => {
       this.bytesReceived += chunk.length;
-      this.pending = this.pending.length === 0 ? chunk : Buffer.concat([this.pending, chunk]);
-      this.wake();
+      this.chunks.push(chunk);
+      this.chunkBytes += chunk.length;
+      if (this.chunkBytes >= this.needed) this.wake();
     });
     socket.on("end", () => this.finish("fin"));
     socket.on("error", (error: NodeJS.ErrnoException) => this.finish(error.code === "EPIPE" ? "fin" : "reset"));
@@ -135,8 +146,9 @@ export class Connection {
     const deadline = Date.now() + timeoutMs;
     for (;;) {
       const found = parseAnswer(this.pending, this.ending !== "open");
+      this.needed = found === undefined ? wholeLength(this.pending) : 0;
       if (found !== undefined) {
-        this.pending = this.pending.subarray(found.used);
+        this.keep(this.pending.subarray(found.used));
         return found.answer;
       }
       if (this.ending !== "open") return undefined;
@@ -155,6 +167,16 @@ export class Connection {
     const deadline = Date.now() + timeoutMs;
     while (this.ending === "open") await this.changed(deadline, "the peer to close");
     return this.ending;
+  }
+
+  private get pending(): Buffer {
+    if (this.chunks.length !== 1) this.keep(Buffer.concat(this.chunks));
+    return this.chunks[0] ?? Buffer.alloc(0);
+  }
+
+  private keep(bytes: Buffer): void {
+    this.chunks.splice(0, this.chunks.length, bytes);
+    this.chunkBytes = bytes.length;
   }
 
   /** What came that was not taken by `next`. */

@@ -131,6 +131,9 @@ describe("case 12: chunked bodies", () => {
     const answer = await sendChunked(Buffer.from(padded(20_000)), 1);
     expect([answer?.status, answer && float32Of(jsonOf(answer))]).toEqual([200, ledgerAnswer(good)]);
   });
+});
+
+describe.concurrent("case 12: chunks that are none", () => {
   test.each([
     ["size overflow", "fffffffffffffffff\r\nxx"],
     ["negative size", "-5\r\nhello\r\n0\r\n\r\n"],

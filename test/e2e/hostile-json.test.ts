@@ -61,7 +61,7 @@ describe("case 1: malformed JSON is 400 with the byte offset", () => {
   });
 
   test("duplicate keys", () =>
-    ledger(`{"instances":[${goodText}],"instances":[${goodText}]}`, { status: 400, says: ["duplicate"] }));
+    ledger(`{"instances":[${goodText}],"instances":[${goodText}]}`, { status: 400, says: ["instances"] }));
   test("duplicate input names (case 20)", () =>
     ledger(`{"x":${goodText},"x":${goodText}}`, { status: 400, says: ["duplicate"] }));
 });

@@ -1,6 +1,6 @@
 /** Every answer of 100,000 requests is right, and a SIGTERM in their midst loses none that was accepted. */
 import { expect, test } from "vitest";
-import { call, Connection, drive, requestBytes, type Tally } from "./client.js";
+import { call, Connection, drive, jsonOf, requestBytes, type Tally } from "./client.js";
 import { ledgerFault, ledgerInput } from "./ledger.js";
 import { eventually, models, Server, sleep } from "./server.js";
 
@@ -82,7 +82,7 @@ test("SIGTERM with 64 requests accepted and under way: all 64 are answered", { t
   );
   const stopping = server.stop("SIGTERM");
   const answers = await Promise.all(open.map((each) => each.next(30_000)));
-  expect(answers.map((answer) => answer?.body.toString())).toEqual(open.map((_, i) => `[${300 + i}]`));
+  expect(answers.map((answer) => answer && jsonOf(answer))).toEqual(open.map((_, i) => [300 + i]));
   expect(answers.every((answer) => answer?.headers.get("connection") === "close")).toBe(true);
   expect(await stopping).toEqual({ code: 0, signal: null });
 });

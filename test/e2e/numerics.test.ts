@@ -147,13 +147,16 @@ describe("live, against Python's PyTorch", () => {
       "no complete Python torch (set SCONCE_PYTHON): the live comparison is skipped, the goldens were compared",
     );
   }
-  test.skipIf(python === undefined).each(goldens)("$name", { timeout: 60_000 }, async (golden) => {
-    const base = fixtures + golden.name;
-    const script = `${repository}test/e2e/reference.py`;
-    const args = [script, `${base}.pt`, `${base}.json`, "12"];
-    const text = execFileSync(python ?? "", args, { encoding: "utf8", maxBuffer: 1 << 28 });
-    for (const each of parseExact(text) as Case[]) {
-      expectCase(await ask(golden, sampleText(golden, each)), each, alone);
-    }
+  let live: Record<string, Case[]> = {};
+  beforeAll(() => {
+    if (python === undefined) return;
+    const args = [`${repository}test/e2e/reference.py`, fixtures, "12", ...goldens.map(({ name }) => name)];
+    live = parseExact(execFileSync(python, args, { encoding: "utf8", maxBuffer: 1 << 28 })) as Record<string, Case[]>;
+  }, 120_000);
+
+  test.skipIf(python === undefined).each(goldens)("$name", async (golden) => {
+    const cases = live[golden.name] ?? [];
+    expect(cases.length).toBe(12);
+    for (const each of cases) expectCase(await ask(golden, sampleText(golden, each)), each, alone);
   });
 });
