@@ -39,10 +39,14 @@ async function startServer() {
   }
   const [port, managementPort, metricsPort] = ports;
   const args = ["dist/main.js", "serve", `${folder}/digits.mar`, "--port", port, "--management-port", managementPort];
-  const server = spawn(process.execPath, [...args, "--metrics-port", metricsPort].map(String), {
-    stdio: ["ignore", "inherit", "inherit"],
-    detached: true,
-  });
+  const server = spawn(
+    process.execPath,
+    [...args, "--metrics-port", metricsPort, "--log-level", "warn", "--log-format", "text"].map(String),
+    {
+      stdio: ["ignore", "inherit", "inherit"],
+      detached: true,
+    },
+  );
   return { server, port };
 }
 

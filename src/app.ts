@@ -89,6 +89,7 @@ class Server implements RunningServer {
   private readonly listening: Listening[] = [];
   private refreshTimer: NodeJS.Timeout | undefined;
   private lastUnready = "";
+  private startSettled = false;
   private draining: Promise<number> | undefined;
 
   constructor(config: ServeConfig, deps: ServerDependencies, listener: Listener, memory: SharedArrayBuffer) {
@@ -119,7 +120,10 @@ class Server implements RunningServer {
     }
     this.refresh();
     this.refreshTimer = setInterval(() => this.refresh(), refreshMs);
-    this.started = this.manager.start().finally(() => this.refresh());
+    this.started = this.manager.start().finally(() => {
+      this.startSettled = true;
+      this.refresh();
+    });
     // The caller awaits `started`; until it does, a failure is not unhandled.
     this.started.catch(() => undefined);
   }
@@ -180,7 +184,9 @@ class Server implements RunningServer {
 
   /** Shows the threads how the models are. */
   private refresh(): void {
-    this.state.health = this.manager.health();
+    const health = this.manager.health();
+    // Before the start has looked at what it was told to load, no model is no proof that none is wanted.
+    this.state.health = health === "empty" && !this.startSettled ? "unready" : health;
     const unready = this.manager.list().filter((entry) => entry.state !== "ready");
     const plain = unready.map(({ spec: _spec, report: _report, ...entry }) => ({ ...entry, loadSeconds: 0 }));
     const text = JSON.stringify(plain);
