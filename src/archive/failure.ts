@@ -3,7 +3,8 @@ import { ServerError } from "../errors.js";
 
 /** `file: what is wrong`. */
 export function invalid(file: string, what: string, cause?: unknown): ServerError {
-  return new ServerError("invalid_model", `${file}: ${what}`, cause === undefined ? {} : { cause });
+  const message = what.startsWith(`${file}: `) ? what : `${file}: ${what}`;
+  return new ServerError("invalid_model", message, cause === undefined ? {} : { cause });
 }
 
 /** The same for what an operating system or parser threw. */

@@ -105,6 +105,8 @@ class Manager implements ModelManager {
   private readonly counts = new Map<string, number>();
   private nextId = 1;
   private stopped = false;
+  /** Whether it is known what the configuration names: until then nothing there does not mean nothing wanted. */
+  private listed = false;
 
   constructor(options: ManagerOptions) {
     this.engine = options.engine;
@@ -119,6 +121,7 @@ class Manager implements ModelManager {
 
   async start(): Promise<void> {
     const sources = await listSources(this.config);
+    this.listed = true;
     const ids = sources.map((source) => this.want(source, "startup"));
     this.reconcile();
     const loads = ids.map(async (id) => {
@@ -189,6 +192,7 @@ class Manager implements ModelManager {
   }
 
   health(): Health {
+    if (!this.listed) return "unready";
     return healthOf([...this.tracked.values()].map((model) => model.state));
   }
 

@@ -46,6 +46,7 @@ describe("probe", () => {
 
   test.each<[string, string, RegExp]>([
     ["says why", `echo '{"file":"m.pt","valid":false,"reason":"unknown op foo::bar"}'`, /m\.pt: unknown op foo::bar/],
+    ["names the file itself", `echo '{"valid":false,"reason":"${model}: bad"}'`, /^(?!.*m\.pt.*m\.pt).*m\.pt: bad/],
     ["segfaults", "kill -SEGV $$", /crashed on it \(SIGSEGV\)/],
     ["aborts after a good word", `${good}; kill -ABRT $$`, /crashed on it \(SIGABRT\)/],
     ["ends with a code", "echo 'cannot open libtorch' >&2; exit 127", /code 127 \(cannot open libtorch\)/],

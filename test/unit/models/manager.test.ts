@@ -62,8 +62,9 @@ const defaultOf = (engine: Engine, name: string) =>
   engine.stats().find((each) => each.name === name && each.isDefault)?.version;
 
 describe("start", () => {
-  test("nothing configured is empty", async () => {
+  test("nothing configured is empty, once that is known", async () => {
     const { manager } = make();
+    expect(manager.health()).toBe("unready");
     await manager.start();
     expect(manager.health()).toBe("empty");
   });
