@@ -7,8 +7,8 @@
 #include <span>
 #include <string>
 
+#include "torch/runner.h"
 #include "torch/samples.h"
-#include "torch/torch_runner.h"
 #include "torch/torchscript.h"
 
 namespace sconce::torch_engine {

@@ -10,7 +10,7 @@
 #include "core/clock.h"
 #include "torch/aotinductor.h"
 #include "torch/failure.h"
-#include "torch/torch_runner.h"
+#include "torch/runner.h"
 #include "torch/torchscript.h"
 #include "torch/warmup.h"
 

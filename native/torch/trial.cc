@@ -1,13 +1,12 @@
 #include "torch/trial.h"
 
-#include <utility>
+#include <time.h>
 
-#include "core/clock.h"
+#include <utility>
 
 namespace sconce::torch_engine {
 
-Trial::Trial(std::unique_ptr<TorchRunner> runner, int intra_op_threads)
-    : runner_(std::move(runner)), scratch_(runner_->NewScratch(intra_op_threads)) {}
+Trial::Trial(std::unique_ptr<TorchRunner> runner) : runner_(std::move(runner)), scratch_(runner_->NewScratch(1)) {}
 
 Status Trial::RunTasks(std::span<Task* const> tasks) {
   runner_->Run(tasks, *scratch_, /*allow_rerun=*/false);
@@ -29,10 +28,16 @@ Status Trial::Batch(std::span<const TaskPtr> samples, std::size_t rows) {
 }
 
 double Trial::TimeBatch(std::span<const TaskPtr> samples, std::size_t rows) {
-  const std::int64_t start = MonotonicNs();
+  const double start = ThreadSeconds();
   const Status ignored = Batch(samples, rows);
   static_cast<void>(ignored);
-  return static_cast<double>(MonotonicNs() - start) * 1e-9;
+  return ThreadSeconds() - start;
+}
+
+double ThreadSeconds() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
 }
 
 }  // namespace sconce::torch_engine

@@ -1,25 +1,29 @@
 // Runs sample requests through a runner as an executor would, for warm-up: checks and timings on one thread.
-// Thread: a Trial belongs to the loader thread that made it; it sets that thread's intra-op thread count.
+// Thread: a Trial belongs to the loader thread that made it; it sets that thread's intra-op threads to 1.
 #pragma once
 
 #include <memory>
 #include <span>
 #include <vector>
 
+#include "torch/runner.h"
 #include "torch/samples.h"
-#include "torch/torch_runner.h"
 
 namespace sconce::torch_engine {
 
+// CPU time of the calling thread. Warm-up runs on one intra-op thread and times by this clock, so that a busy machine
+// does not change what it learns of the model.
+double ThreadSeconds();
+
 class Trial {
  public:
-  explicit Trial(std::unique_ptr<TorchRunner> runner, int intra_op_threads = 1);
+  explicit Trial(std::unique_ptr<TorchRunner> runner);
 
   // The first `rows` samples as one batch; the first failure. `rows` 1 runs samples[index] alone.
   Status Batch(std::span<const TaskPtr> samples, std::size_t rows);
   Status Single(std::span<const TaskPtr> samples, std::size_t index);
 
-  // One timed run of the first `rows` samples, seconds.
+  // One timed run of the first `rows` samples, in ThreadSeconds.
   double TimeBatch(std::span<const TaskPtr> samples, std::size_t rows);
 
   const TorchRunner& runner() const { return *runner_; }

@@ -88,9 +88,9 @@ class Session {
     keeps_state_ = script != nullptr && (spec_.stateful || script->sets_attributes());
     Try(keeps_state_ ? std::unique_ptr<Executable>(script->Copy()) : std::move(executable_));
     for (int run = 0; run < 3 && (run < 2 || !Heavy()); ++run) {
-      const std::int64_t start = MonotonicNs();
+      const double start = ThreadSeconds();
       if (Status status = trial_->Single(samples_, 0); !status.ok()) return status;
-      result_.single_seconds = static_cast<double>(MonotonicNs() - start) * 1e-9;
+      result_.single_seconds = ThreadSeconds() - start;
     }
     for (const LeafInfo& leaf : samples_[0]->leaves) {
       result_.output_shapes.push_back(std::string(DTypeName(leaf.dtype)) + " " + leaf.shape.ToString());

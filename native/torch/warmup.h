@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "torch/loader.h"
-#include "torch/torch_runner.h"
+#include "torch/runner.h"
 
 namespace sconce::torch_engine {
 

@@ -1,4 +1,4 @@
-#include "torch/torch_runner.h"
+#include "torch/runner.h"
 
 #include <ATen/Functions.h>
 #include <ATen/Parallel.h>

@@ -1,5 +1,5 @@
 // Fixtures from test/models/export.py against their goldens: alone, batched, failing, sliced.
-#include "torch/torch_runner.h"
+#include "torch/runner.h"
 
 #include <gtest/gtest.h>
 
@@ -203,6 +203,73 @@ TEST(TorchRunner, AStatefulModelStartsUntouchedByWarmUp) {
     std::memcpy(&seen, task->answer.data(), sizeof seen);
     EXPECT_EQ(seen, static_cast<float>(expected));
   }
+}
+
+std::string JsonAnswer(const char* name, LoadSpec spec) {
+  const Golden golden = ReadGolden(name);
+  const Loaded loaded = MustLoad(spec);
+  std::vector<TaskPtr> tasks;
+  tasks.push_back(MakeTask(golden.signature, {&golden.cases[0]}));
+  tasks[0]->format = OutputFormat::kJson;
+  RunAll(*loaded.runner, tasks);
+  EXPECT_TRUE(tasks[0]->status.ok()) << tasks[0]->status.message();
+  return {reinterpret_cast<const char*>(tasks[0]->answer.data()), tasks[0]->answer.size()};
+}
+
+TEST(TorchRunner, ResultsKeepTheirStructureInJson) {
+  const std::string named = JsonAnswer("named", SpecFor("named"));
+  EXPECT_TRUE(named.starts_with("{\"mean\":")) << named;
+  EXPECT_NE(named.find("\"spread\":"), std::string::npos) << named;
+  EXPECT_TRUE(JsonAnswer("dict", SpecFor("dict")).starts_with("{\"logits\":["));
+  EXPECT_TRUE(JsonAnswer("tuple", SpecFor("tuple")).starts_with("[["));
+  LoadSpec spec = SpecFor("list");
+  spec.signature.outputs = {"raw", "squashed"};
+  const std::string list = JsonAnswer("list", spec);
+  EXPECT_TRUE(list.starts_with("{\"raw\":[")) << list;
+  EXPECT_NE(list.find("\"squashed\":"), std::string::npos) << list;
+}
+
+TEST(TorchRunner, NamesThatDoNotFitTheResultAreABadOutput) {
+  LoadSpec spec = SpecFor("list");
+  spec.signature.outputs = {"one", "two", "three"};
+  const Loaded loaded = MustLoad(spec);
+  EXPECT_NE(loaded.report.warmup_reason.find("names 3"), std::string::npos) << loaded.report.warmup_reason;
+}
+
+// What the transform makes of pixels is what the same floats give when they are sent as a tensor.
+TEST(TorchRunner, ImagesRunAsTheirTransformedTensor) {
+  LoadSpec spec = SpecFor("convnet");
+  spec.image = ImageTransform{};
+  spec.image->resize = 0;
+  spec.image->crop = 24;
+  const Loaded loaded = MustLoad(spec);
+  std::vector<TaskPtr> tasks;
+  for (int i = 0; i < 3; ++i) {
+    tasks.push_back(std::make_unique<Task>());
+    Task& task = *tasks.back();
+    task.format = OutputFormat::kTensors;
+    task.is_image = true;
+    task.image = {24, 24, 3};
+    task.storage.Resize(24 * 24 * 3);
+    for (std::size_t b = 0; b < task.storage.size(); ++b) {
+      task.storage.data()[b] = static_cast<std::byte>((b * 7 + static_cast<std::size_t>(i) * 31) % 256);
+    }
+  }
+  GoldenCase one;
+  one.inputs["x"] = {DType::kFloat32, {3, 24, 24}, {}, {}};
+  for (std::size_t c = 0; c < 3; ++c) {
+    for (std::size_t p = 0; p < 24 * 24; ++p) {
+      one.inputs["x"].data.push_back(static_cast<float>(tasks[1]->storage.data()[p * 3 + c]) / 255.0F);
+    }
+  }
+  RunAll(*loaded.runner, tasks);
+  std::vector<TaskPtr> tensor;
+  tensor.push_back(MakeTask(spec.signature, {&one}));
+  RunAll(*loaded.runner, tensor);
+  ASSERT_TRUE(tasks[1]->status.ok()) << tasks[1]->status.message();
+  ASSERT_TRUE(tensor[0]->status.ok()) << tensor[0]->status.message();
+  std::string difference;
+  EXPECT_TRUE(SameAnswer(TakeAnswer(*tasks[1]), TakeAnswer(*tensor[0]), 1e-5, &difference)) << difference;
 }
 
 TEST(TorchRunner, ManyThreadsShareOneModel) {

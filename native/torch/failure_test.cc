@@ -1,0 +1,63 @@
+#include "torch/failure.h"
+
+#include <gtest/gtest.h>
+
+#include <new>
+#include <stdexcept>
+
+namespace sconce::torch_engine {
+namespace {
+
+TEST(FailureLine, TakesTheErrorFromAnInterpreterStack) {
+  const char* what =
+      "The following operation failed in the TorchScript interpreter.\n"
+      "Traceback of TorchScript, serialized code (most recent call last):\n"
+      "  File \"code/__torch__/model.py\", line 10, in forward\n"
+      "    x: Tensor) -> Tensor:\n"
+      "    raise Error: not this one\n"
+      "\n"
+      "RuntimeError: mat1 and mat2 shapes cannot be multiplied (1x3 and 16x64)\n";
+  EXPECT_EQ(FailureLine(what), "mat1 and mat2 shapes cannot be multiplied (1x3 and 16x64)");
+}
+
+TEST(FailureLine, KeepsTheNameOfAPythonException) {
+  const char* what =
+      "The following operation failed in the TorchScript interpreter.\n  stack\nbuiltins.ValueError: no\n";
+  EXPECT_EQ(FailureLine(what), "builtins.ValueError: no");
+}
+
+TEST(FailureLine, LeavesPathsAndFurtherLinesOut) {
+  EXPECT_EQ(FailureLine("open failed for /srv/models/secret/model.pt today\nsecond line"), "open failed for (…) today");
+  EXPECT_EQ(FailureLine("assert at ../aten/src/ATen/native/Pool.cpp:12"), "assert at (…)");
+}
+
+TEST(FailureLine, IsBoundedAndNeverEmpty) {
+  EXPECT_EQ(FailureLine(""), "no reason given");
+  std::string accents;
+  for (int i = 0; i < 1000; ++i) accents += "é";
+  const std::string line = FailureLine(accents);
+  EXPECT_EQ(line.size(), kMaxFailureBytes);
+  EXPECT_EQ(line.substr(line.size() - 2), "é");
+}
+
+Status Caught(void (*fail)()) {
+  try {
+    fail();
+  } catch (...) {
+    return CurrentFailure(Code::kModelError, "the model raised");
+  }
+  return Status::Ok();
+}
+
+TEST(CurrentFailure, TellsMemoryFromOtherFailures) {
+  EXPECT_EQ(Caught([] { throw std::bad_alloc(); }).code(), Code::kOutOfMemory);
+  EXPECT_EQ(Caught([] { throw std::runtime_error("DefaultCPUAllocator: can't allocate memory"); }).code(),
+            Code::kOutOfMemory);
+  const Status other = Caught([] { throw std::runtime_error("odd"); });
+  EXPECT_EQ(other.code(), Code::kModelError);
+  EXPECT_EQ(other.message(), "the model raised: odd");
+  EXPECT_EQ(Caught([] { throw 7; }).message(), "the model raised: an unknown exception");
+}
+
+}  // namespace
+}  // namespace sconce::torch_engine
