@@ -2,6 +2,10 @@
 # a program that only uses the CPU parts. SCONCE_LIBTORCH is the folder that holds include/ and lib/ (an unpacked
 # libtorch, or the `torch` folder of a Python environment); scripts/find-libtorch prints it.
 set(SCONCE_LIBTORCH "$ENV{LIBTORCH}" CACHE PATH "Folder with libtorch's include/ and lib/")
+if(NOT SCONCE_LIBTORCH AND EXISTS "${CMAKE_SOURCE_DIR}/scripts/find-libtorch")
+  execute_process(COMMAND bash "${CMAKE_SOURCE_DIR}/scripts/find-libtorch"
+    OUTPUT_VARIABLE SCONCE_LIBTORCH OUTPUT_STRIP_TRAILING_WHITESPACE)
+endif()
 if(NOT SCONCE_LIBTORCH)
   message(FATAL_ERROR "libtorch not found: set LIBTORCH or pass -DSCONCE_LIBTORCH=… (scripts/setup does it for you)")
 endif()
