@@ -71,5 +71,9 @@ export const untested: Readonly<Record<string, string>> = {
   "src/engine/native.ts": "test/contract/engine.test.ts and test/e2e/engine-lifecycle.test.ts run it on the real addon",
   "src/engine/fake.ts": "test/contract/engine.test.ts",
   "src/engine/fake-channel.ts": "test/contract/engine.test.ts",
+  "native/codec/float_read.cc": "native/codec/float_text_test.cc",
+  "native/codec/float_write.cc": "native/codec/float_text_test.cc",
+  "native/codec/json_scalar.cc": "native/codec/json_decode_test.cc",
+  "native/codec/json_tensor.cc": "native/codec/json_decode_test.cc",
   "src/engine/fake-model.ts": "test/contract/engine.test.ts",
 };

@@ -97,9 +97,7 @@ void Open(const Napi::CallbackInfo& info) {
   Check(info.Env(), Engine::Get().Open(ToOptions(info[0].As<Napi::Object>())));
 }
 
-Napi::Value IsOpen(const Napi::CallbackInfo& info) {
-  return Napi::Boolean::New(info.Env(), Engine::Get().is_open());
-}
+Napi::Value IsOpen(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), Engine::Get().is_open()); }
 
 Napi::Value Info(const Napi::CallbackInfo& info) { return FromInfo(info.Env(), torch_engine::Info()); }
 
@@ -158,8 +156,7 @@ void Remove(const Napi::CallbackInfo& info) {
 }
 
 void SetDefault(const Napi::CallbackInfo& info) {
-  Check(info.Env(),
-        OpenEngine(info.Env()).SetDefault(info[0].ToString().Utf8Value(), info[1].ToString().Utf8Value()));
+  Check(info.Env(), OpenEngine(info.Env()).SetDefault(info[0].ToString().Utf8Value(), info[1].ToString().Utf8Value()));
 }
 
 Napi::Value Stats(const Napi::CallbackInfo& info) {
@@ -195,8 +192,8 @@ Napi::Value Guard(const Napi::CallbackInfo& info) {
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   auto* state = new EnvironmentState();
-  napi_set_instance_data(env, state, [](napi_env, void* data, void*) { delete static_cast<EnvironmentState*>(data); },
-                         nullptr);
+  napi_set_instance_data(
+      env, state, [](napi_env, void* data, void*) { delete static_cast<EnvironmentState*>(data); }, nullptr);
   exports.Set("open", Napi::Function::New<Guard<Open>>(env));
   exports.Set("isOpen", Napi::Function::New<Guard<IsOpen>>(env));
   exports.Set("info", Napi::Function::New<Guard<Info>>(env));

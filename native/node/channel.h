@@ -90,10 +90,10 @@ class Channel {
   Engine& engine_;
   std::shared_ptr<CompletionQueue> completions_;
   std::shared_ptr<RemovalNotices> removals_;
-  std::unique_ptr<InlineTurn> turn_;                     // null once closed
+  std::unique_ptr<InlineTurn> turn_;  // null once closed
   std::vector<TaskPtr> pool_;
-  std::vector<Slot> slots_;                              // cookies below kDenseCookies
-  std::unordered_map<std::uint32_t, Slot> far_slots_;    // the others
+  std::vector<Slot> slots_;                            // cookies below kDenseCookies
+  std::unordered_map<std::uint32_t, Slot> far_slots_;  // the others
   std::string last_error_;
   bool closed_ = false;
 };

@@ -133,8 +133,9 @@ napi_value ChannelBinding::InferImage(napi_env env, napi_callback_info info) {
     if (!call.Bytes(2, pixels)) return self.Fail(Code::kInternal, "inferImage: pixels must be a Uint8Array");
     ImageInput image{.width = call.Int(3), .height = call.Int(4), .channels = call.Int(5)};
     const bool sane = image.width > 0 && image.height > 0 && image.channels > 0 && image.channels <= 4;
-    if (!sane || pixels.size() / static_cast<std::size_t>(image.channels) / static_cast<std::size_t>(image.width) !=
-                     static_cast<std::size_t>(image.height) ||
+    if (!sane ||
+        pixels.size() / static_cast<std::size_t>(image.channels) / static_cast<std::size_t>(image.width) !=
+            static_cast<std::size_t>(image.height) ||
         pixels.size() % (static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.channels)) != 0) {
       return self.Fail(Code::kInternal, "inferImage: the pixels are not width x height x channels bytes");
     }
@@ -258,9 +259,9 @@ napi_value ChannelBinding::Open(napi_env env, napi_callback_info info) {
   self->reporter_ = std::make_unique<Reporter>(*self->channel_, static_cast<std::uint32_t*>(meta), words);
 
   const std::pair<const char*, napi_callback> functions[] = {
-      {"infer", Infer},           {"inferBody", InferBody}, {"inferImage", InferImage}, {"lastError", LastError},
-      {"nameId", NameId},         {"bodyAppend", BodyAppend}, {"bodySize", BodySize},   {"bodyTake", BodyTake},
-      {"bodyDrop", BodyDrop},     {"cancel", Cancel},       {"flush", Flush},           {"drain", Drain},
+      {"infer", Infer},       {"inferBody", InferBody},   {"inferImage", InferImage}, {"lastError", LastError},
+      {"nameId", NameId},     {"bodyAppend", BodyAppend}, {"bodySize", BodySize},     {"bodyTake", BodyTake},
+      {"bodyDrop", BodyDrop}, {"cancel", Cancel},         {"flush", Flush},           {"drain", Drain},
       {"close", CloseJs},
   };
   napi_value object = nullptr;

@@ -38,8 +38,8 @@ InputSpec ToInput(const Napi::Object& from) {
   input.optional = Flag(from, "optional");
   Each(Get(from, "shape"), [&](const Napi::Value& size) {
     if (!input.shape.push_back(size.ToNumber().Int64Value())) {
-      throw Napi::TypeError::New(from.Env(), "input " + input.name + ": more than " + std::to_string(kMaxDims) +
-                                                 " dimensions");
+      throw Napi::TypeError::New(from.Env(),
+                                 "input " + input.name + ": more than " + std::to_string(kMaxDims) + " dimensions");
     }
   });
   return input;

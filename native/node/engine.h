@@ -29,10 +29,10 @@ namespace sconce::node {
 
 // EngineOptions of src/engine/engine.ts.
 struct EngineOptions {
-  int cores = 1;             // cores the lanes may use together
-  int load_parallelism = 1;  // loader threads
-  std::vector<double> latency_buckets;                     // seconds, ascending
-  std::size_t max_decoded_bytes = std::size_t{64} << 20;   // decoded tensors of one request
+  int cores = 1;                                          // cores the lanes may use together
+  int load_parallelism = 1;                               // loader threads
+  std::vector<double> latency_buckets;                    // seconds, ascending
+  std::size_t max_decoded_bytes = std::size_t{64} << 20;  // decoded tensors of one request
   bool operator==(const EngineOptions&) const = default;
 };
 

@@ -19,8 +19,7 @@ class Waker {
   // there when the environment goes down, before any of its handles are closed. keep_alive: the event loop does not
   // end before Close(). Null when the runtime refuses.
   static std::shared_ptr<Waker> Make(napi_env env, napi_value function, bool keep_alive,
-                                     std::function<void(napi_env, napi_value)> on_wake,
-                                     std::function<void()> on_close);
+                                     std::function<void(napi_env, napi_value)> on_wake, std::function<void()> on_close);
   void Wake() EXCLUDES(mutex_);
   // No call after this. Idempotent.
   void Close() EXCLUDES(mutex_);

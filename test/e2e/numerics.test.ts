@@ -99,7 +99,8 @@ describe.each(goldens)("$name", (golden) => {
     }
   });
 
-  test.runIf(floats)("raw and npy in", async () => {
+  const rawIn = floats ? test : undefined;
+  rawIn?.("raw and npy in", async () => {
     for (const each of golden.cases) {
       const tensor = Object.values(each.inputs)[0];
       const bytes = float32Bytes(tensor?.data ?? []);
@@ -109,7 +110,8 @@ describe.each(goldens)("$name", (golden) => {
     }
   });
 
-  test.runIf(oneOutput)("raw and npy out", async () => {
+  const rawOut = oneOutput ? test : undefined;
+  rawOut?.("raw and npy out", async () => {
     for (const each of golden.cases) {
       const want = each.outputs["output"]!;
       const body = sampleText(golden, each);

@@ -9,6 +9,7 @@ import sys
 
 import torch
 
+DRAWS = 64  # tries per case: a model may raise for most of what is drawn
 DTYPES = {name: getattr(torch, name) for name in ("bool", "int64", "float16", "bfloat16", "float32")}
 
 
@@ -50,7 +51,7 @@ def cases(folder: str, name: str, count: int) -> list:
     model = torch.jit.load(f"{folder}/{name}.pt").eval()
     golden = json.load(open(f"{folder}/{name}.json"))
     found = []
-    for i in range(count * 8):
+    for i in range(count * DRAWS):
         try:
             found.append(one(model, golden, golden["cases"][i % len(golden["cases"])]["inputs"]))
         except Exception:  # a model that raises for some inputs: others are drawn
