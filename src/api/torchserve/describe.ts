@@ -11,6 +11,9 @@ export interface ServingStats {
   readonly executorReason: string;
 }
 
+/** TorchServe's word for the archives it runs; what runs them here stands in `sconce.kind`. */
+const runtime = "python";
+
 /** TorchServe's page size, and the most it gives. */
 const maxPage = 100;
 
@@ -43,15 +46,17 @@ export function describeModel(
   versions: readonly ModelEntry[],
   version: string,
   stats: readonly ServingStats[],
+  query = "",
 ): unknown[] | undefined {
   const chosen = choose(versions, version);
   if (chosen.length === 0) return undefined;
-  return chosen.map((entry) =>
-    describeEntry(
-      entry,
-      stats.find((each) => each.name === entry.name && each.version === entry.version),
-    ),
-  );
+  // TorchServe asks the handler; what is native has nothing to add, which an empty object says there too.
+  const customized = version !== "all" && new URLSearchParams(query).get("customized")?.toLowerCase() === "true";
+  return chosen.map((entry) => {
+    const served = stats.find((each) => each.name === entry.name && each.version === entry.version);
+    const described = describeEntry(entry, served);
+    return customized ? { ...described, customizedMetadata: {} } : described;
+  });
 }
 
 function choose(versions: readonly ModelEntry[], version: string): readonly ModelEntry[] {
@@ -61,44 +66,66 @@ function choose(versions: readonly ModelEntry[], version: string): readonly Mode
   return only === undefined ? [] : [only];
 }
 
-function describeEntry(entry: ModelEntry, stats: ServingStats | undefined): unknown {
+function describeEntry(entry: ModelEntry, stats: ServingStats | undefined): Readonly<Record<string, unknown>> {
   const { spec, report } = entry;
-  const instances = spec?.instances ?? 0;
+  const waiting = stats?.queueDepth ?? 0;
   return {
     modelName: entry.name,
     modelVersion: entry.version,
     modelUrl: spec?.source ?? "",
-    runtime: "native",
-    minWorkers: instances,
-    maxWorkers: instances,
+    runtime,
+    minWorkers: spec?.instances ?? 0,
+    maxWorkers: spec?.instances ?? 0,
     batchSize: report?.batchSize ?? spec?.batchSize ?? 1,
     maxBatchDelay: spec?.maxBatchDelayMs ?? 0,
-    responseTimeout: Math.round((spec?.responseTimeoutMs ?? 0) / 1000),
+    responseTimeout: seconds(spec?.responseTimeoutMs ?? 0),
+    ...fixedFields(spec?.stateful ?? false),
+    loadedAtStartup: entry.loadedAtStartup,
+    workers: workersOf(entry),
+    jobQueueStatus: {
+      remainingCapacity: Math.max(0, (spec?.jobQueueSize ?? 0) - waiting),
+      pendingRequests: waiting,
+    },
+    sconce: ownFields(entry, stats),
+  };
+}
+
+/** What TorchServe's clients read and has one value here, between responseTimeout and loadedAtStartup as TorchServe has it. */
+function fixedFields(stateful: boolean): Readonly<Record<string, unknown>> {
+  return {
+    startupTimeout: 120,
+    maxRetryTimeoutInSec: 300,
+    clientTimeoutInMills: 0,
     parallelType: "",
-    parallelLevel: 1,
+    parallelLevel: 0,
     deviceType: "cpu",
     continuousBatching: false,
     useJobTicket: false,
     useVenv: false,
-    stateful: spec?.stateful ?? false,
-    loadedAtStartup: entry.loadedAtStartup,
-    workers: [
-      {
-        id: "0",
-        startTime: entry.since,
-        status: workerStatus(entry.state),
-        memoryUsage: report?.weightsBytes ?? 0,
-        pid: process.pid,
-        gpu: false,
-        gpuUsage: "N/A",
-      },
-    ],
-    jobQueueStatus: {
-      remainingCapacity: Math.max(0, (spec?.jobQueueSize ?? 0) - (stats?.queueDepth ?? 0)),
-      pendingRequests: stats?.queueDepth ?? 0,
-    },
-    sconce: ownFields(entry, stats),
+    stateful,
+    sequenceMaxIdleMSec: 0,
+    sequenceTimeoutMSec: 0,
+    maxNumSequence: 0,
+    maxSequenceJobQueueSize: 0,
   };
+}
+
+function seconds(ms: number): number {
+  return Math.max(1, Math.round(ms / 1000));
+}
+
+/** One per instance; they share the process and its weights, which the first one shows. */
+function workersOf(entry: ModelEntry): unknown[] {
+  const { spec, report } = entry;
+  return Array.from({ length: Math.max(1, spec?.instances ?? 1) }, (_, index) => ({
+    id: String(index),
+    startTime: entry.since,
+    status: workerStatus(entry.state),
+    memoryUsage: index === 0 ? (report?.weightsBytes ?? 0) : 0,
+    pid: process.pid,
+    gpu: false,
+    gpuUsage: "N/A",
+  }));
 }
 
 /** TorchServe's two words for a worker. */
@@ -108,10 +135,11 @@ function workerStatus(state: ModelEntry["state"]): "READY" | "UNLOADING" {
 
 function ownFields(entry: ModelEntry, stats: ServingStats | undefined): unknown {
   const { spec, report } = entry;
+  const loading = entry.state === "loading";
   return {
     state: entry.state,
     reason: entry.reason,
-    phase: entry.phase,
+    phase: loading ? entry.phase : undefined,
     since: entry.since,
     isDefault: entry.isDefault,
     loadSeconds: entry.loadSeconds,
@@ -123,6 +151,10 @@ function ownFields(entry: ModelEntry, stats: ServingStats | undefined): unknown 
     outputs: spec?.signature.outputs,
     executor: stats?.executor ?? report?.executor,
     executorReason: stats?.executorReason ?? report?.executorReason,
+    form: report?.form,
+    formReason: report?.formReason,
+    batchSize: report?.batchSize,
+    batchReason: report?.batchReason,
     load: report,
   };
 }

@@ -146,7 +146,7 @@ export class ManagementDialect extends MainDialect {
       sendError(exchange, "model_not_found", `Model not found: ${name}`);
       return;
     }
-    const described = describeModel(versions, version, this.context.stats());
+    const described = describeModel(versions, version, this.context.stats(), exchange.query);
     if (described !== undefined) {
       exchange.refuse(200, json, prettyJson(described));
       return;

@@ -47,3 +47,27 @@ test("says why a model failed, and how full its queue is", () => {
     sconce: { executor: "lane", executorReason: "too slow" },
   });
 });
+
+test("has TorchServe's fields in TorchServe's order, and its own last", () => {
+  const [described] = describeModel([entry("m", "1", true)], "", []) as Record<string, unknown>[];
+  expect(Object.keys(described ?? {})).toEqual(
+    [
+      "modelName modelVersion modelUrl runtime minWorkers maxWorkers batchSize maxBatchDelay responseTimeout",
+      "startupTimeout maxRetryTimeoutInSec clientTimeoutInMills parallelType parallelLevel deviceType",
+      "continuousBatching useJobTicket useVenv stateful sequenceMaxIdleMSec sequenceTimeoutMSec maxNumSequence",
+      "maxSequenceJobQueueSize loadedAtStartup workers jobQueueStatus sconce",
+    ]
+      .join(" ")
+      .split(" "),
+  );
+  expect(described).toMatchObject({ runtime: "python", parallelLevel: 0, parallelType: "", deviceType: "cpu" });
+  const [worker] = described?.["workers"] as Record<string, unknown>[];
+  expect(Object.keys(worker ?? {})).toEqual("id startTime status memoryUsage pid gpu gpuUsage".split(" "));
+});
+
+test("customized adds an object, but not to all", () => {
+  const one = [entry("m", "1", true)];
+  expect(describeModel(one, "", [], "customized=true")?.[0]).toMatchObject({ customizedMetadata: {} });
+  expect(describeModel(one, "", [], "customized=yes")?.[0]).not.toHaveProperty("customizedMetadata");
+  expect(describeModel(one, "all", [], "customized=true")?.[0]).not.toHaveProperty("customizedMetadata");
+});
