@@ -14,8 +14,11 @@ import { ServerError } from "./errors.js";
 import { defaultMaxChunks, defaultMaxDiscard } from "./http/exchange.js";
 import { type Listener, type Listening, loadListener, setHeaderLimit } from "./http/listener.js";
 import { Port } from "./http/port.js";
-import { createExposition } from "./metrics/exposition.js";
+import { createExposition, type Exposition } from "./metrics/exposition.js";
 import { createHttpState, HttpState } from "./metrics/http-counters.js";
+import type { Snapshot } from "./metrics/samples.js";
+import { MetricLines } from "./metrics/torchserve.js";
+import { Windows } from "./metrics/window.js";
 import type { Announce, ModelCatalog } from "./models/models.js";
 import type { ThreadLimits } from "./server/messages.js";
 import { type InferenceThreads, startThreads } from "./server/threads.js";
@@ -43,6 +46,8 @@ export interface ServerDependencies {
   readonly log: Log;
   /** This package's version. */
   readonly version: string;
+  /** Takes TorchServe's metric lines, where `metricsMode` has any logged. Without line feeds. */
+  readonly writeMetrics?: (lines: readonly string[]) => void;
 }
 
 export interface Address {
@@ -86,6 +91,10 @@ class Server implements RunningServer {
   private readonly manager: ModelManager;
   private threads!: InferenceThreads;
   private readonly mainPorts: Port[] = [];
+  private readonly mainStates: HttpState[] = [];
+  private readonly windows: Windows;
+  private readonly metricLines: MetricLines;
+  private readonly exposition: Exposition;
   private readonly listening: Listening[] = [];
   private refreshTimer: NodeJS.Timeout | undefined;
   private lastUnready = "";
@@ -101,6 +110,14 @@ class Server implements RunningServer {
     this.state.health = "unready";
     const { engine, log } = deps;
     this.manager = deps.createModelManager({ engine, config, log, announce: (...args) => this.announce(...args) });
+    this.exposition = createExposition(this.snapshot, { processMetrics: true, mode: config.metricsMode });
+    this.metricLines = new MetricLines(config.metricsMode);
+    this.windows = new Windows({
+      stats: () => engine.stats(),
+      intervalMs: config.metricsIntervalMs,
+      system: config.systemMetrics,
+      onWindow: () => this.logMetrics(),
+    });
   }
 
   get catalog(): ModelCatalog {
@@ -137,7 +154,7 @@ class Server implements RunningServer {
     const { config, deps } = this;
     const stats = () => deps.engine.stats();
     const management = new ManagementDialect({ catalog: this.manager, stats, state: this.state });
-    const metrics = new MetricsDialect(() => this.exposition.scrape());
+    const metrics = new MetricsDialect(config.metricsApi ? (names) => this.exposition.scrape(names) : undefined);
     this.addresses = {
       inference: await this.keep(config.host, await this.threads.listen(config.host, config.port)),
       management: await this.openMainPort(management, config.managementHost, config.managementPort),
@@ -145,23 +162,28 @@ class Server implements RunningServer {
     };
   }
 
-  private readonly exposition = createExposition(
-    () => ({
-      version: this.deps.version,
-      node: process.version,
-      hostname: hostname(),
-      engine: this.deps.engine.info(),
-      stats: this.deps.engine.stats(),
-      entries: this.manager.list(),
-      loads: this.manager.loadCounts(),
-      http: this.state,
-    }),
-    { processMetrics: true },
-  );
+  private readonly snapshot = (): Snapshot => ({
+    version: this.deps.version,
+    node: process.version,
+    hostname: hostname(),
+    engine: this.deps.engine.info(),
+    stats: this.deps.engine.stats(),
+    entries: this.manager.list(),
+    loads: this.manager.loadCounts(),
+    http: this.state,
+    otherPorts: this.mainStates,
+    window: this.windows.current,
+  });
+
+  private logMetrics(): void {
+    const lines = this.metricLines.lines(this.snapshot(), Math.floor(Date.now() / 1000));
+    if (lines.length > 0) this.deps.writeMetrics?.(lines);
+  }
 
   private async openMainPort(dialect: Dialect, host: string, port: number): Promise<Address> {
     // A state of its own: what happens on these ports is not the inference port's traffic.
     const state = new HttpState(createHttpState(1), 0);
+    this.mainStates.push(state);
     let number = 0;
     const limits = threadLimits(this.config);
     const main = new Port({ listener: this.listener, dialect, store: noBodies, limits, state, port: () => number });
@@ -209,6 +231,8 @@ class Server implements RunningServer {
 
   private async closeAll(timeoutMs: number): Promise<number> {
     clearInterval(this.refreshTimer);
+    this.windows.close();
+    this.logMetrics();
     this.listening[0]?.close();
     const cut = await this.threads.drain(timeoutMs);
     for (const each of this.listening) each.close();

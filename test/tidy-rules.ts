@@ -53,6 +53,7 @@ export const untested: Readonly<Record<string, string>> = {
   "src/inference/call.ts": "types only",
   "src/metrics/samples.ts": "test/unit/metrics/exposition.test.ts",
   "src/metrics/table.ts": "test/unit/metrics/exposition.test.ts",
+  "src/metrics/torchserve-table.ts": "test/unit/metrics/exposition.test.ts",
   "src/models/models.ts": "types only",
   "src/models/prepare.ts": "test/e2e serves real archives through it",
   "src/models/start-error.ts": "test/unit/models/manager.test.ts",

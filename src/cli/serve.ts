@@ -75,7 +75,14 @@ async function run(config: ServeConfig, log: Log, signals: Signals, terminal: Te
     httpThreads: config.httpThreads,
     libtorch: engine.info().libtorch,
   });
-  const server = await startServer(config, { engine, engineModule, createModelManager, log, version });
+  const server = await startServer(config, {
+    engine,
+    engineModule,
+    createModelManager,
+    log,
+    version,
+    writeMetrics: (lines) => terminal.err(lines.map((line) => `${line}\n`).join("")),
+  });
   const first = await Promise.race([
     server.started.then(
       () => undefined,

@@ -204,6 +204,22 @@ export const optionRows = {
   cores: row("cores", count(1, 1024), "auto", "loading", "Cores that inference may use together.", {
     auto: "those of the cgroup and the CPU affinity",
   }),
+  metricsMode: row(
+    "metrics-mode",
+    choice("prometheus", "legacy", "log"),
+    "prometheus",
+    "logging",
+    "TorchServe's metrics: all at /metrics; legacy: its three ts_ counters there and the rest logged; log: all logged.",
+  ),
+  metricsApi: row("metrics-api", flag, true, "logging", "Whether the metrics port answers /metrics."),
+  systemMetrics: row("system-metrics", flag, true, "logging", "Whether to measure the machine's CPU, memory and disk."),
+  metricsIntervalMs: row(
+    "metrics-interval",
+    seconds(1, 86_400),
+    15_000,
+    "logging",
+    "How often the machine is measured, times are averaged and metrics are logged.",
+  ),
   latencyBuckets: row(
     "latency-buckets",
     { type: "rising", maxCount: 64 },

@@ -35,6 +35,11 @@ export interface ServeConfig {
   readonly probe: "auto" | "always" | "never";
   readonly probeTimeoutMs: number;
   readonly loadParallelism: number;
+  /** Which of TorchServe's metrics the metrics port shows; the others are logged. */
+  readonly metricsMode: "log" | "prometheus" | "legacy";
+  readonly metricsApi: boolean;
+  readonly systemMetrics: boolean;
+  readonly metricsIntervalMs: number;
   readonly latencyBuckets: readonly number[];
   /** Cores the server may use (the cgroup's, not the machine's). */
   readonly cores: number;

@@ -5,7 +5,9 @@
 
 import { collectDefaultMetrics, Registry } from "prom-client";
 import { readers, type Sample, type Snapshot } from "./samples.js";
-import { type MetricRow, metricTable } from "./table.js";
+import { type MetricName, type MetricRow, metricTable } from "./table.js";
+import { isExposed, type MetricsMode } from "./torchserve.js";
+import { torchserveRows } from "./torchserve-table.js";
 
 interface Value {
   readonly labels: Readonly<Record<string, string | number>>;
@@ -14,25 +16,51 @@ interface Value {
 }
 
 export interface Exposition {
-  scrape(): Promise<{ readonly contentType: string; readonly text: string }>;
+  /** `names`: only these families, also named by one of their samples; an unknown name gives nothing. Empty: all. */
+  scrape(names?: readonly string[]): Promise<{ readonly contentType: string; readonly text: string }>;
+}
+
+export interface ExpositionOptions {
+  readonly processMetrics: boolean;
+  /** Default: prometheus. */
+  readonly mode?: MetricsMode;
 }
 
 /** `snapshot` is called once per scrape. */
-export function createExposition(snapshot: () => Snapshot, options: { readonly processMetrics: boolean }): Exposition {
+export function createExposition(snapshot: () => Snapshot, options: ExpositionOptions): Exposition {
   const registry = new Registry();
   if (options.processMetrics) collectDefaultMetrics({ register: registry });
   let current: Snapshot | undefined;
-  for (const row of metricTable) {
+  for (const row of exposedRows(options.mode ?? "prometheus")) {
     const values = (): Value[] =>
-      current === undefined ? [] : readers[row.name](current).flatMap((each) => valuesOf(row, each));
+      current === undefined ? [] : readers[row.name as MetricName](current).flatMap((each) => valuesOf(row, each));
     registry.registerMetric(metricLike(row, values) as Parameters<Registry["registerMetric"]>[0]);
   }
   return {
-    scrape: async () => {
+    scrape: async (names = []) => {
       current = snapshot();
-      return { contentType: registry.contentType, text: await registry.metrics() };
+      const text = names.length === 0 ? await registry.metrics() : await some(registry, names);
+      // prom-client writes "Nan" for what has no value yet; the format's word is NaN.
+      return { contentType: registry.contentType, text: text.replaceAll(/ Nan$/gm, " NaN") };
     },
   };
+}
+
+function exposedRows(mode: MetricsMode): readonly MetricRow[] {
+  const hidden = torchserveRows.filter((row) => !isExposed(mode, row.name)).map((row): string => row.name);
+  return metricTable.filter((row) => !hidden.includes(row.name));
+}
+
+/** A histogram's samples have names of their own. */
+const sampleSuffix = /_(bucket|sum|count)$/;
+
+async function some(registry: Registry, names: readonly string[]): Promise<string> {
+  const families = names.map((name) =>
+    registry.getSingleMetric(name) === undefined ? name.replace(sampleSuffix, "") : name,
+  );
+  const known = [...new Set(families)].filter((name) => registry.getSingleMetric(name) !== undefined);
+  const texts = await Promise.all(known.map((name) => registry.getSingleMetricAsString(name)));
+  return texts.map((text) => `${text}\n`).join("\n");
 }
 
 function metricLike(row: MetricRow, values: () => Value[]): unknown {

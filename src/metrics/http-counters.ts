@@ -7,7 +7,7 @@ import type { Health } from "../models/models.js";
 
 /** Every status an answer can have; anything else counts under the last. */
 export const countedStatuses = [
-  200, 204, 400, 404, 405, 406, 408, 409, 413, 415, 431, 499, 500, 503, 504, 507, 0,
+  200, 202, 204, 206, 400, 401, 403, 404, 405, 406, 408, 409, 413, 415, 429, 431, 499, 500, 501, 503, 504, 507, 0,
 ] as const;
 
 /** Per-thread rows after the statuses. */

@@ -6,6 +6,8 @@ import type { ModelEntry, ModelState } from "../models/models.js";
 import type { LoadCount } from "../models/models.js";
 import { countedStatuses, type HttpState } from "./http-counters.js";
 import type { MetricName } from "./table.js";
+import { torchserveReaders } from "./torchserve.js";
+import type { Window } from "./window.js";
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -20,7 +22,11 @@ export interface Snapshot {
   readonly stats: readonly ModelStats[];
   readonly entries: readonly ModelEntry[];
   readonly loads: readonly LoadCount[];
+  /** The inference port's. */
   readonly http: HttpState;
+  /** The management and metrics ports', which only TorchServe's names count. */
+  readonly otherPorts: readonly HttpState[];
+  readonly window: Window;
 }
 
 type Reader = (snapshot: Snapshot) => readonly Sample[];
@@ -69,9 +75,7 @@ export const readers: Readonly<Record<MetricName, Reader>> = {
   ],
   sconce_http_writes_cut_total: ({ http }) => single(http.total("writes_cut")),
   sconce_draining: ({ http }) => single(http.draining ? 1 : 0),
-  ts_inference_requests_total: torchserve((each) => each.requestsByCode[0] ?? 0),
-  ts_inference_latency_microseconds: torchserve((each) => Math.round(each.requestSeconds.sum * 1e6)),
-  ts_queue_latency_microseconds: torchserve((each) => Math.round(each.queueSeconds.sum * 1e6)),
+  ...torchserveReaders,
 };
 
 function named({ name, version }: { readonly name: string; readonly version: string }): Labels {
@@ -88,14 +92,6 @@ function perModel(read: (stats: ModelStats) => number): Reader {
 
 function histogram(read: (stats: ModelStats) => Histogram): Reader {
   return ({ stats }) => stats.map((each) => ({ labels: named(each), histogram: read(each) }));
-}
-
-function torchserve(read: (stats: ModelStats) => number): Reader {
-  return ({ stats, hostname }) =>
-    stats.map((each) => ({
-      labels: { model_name: each.name, model_version: each.version, hostname },
-      value: read(each),
-    }));
 }
 
 /** Outcomes that never happened have no series; "ok" always has one. */

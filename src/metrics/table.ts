@@ -1,11 +1,8 @@
 /** Every metric once: name, type, labels, words. docs/metrics.md is generated from this table. Seconds and bytes. */
 
-export interface MetricRow<Name extends string = string> {
-  readonly name: Name;
-  readonly type: "counter" | "gauge" | "histogram";
-  readonly labels: readonly string[];
-  readonly help: string;
-}
+import { type MetricRow, torchserveRows } from "./torchserve-table.js";
+
+export type { MetricRow } from "./torchserve-table.js";
 
 function row<const Name extends string>(
   name: Name,
@@ -73,24 +70,7 @@ export const metricTable = [
     "Answers whose reader left or was slower than --write-timeout allows.",
   ),
   row("sconce_draining", "gauge", [], "1 while the server is shutting down."),
-  row(
-    "ts_inference_requests_total",
-    "counter",
-    ["model_name", "model_version", "hostname"],
-    "TorchServe's name for answered requests.",
-  ),
-  row(
-    "ts_inference_latency_microseconds",
-    "counter",
-    ["model_name", "model_version", "hostname"],
-    "TorchServe's name for the sum of request durations.",
-  ),
-  row(
-    "ts_queue_latency_microseconds",
-    "counter",
-    ["model_name", "model_version", "hostname"],
-    "TorchServe's name for the sum of queue waits.",
-  ),
+  ...torchserveRows,
 ] as const satisfies readonly MetricRow[];
 
 export type MetricName = (typeof metricTable)[number]["name"];

@@ -155,25 +155,33 @@ export class ManagementDialect extends MainDialect {
   }
 }
 
-/** The metrics port. `scrape` gives the exposition's text and its content type. */
-export class MetricsDialect extends MainDialect {
-  private readonly scrape: () => Promise<{ readonly contentType: string; readonly text: string }>;
+/** Gives the exposition's text and its content type; of the named families only, when any is named. */
+export type Scrape = (names: readonly string[]) => Promise<{ readonly contentType: string; readonly text: string }>;
 
-  constructor(scrape: () => Promise<{ readonly contentType: string; readonly text: string }>) {
+/** Longest list of names that one scrape may filter by; what is beyond it is ignored. */
+const maxNames = 256;
+
+/** The metrics port. */
+export class MetricsDialect extends MainDialect {
+  private readonly scrape: Scrape | undefined;
+
+  /** Without `scrape` there is no /metrics. */
+  constructor(scrape: Scrape | undefined) {
     super();
     this.scrape = scrape;
   }
 
   head(exchange: Exchange): void {
     const target = parsePath(exchange.path);
-    if (target.kind !== "metrics") refuseTarget(exchange, target);
+    if (target.kind !== "metrics" || this.scrape === undefined) refuseTarget(exchange, target);
     else if (exchange.method !== "GET" && exchange.method !== "HEAD") onlyReading(exchange, () => undefined);
   }
 
   /** After the (empty) body: the scrape is asynchronous. */
   override body(exchange: Exchange): void {
+    if (this.scrape === undefined) return;
     exchange.hold();
-    this.scrape()
+    this.scrape(new URLSearchParams(exchange.query).getAll("name[]").slice(0, maxNames))
       .then(({ contentType, text }) => exchange.answer(200, contentType, text))
       .catch(() => sendError(exchange, "internal", "The metrics could not be collected; the log has the reason."))
       .finally(() => exchange.release());

@@ -4,7 +4,10 @@ import { createExposition } from "../../../src/metrics/exposition.js";
 import { createHttpState, HttpState } from "../../../src/metrics/http-counters.js";
 import { readers, type Snapshot } from "../../../src/metrics/samples.js";
 import { metricTable } from "../../../src/metrics/table.js";
+import type { MetricsMode } from "../../../src/metrics/torchserve.js";
+import { torchserveRows } from "../../../src/metrics/torchserve-table.js";
 
+const torchserveNames = torchserveRows.map((row): string => row.name);
 const empty = { bounds: [], counts: [0], sum: 0 };
 const stats: ModelStats = {
   name: "m",
@@ -26,6 +29,15 @@ const stats: ModelStats = {
   inferenceSeconds: empty,
   batchRows: empty,
 };
+const system = {
+  cpuPercent: 12.5,
+  memoryPercent: 50,
+  memoryUsedMb: 1024,
+  memoryAvailableMb: 2048,
+  diskPercent: 25,
+  diskUsedGb: 1,
+  diskAvailableGb: 3,
+};
 const snapshot: Snapshot = {
   version: "0.1.0",
   node: "v20",
@@ -35,13 +47,15 @@ const snapshot: Snapshot = {
   entries: [],
   loads: [{ trigger: "startup", outcome: "ok", count: 1 }],
   http: new HttpState(createHttpState(1), 0),
+  otherPorts: [new HttpState(createHttpState(1), 0)],
+  window: { system, queueMs: 1.5, threadMs: 0.25, models: [{ name: "m", predictionMs: 2, handlerMs: 3 }] },
 };
 
 test("the table's names are Prometheus', each with a unit or a total, words and a reader", () => {
   const names = metricTable.map((row) => row.name);
   expect(new Set(names).size).toBe(names.length);
   for (const row of metricTable) {
-    expect(row.name).toMatch(/^(sconce|ts)_[a-z_]+$/);
+    if (!torchserveNames.includes(row.name)) expect(row.name).toMatch(/^sconce_[a-z_]+$/);
     if (row.type === "counter" && row.name.startsWith("sconce_")) expect(row.name).toMatch(/_total$/);
     expect(row.help).toMatch(/\.$/);
   }
@@ -72,4 +86,49 @@ test("histograms are cumulative, counters are what the engine says", async () =>
   ]) {
     expect(lines).toContain(line);
   }
+});
+
+/** The grammar of the text format 0.0.4: comments in pairs before their family's samples, no family twice. */
+function families(text: string): Map<string, string[]> {
+  const found = new Map<string, string[]>();
+  let family = "";
+  for (const line of text.split("\n").filter((each) => each !== "")) {
+    const head = /^# (HELP|TYPE) ([a-zA-Z_:][\w:]*) (.+)$/.exec(line);
+    if (head?.[1] === "HELP") {
+      family = head[2] ?? "";
+      expect(found.has(family), family).toBe(false);
+      found.set(family, []);
+    } else if (head) {
+      expect([head[2], /^(counter|gauge|histogram|summary)$/.test(head[3] ?? "")]).toEqual([family, true]);
+    } else {
+      expect(line).toMatch(/^[a-zA-Z_:][\w:]*(\{(\w+="(\\[\\n"]|[^\\"\n])*",?)*\})? (-?[0-9.e+-]+|NaN|[+-]?Inf)$/);
+      expect(line.replace(/(_bucket|_sum|_count)?[{ ].*$/, "")).toBe(family);
+      found.get(family)?.push(line);
+    }
+  }
+  for (const [name, lines] of found) expect(new Set(lines).size, name).toBe(lines.length);
+  return found;
+}
+
+test("every mode's text follows the format's grammar; the modes move TorchServe's metrics between endpoint and log", async () => {
+  const shown = async (mode: MetricsMode): Promise<string[]> => {
+    const { text } = await createExposition(() => snapshot, { processMetrics: true, mode }).scrape();
+    return [...families(text).keys()].filter((name) => torchserveNames.includes(name));
+  };
+  expect(await shown("prometheus")).toEqual(torchserveNames);
+  expect(await shown("legacy")).toEqual(torchserveNames.filter((name) => name.startsWith("ts_")));
+  expect(await shown("log")).toEqual([]);
+});
+
+test("a filter gives the families it names, by their own name or a sample's", async () => {
+  const exposition = createExposition(() => snapshot, { processMetrics: true });
+  const filtered = await exposition.scrape([
+    "CPUUtilization",
+    "sconce_request_duration_seconds_count",
+    "sconce_request_duration_seconds_sum",
+    "nothing",
+  ]);
+  expect([...families(filtered.text).keys()]).toEqual(["CPUUtilization", "sconce_request_duration_seconds"]);
+  expect(filtered.text).toContain('CPUUtilization{Level="Host",Hostname="h"} 12.5\n');
+  expect((await exposition.scrape(["nothing"])).text).toBe("");
 });

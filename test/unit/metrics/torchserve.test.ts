@@ -1,0 +1,56 @@
+import { expect, test } from "vitest";
+import type { ModelStats } from "../../../src/engine/engine.js";
+import { createHttpState, HttpState } from "../../../src/metrics/http-counters.js";
+import type { Snapshot } from "../../../src/metrics/samples.js";
+import { MetricLines, torchserveReaders } from "../../../src/metrics/torchserve.js";
+import type { ModelEntry } from "../../../src/models/models.js";
+
+function snapshot(requests: number): Snapshot {
+  const http = new HttpState(createHttpState(1), 0);
+  for (const status of [200, 201, 404, 499, 503]) http.countAnswer(status);
+  const management = new HttpState(createHttpState(1), 0);
+  management.countAnswer(202);
+  const model = {
+    name: "m",
+    version: "1.0",
+    requestsByCode: [requests, 1],
+    requestSeconds: { bounds: [], counts: [], sum: 0.5 },
+    queueSeconds: { bounds: [], counts: [], sum: 0.25 },
+  } as unknown as ModelStats;
+  const entry = { name: "m", version: "1.0", state: "ready", loadSeconds: 1.25 } as unknown as ModelEntry;
+  return {
+    hostname: "h",
+    stats: [model],
+    entries: [entry],
+    http,
+    otherPorts: [management],
+    window: { system: undefined, queueMs: 0.5, threadMs: undefined, models: [] },
+  } as unknown as Snapshot;
+}
+
+test("answers of all ports count by their hundreds; clients that left do not", () => {
+  const value = (name: "Requests2XX" | "Requests4XX" | "Requests5XX"): unknown => torchserveReaders[name](snapshot(1));
+  const labels = { Level: "Host", Hostname: "h" };
+  expect(value("Requests2XX")).toEqual([{ labels, value: 2 }]);
+  expect(value("Requests4XX")).toEqual([{ labels, value: 1 }]);
+  expect(value("Requests5XX")).toEqual([{ labels, value: 1 }]);
+});
+
+test("log lines have TorchServe's form; counters are logged by their growth, silent ones not at all", () => {
+  const lines = new MetricLines("log");
+  const first = lines.lines(snapshot(5), 1700000000);
+  for (const line of [
+    "ts_inference_requests_total.Count:6.0|#model_name:m,model_version:1.0|#hostname:h,timestamp:1700000000",
+    "ts_inference_latency_microseconds.Microseconds:500000.0|#model_name:m,model_version:1.0|#hostname:h,timestamp:1700000000",
+    "QueueTime.Milliseconds:0.5|#Level:Host|#hostname:h,timestamp:1700000000",
+    "WorkerLoadTime.Milliseconds:1250.0|#WorkerName:W-9000-m_1.0,Level:Host|#hostname:h,timestamp:1700000000",
+  ]) {
+    expect(first).toContain(line);
+  }
+  const second = lines.lines(snapshot(7), 1700000015).filter((line) => line.startsWith("ts_"));
+  expect(second).toEqual([
+    "ts_inference_requests_total.Count:2.0|#model_name:m,model_version:1.0|#hostname:h,timestamp:1700000015",
+  ]);
+  expect(new MetricLines("prometheus").lines(snapshot(5), 0)).toEqual([]);
+  expect(new MetricLines("legacy").lines(snapshot(5), 0).filter((line) => line.startsWith("ts_"))).toEqual([]);
+});
