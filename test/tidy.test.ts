@@ -168,6 +168,11 @@ describe("single importers", () => {
     expect(importers(/^uWebSockets\.js$/)).toEqual(["src/http/listener.ts"]);
   });
 
+  test("archive formats stop at one file each", () => {
+    expect(importers(/^tar$/)).toEqual(["src/archive/tar.ts"]);
+    expect(importers(/^yauzl$/)).toEqual(["src/archive/zip.ts"]);
+  });
+
   test("the addon stops at engine/native.ts", () => {
     const loads = typescript("src").filter((path) => /\bcreateRequire\b|process\.dlopen/.test(text(path)));
     expect(loads).toEqual(["src/engine/native.ts"]);
@@ -218,7 +223,7 @@ describe("TypeScript's house rules", () => {
 });
 
 describe("words", () => {
-  const binary = /\.(png|mar|pt|pt2|npy|bin|tgz|zip|jpe?g|webp)$/;
+  const binary = /\.(png|mar|pt|pt2|npy|bin|tgz|gz|zip|jpe?g|webp)$/;
 
   test("nothing names a place outside the repository, a registry host or a private key", () => {
     // Written in pieces, so that this file does not find itself.

@@ -1,5 +1,5 @@
 /** What an archive may hold. Every limit has a name that the error message says. */
-export interface ZipLimits {
+export interface ArchiveLimits {
   readonly maxEntries: number;
   /** Bytes of one file, unpacked. */
   readonly maxFileBytes: number;
@@ -19,8 +19,8 @@ export interface ZipLimits {
 const MiB = 1024 ** 2;
 const GiB = 1024 ** 3;
 
-/** For .mar archives, which are unpacked. */
-export const archiveLimits: ZipLimits = {
+/** For .mar and .tar.gz archives, which are unpacked. */
+export const archiveLimits: ArchiveLimits = {
   maxEntries: 10_000,
   maxFileBytes: 16 * GiB,
   maxTotalBytes: 64 * GiB,
@@ -32,7 +32,12 @@ export const archiveLimits: ZipLimits = {
 };
 
 /** For .pt and .pt2 files, which libtorch reads in place: one entry per tensor and per source file. */
-export const artifactLimits: ZipLimits = { ...archiveLimits, maxEntries: 200_000, maxDepth: 64, distinguishCase: true };
+export const artifactLimits: ArchiveLimits = {
+  ...archiveLimits,
+  maxEntries: 200_000,
+  maxDepth: 64,
+  distinguishCase: true,
+};
 
 /** MANIFEST.json, model-config.yaml, index_to_name.json. */
 export const maxTextBytes = 4 * MiB;

@@ -14,7 +14,12 @@ export interface Manifest {
   readonly modelFile?: string;
   readonly requirementsFile?: string;
   readonly configFile?: string;
+  readonly runtime?: Runtime;
 }
+
+/** TorchServe's words for what runs the handler. */
+export const runtimes = ["python", "python3", "LSP"] as const;
+export type Runtime = (typeof runtimes)[number];
 
 const textFields = ["modelName", "handler", "serializedFile", "modelFile", "requirementsFile", "configFile"] as const;
 const pathFields = ["serializedFile", "modelFile", "requirementsFile", "configFile"] as const;
@@ -33,7 +38,7 @@ export function parseManifest(file: string, text: string): Manifest {
   }
   const model = isObject(parsed) ? parsed["model"] : undefined;
   if (!isObject(model)) throw invalid(file, 'expected an object with an object "model" in it');
-  const found: Record<string, string> = {};
+  const found: Record<string, string> = { ...runtimeOf(file, parsed) };
   for (const field of textFields) {
     const value = model[field];
     if (value === undefined || value === null || value === "") continue;
@@ -50,6 +55,14 @@ export function parseManifest(file: string, text: string): Manifest {
   // A handler is a built-in's name or a file of the archive, perhaps with ":function" behind it.
   if (found["handler"] !== undefined) insidePath(file, "model.handler", found["handler"]);
   return found;
+}
+
+function runtimeOf(file: string, parsed: unknown): { readonly runtime?: Runtime } {
+  const given = (parsed as Readonly<Record<string, unknown>>)["runtime"];
+  if (given === undefined || given === null || given === "") return {};
+  const runtime = runtimes.find((each) => each === given);
+  if (runtime) return { runtime };
+  throw invalid(file, `"runtime" must be one of ${runtimes.join(", ")}, got ${JSON.stringify(given)}`);
 }
 
 /** The path in normal form; refused unless it is relative and stays below its folder. */

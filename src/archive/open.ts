@@ -11,7 +11,7 @@ import { invalid } from "./failure.js";
 import { parseLabels } from "./labels.js";
 import { existing, type Manifest } from "./manifest.js";
 import { defaultImage, parseModelConfig, type ModelConfig } from "./model-config.js";
-import { readText, unpack, type ModelFiles, type UnpackOptions } from "./unpack.js";
+import { isArchive, readText, unpack, type ModelFiles, type UnpackOptions } from "./unpack.js";
 
 export interface ModelRequest {
   readonly path: string;
@@ -53,15 +53,16 @@ export async function openModel(request: ModelRequest, options: OpenOptions): Pr
   const name = checkName(request.path, "name", request.name ?? files.manifest.modelName ?? files.stem);
   const version = checkName(request.path, "version", files.manifest.modelVersion ?? "1.0");
   const handler = await handlerOf(request, files, config);
-  const kind = await checkArtifact(files.artifact);
+  const artifact = await files.artifact();
+  const kind = await checkArtifact(artifact);
   const signature = signatureOf(request, config, handler, kind);
   const warmup = config.warmup === undefined ? undefined : await warmupOf(request, files, config.warmup);
   const spec: ModelSpec = {
     name,
     version,
-    artifact: files.artifact,
+    artifact,
     kind,
-    sha256: await sha256File(files.artifact),
+    sha256: await sha256File(artifact),
     signature,
     handler,
     ...(config.batchSize === undefined ? {} : { batchSize: config.batchSize }),
@@ -75,12 +76,19 @@ export async function openModel(request: ModelRequest, options: OpenOptions): Pr
     ...(warmup === undefined ? {} : { warmup }),
     source: request.path,
   };
-  return { spec, warnings: config.warnings };
+  return { spec, warnings: [...config.warnings, ...manifestWarnings(request, files)] };
+}
+
+function manifestWarnings(request: ModelRequest, { manifest }: ModelFiles): readonly string[] {
+  const { requirementsFile } = manifest;
+  return requirementsFile === undefined
+    ? []
+    : [`${request.path}: ${requirementsFile} is not installed, as no Python runs for this model`];
 }
 
 /** A file inside an archive as `archive: file`, any other as its path. */
 function shown(request: ModelRequest, files: ModelFiles, file: string): string {
-  return /\.(mar|zip)$/i.test(request.path) ? `${request.path}: ${relative(files.root, file)}` : file;
+  return isArchive(request.path) ? `${request.path}: ${relative(files.root, file)}` : file;
 }
 
 function checkName(path: string, what: "name" | "version", value: string): string {
@@ -106,6 +114,9 @@ async function handlerOf(request: ModelRequest, files: ModelFiles, config: Model
 }
 
 function handlerName(path: string, manifest: Manifest, config: ModelConfig): string {
+  if (manifest.runtime === "LSP") {
+    throw invalid(path, "the manifest's runtime is LSP, TorchServe's C++ back end; pack the model with runtime python");
+  }
   const given = manifest.handler ?? config.handler ?? (config.image ? "image_classifier" : "base_handler");
   const python = "it needs Python worker support, which this version does not have";
   if (manifest.modelFile !== undefined) {

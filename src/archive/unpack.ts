@@ -1,14 +1,15 @@
 /**
- * A path that an operator names → the folder and files of one model, wherever they come from: a .mar archive (unpacked
- * into the cache), a folder with or without MAR-INF, a bare artifact with its yaml beside it. Reads no artifact.
+ * A path that an operator names → the folder and files of one model, wherever they come from: a .mar or .tar.gz archive
+ * (unpacked into the cache), a folder with or without MAR-INF, a bare artifact with its yaml beside it. Reads no artifact.
  */
 import { lstat, readdir, readFile, stat } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { artifactExtensions } from "./artifact.js";
 import { cachedFolder, sha256File } from "./cache.js";
 import { invalid, invalidBy } from "./failure.js";
-import { archiveLimits, maxTextBytes, type ZipLimits } from "./limits.js";
+import { archiveLimits, maxTextBytes, type ArchiveLimits } from "./limits.js";
 import { existing, parseManifest, type Manifest } from "./manifest.js";
+import { extractTar } from "./tar.js";
 import { extractZip } from "./zip.js";
 
 export interface ModelFiles {
@@ -16,7 +17,8 @@ export interface ModelFiles {
   readonly root: string;
   /** Archive, folder or file name without its ending: the name when nothing else says one. */
   readonly stem: string;
-  readonly artifact: string;
+  /** Path of the model file; rejects with ServerError invalid_model when there is none, or no telling which. */
+  readonly artifact: () => Promise<string>;
   readonly manifest: Manifest;
   /** model-config.yaml or what stands for it. */
   readonly configFile?: string;
@@ -25,20 +27,22 @@ export interface ModelFiles {
 
 export interface UnpackOptions {
   readonly cache: string;
-  readonly limits?: ZipLimits;
+  readonly limits?: ArchiveLimits;
 }
 
 const archiveExtensions = [".mar", ".zip"];
 const tarExtensions = [".tar.gz", ".tgz"];
 const isArtifact = (path: string): boolean => artifactExtensions.some((each) => each === extname(path).toLowerCase());
+const isTar = (path: string): boolean => tarExtensions.some((each) => path.toLowerCase().endsWith(each));
+
+/** Whether the path's ending is that of an archive, which is unpacked before it is read. */
+export function isArchive(path: string): boolean {
+  return archiveExtensions.includes(extname(path).toLowerCase()) || isTar(path);
+}
 
 /** Whether a file or folder of a model store looks like a model, by its name alone. */
 export function looksLikeModel(name: string): boolean {
-  return (
-    archiveExtensions.includes(extname(name).toLowerCase()) ||
-    tarExtensions.some((each) => name.endsWith(each)) ||
-    isArtifact(name)
-  );
+  return isArchive(name) || isArtifact(name);
 }
 
 /** The path's last part without what looksLikeModel knows of. */
@@ -56,19 +60,13 @@ export async function unpack(path: string, options: UnpackOptions): Promise<Mode
     if (found.isDirectory()) return await fromFolder(absolute, stemOf(absolute));
     if (!found.isFile()) throw invalid(path, "not a regular file or folder");
     if (isArtifact(absolute)) return await fromArtifact(absolute);
-    if (tarExtensions.some((each) => absolute.endsWith(each))) {
-      throw invalid(
-        path,
-        "tar archives are not read by this version; pack the model as .mar (torch-model-archiver's default)",
-      );
-    }
-    if (!archiveExtensions.includes(extname(absolute).toLowerCase())) throw invalid(path, wrongExtension(absolute));
+    if (!isArchive(absolute)) throw invalid(path, wrongExtension(absolute));
     if (found.size === 0) throw invalid(path, "the file is empty");
     const sha256 = await sha256File(absolute);
-    const root = await cachedFolder(options.cache, sha256, (folder) =>
-      extractZip(absolute, folder, options.limits ?? archiveLimits),
-    );
-    return await fromFolder(root, stemOf(absolute), path);
+    const extract = isTar(absolute) ? extractTar : extractZip;
+    const limits = options.limits ?? archiveLimits;
+    const folder = await cachedFolder(options.cache, sha256, (into) => extract(absolute, into, limits));
+    return await fromFolder(isTar(absolute) ? await rootOf(folder) : folder, stemOf(absolute), path);
   } catch (error) {
     throw invalidBy(path, error);
   }
@@ -83,14 +81,29 @@ function wrongExtension(path: string): string {
     ".pkl": "pickles need Python; save the model as TorchScript",
     ".bin": "a .bin checkpoint holds weights without a model; save the model as TorchScript",
   };
-  return advice[extension] ?? `expected a .mar archive, a folder, or one of ${artifactExtensions.join(", ")}`;
+  return (
+    advice[extension] ?? `expected a .mar or .tar.gz archive, a folder, or one of ${artifactExtensions.join(", ")}`
+  );
+}
+
+/** Tar archives hold one folder with everything in it, as torch-model-archiver packs them, or the files themselves. */
+async function rootOf(folder: string): Promise<string> {
+  const [first, ...others] = await readdir(folder, { withFileTypes: true });
+  const one = first?.isDirectory() === true && others.length === 0 && first.name !== "MAR-INF";
+  return one ? join(folder, first.name) : folder;
 }
 
 async function fromArtifact(path: string): Promise<ModelFiles> {
   const root = dirname(path);
   const stem = stemOf(path);
   const configFile = await firstFile(root, [`${stem}.yaml`, `${stem}.yml`]);
-  return { root, stem, artifact: path, manifest: {}, ...(configFile === undefined ? {} : { configFile }) };
+  return {
+    root,
+    stem,
+    artifact: () => Promise.resolve(path),
+    manifest: {},
+    ...(configFile === undefined ? {} : { configFile }),
+  };
 }
 
 /** `shown` is what messages call the folder: the archive that it came from. */
@@ -108,7 +121,7 @@ async function fromFolder(root: string, stem: string, shown: string = root): Pro
     root,
     stem,
     manifest,
-    artifact: (await file("serializedFile")) ?? (await onlyArtifact(root, shown)),
+    artifact: () => file("serializedFile") ?? onlyArtifact(root, shown),
     ...(configFile === undefined ? {} : { configFile }),
     ...(labelsFile === undefined ? {} : { labelsFile }),
   };

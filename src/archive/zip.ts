@@ -6,15 +6,15 @@
  *   await extractZip("/store/a.mar", "/cache/incoming/1f…", archiveLimits);   // the folder must be new and empty
  *   const names = await verifyZip("/store/a.pt", artifactLimits);             // reads all, writes nothing
  */
-import { constants } from "node:fs";
 import { mkdir, open } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { crc32 } from "node:zlib";
 import { openPromise, type Entry, type ZipFile } from "yauzl";
 import { ServerError } from "../errors.js";
+import { checkEntryName, createEntry, EntryNames, writeAll } from "./entries.js";
 import { invalid, invalidBy } from "./failure.js";
-import type { ZipLimits } from "./limits.js";
+import type { ArchiveLimits } from "./limits.js";
 
 const typeMask = 0o170_000;
 const regular = 0o100_000;
@@ -29,7 +29,7 @@ const endSignatures: readonly number[] = [0x06054b50, 0x06064b50];
 export const isFolder = (entry: Entry): boolean => entry.fileName.endsWith("/");
 
 /** Unpacks into an existing empty folder. Files get mode 0600, folders 0700; nothing existing is overwritten or followed. */
-export async function extractZip(path: string, into: string, limits: ZipLimits): Promise<void> {
+export async function extractZip(path: string, into: string, limits: ArchiveLimits): Promise<void> {
   await withEntries(path, limits, async (zip, entries) => {
     for (const entry of entries) {
       const target = join(into, entry.fileName);
@@ -40,7 +40,7 @@ export async function extractZip(path: string, into: string, limits: ZipLimits):
 }
 
 /** Reads every entry and checks its CRC. Resolves to the names of the files. */
-export async function verifyZip(path: string, limits: ZipLimits): Promise<readonly string[]> {
+export async function verifyZip(path: string, limits: ArchiveLimits): Promise<readonly string[]> {
   return withEntries(path, limits, async (zip, entries) => {
     const files = entries.filter((entry) => !isFolder(entry));
     for (const entry of files) await readChecked(path, zip, entry, () => undefined);
@@ -50,7 +50,7 @@ export async function verifyZip(path: string, limits: ZipLimits): Promise<readon
 
 async function withEntries<T>(
   path: string,
-  limits: ZipLimits,
+  limits: ArchiveLimits,
   use: (zip: ZipFile, entries: readonly Entry[]) => Promise<T>,
 ): Promise<T> {
   let zip: ZipFile | undefined;
@@ -80,16 +80,16 @@ function zipWords(error: unknown): string {
   return message;
 }
 
-async function listChecked(path: string, zip: ZipFile, limits: ZipLimits): Promise<readonly Entry[]> {
+async function listChecked(path: string, zip: ZipFile, limits: ArchiveLimits): Promise<readonly Entry[]> {
   if (zip.entryCount > limits.maxEntries) {
     throw invalid(path, `holds ${zip.entryCount} entries, the limit (maxEntries) is ${limits.maxEntries}`);
   }
   const entries: Entry[] = [];
-  const names = new Names(path, limits);
+  const names = new EntryNames(path, limits);
   let total = 0;
   for await (const entry of zip.eachEntry()) {
     checkEntry(path, entry, limits);
-    names.add(entry);
+    names.add(entry.fileName, isFolder(entry));
     total += entry.uncompressedSize;
     if (total > limits.maxTotalBytes) {
       throw invalid(path, `unpacks to more than ${limits.maxTotalBytes} bytes (maxTotalBytes)`);
@@ -115,17 +115,10 @@ async function checkEnd(path: string, zip: ZipFile): Promise<void> {
   }
 }
 
-function checkEntry(path: string, entry: Entry, limits: ZipLimits): void {
+function checkEntry(path: string, entry: Entry, limits: ArchiveLimits): void {
   const name = JSON.stringify(entry.fileName);
   const fail = (what: string): ServerError => invalid(path, `entry ${name} ${what}`);
-  if (/[\u0000-\u001f\u007f]/.test(entry.fileName)) throw fail("has a control character in its name");
-  if (Buffer.byteLength(entry.fileName) > limits.maxNameBytes) {
-    throw fail(`has a name over ${limits.maxNameBytes} bytes (maxNameBytes)`);
-  }
-  const parts = entry.fileName.replace(/\/$/, "").split("/");
-  if (parts.some((part) => part === "" || part === "." || part === ".."))
-    throw fail("has an empty, . or .. part in its name");
-  if (parts.length > limits.maxDepth) throw fail(`lies deeper than ${limits.maxDepth} folders (maxDepth)`);
+  checkEntryName(path, entry.fileName, limits);
   if ((entry.generalPurposeBitFlag & encryptedBits) !== 0) throw fail("is encrypted; sconce reads plain archives");
   if (entry.compressionMethod !== 0 && entry.compressionMethod !== 8) {
     throw fail(`uses compression method ${entry.compressionMethod}; sconce reads stored (0) and deflated (8)`);
@@ -151,39 +144,6 @@ function checkKind(entry: Entry, fail: (what: string) => ServerError): void {
   if (isFolder(entry) && entry.uncompressedSize > 0) throw fail("is a folder with contents of its own");
 }
 
-/** Finds names that are there twice, or would be on a file system that folds case, or that are both file and folder. */
-class Names {
-  private readonly seen = new Map<string, { readonly exact: string; readonly folder: boolean; explicit: boolean }>();
-  private readonly path: string;
-  private readonly limits: ZipLimits;
-
-  constructor(path: string, limits: ZipLimits) {
-    this.path = path;
-    this.limits = limits;
-  }
-
-  add(entry: Entry): void {
-    const parts = entry.fileName.replace(/\/$/, "").split("/");
-    for (let i = 1; i < parts.length; i++) this.put(parts.slice(0, i).join("/"), true, false);
-    this.put(parts.join("/"), isFolder(entry), true);
-  }
-
-  private put(exact: string, folder: boolean, explicit: boolean): void {
-    const key = this.limits.distinguishCase ? exact : exact.normalize("NFC").toLowerCase();
-    const known = this.seen.get(key);
-    if (!known) {
-      this.seen.set(key, { exact, folder, explicit });
-      return;
-    }
-    const name = JSON.stringify(exact);
-    if (known.exact !== exact)
-      throw invalid(this.path, `entries ${JSON.stringify(known.exact)} and ${name} differ by case only`);
-    if (known.folder !== folder) throw invalid(this.path, `entry ${name} is both a file and a folder`);
-    if (known.explicit && explicit) throw invalid(this.path, `entry ${name} is there twice`);
-    known.explicit ||= explicit;
-  }
-}
-
 /** Local headers say what the table of contents says, and no two entries share bytes: all readers see the same files. */
 async function checkLayout(path: string, zip: ZipFile, entries: readonly Entry[]): Promise<void> {
   const ordered = [...entries].sort((a, b) => a.relativeOffsetOfLocalHeader - b.relativeOffsetOfLocalHeader);
@@ -206,13 +166,9 @@ async function checkLayout(path: string, zip: ZipFile, entries: readonly Entry[]
 }
 
 async function extractEntry(path: string, zip: ZipFile, entry: Entry, target: string): Promise<void> {
-  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
-  const file = await open(target, flags, 0o600);
+  const file = await createEntry(target);
   try {
-    await readChecked(path, zip, entry, async (chunk) => {
-      let written = 0;
-      while (written < chunk.length) written += (await file.write(chunk, written)).bytesWritten;
-    });
+    await readChecked(path, zip, entry, (chunk) => writeAll(file, chunk));
   } catch (error) {
     throw (error as { code?: unknown }).code === "ENOSPC" ? invalidBy(path, error) : error;
   } finally {

@@ -126,8 +126,8 @@ describe("refused, with the file and the reason", () => {
     ],
     ["a compiled package without inputs", () => lay({ "m.pt2": compiled }), /must be declared/],
     ["ONNX", () => lay({ "m.onnx": "x" }), /ONNX models are not read/],
-    ["an unknown ending", () => lay({ "m.xyz": "x" }), /expected a \.mar archive, a folder/],
-    ["a tar", () => lay({ "m.tar.gz": "x" }), /tar archives are not read/],
+    ["an unknown ending", () => lay({ "m.xyz": "x" }), /expected a \.mar or \.tar\.gz archive, a folder/],
+    ["a tar archive that is none", () => lay({ "m.tar.gz": "hello, world" }), /not a gzip file/],
     ["a name that is none", () => lay({ "my model.pt": script }), /cannot be a model's name.*name=path/],
     ["a folder without a model", () => dirname(lay({ "a.txt": "x" })), /holds no \.pt or \.pt2 file/],
     [

@@ -13,7 +13,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import { ServerError } from "../../../src/errors.js";
-import { archiveLimits, artifactLimits, type ZipLimits } from "../../../src/archive/limits.js";
+import { archiveLimits, artifactLimits, type ArchiveLimits } from "../../../src/archive/limits.js";
 import { extractZip, verifyZip } from "../../../src/archive/zip.js";
 import { buildZip, torchScript, type ZipEntry } from "./zip-builder.js";
 
@@ -28,7 +28,7 @@ function write(bytes: Buffer): { path: string; into: string } {
   return { path: join(own, "a.mar"), into: join(own, "out") };
 }
 
-async function extract(entries: readonly ZipEntry[], limits: ZipLimits = archiveLimits): Promise<string> {
+async function extract(entries: readonly ZipEntry[], limits: ArchiveLimits = archiveLimits): Promise<string> {
   const { path, into } = write(buildZip(entries));
   await extractZip(path, into, limits);
   return into;
@@ -104,7 +104,7 @@ describe("extractZip", () => {
     expect(existsSync("/tmp/evil")).toBe(false);
   });
 
-  test.each<[string, Partial<ZipLimits>, RegExp]>([
+  test.each<[string, Partial<ArchiveLimits>, RegExp]>([
     ["entries", { maxEntries: 1 }, /maxEntries/],
     ["a file's bytes", { maxFileBytes: 9 }, /maxFileBytes/],
     ["all bytes", { maxTotalBytes: 19 }, /maxTotalBytes/],
