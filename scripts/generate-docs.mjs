@@ -66,7 +66,22 @@ async function metrics() {
   return table(["metric", "type", "labels", "meaning"], rows);
 }
 
-const pages = { "docs/errors.md": errors, "docs/options.md": options, "docs/metrics.md": metrics };
+async function torchserveConfiguration() {
+  const { torchserveKeys } = await load("config/torchserve-keys.js");
+  const rows = torchserveKeys.map((each) => [
+    `\`${each.key}\``,
+    each.env === undefined ? "" : `\`${each.env}\``,
+    each.read === undefined ? `not used: ${each.here}` : each.here,
+  ]);
+  return table(["key", "variable", "here"], rows);
+}
+
+const pages = {
+  "docs/errors.md": errors,
+  "docs/options.md": options,
+  "docs/metrics.md": metrics,
+  "docs/migrating-from-torchserve.md": torchserveConfiguration,
+};
 const check = process.argv.includes("--check");
 const stale = [];
 for (const [page, make] of Object.entries(pages)) {

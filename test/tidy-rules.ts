@@ -59,6 +59,8 @@ export const untested: Readonly<Record<string, string>> = {
   "src/models/start-error.ts": "test/unit/models/manager.test.ts",
   "src/index.ts": "names only",
   "src/main.ts": "test/e2e runs it",
+  "src/config/setting.ts": "test/unit/config/resolve.test.ts",
+  "src/config/yaml-file.ts": "test/unit/config/resolve.test.ts",
   "src/config/usage-error.ts": "test/unit/config/resolve.test.ts",
   "src/archive/artifact.ts": "test/unit/archive/open.test.ts",
   "src/archive/entries.ts": "test/unit/archive/zip.test.ts and tar.test.ts",

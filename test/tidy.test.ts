@@ -173,6 +173,10 @@ describe("single importers", () => {
     expect(importers(/^yauzl$/)).toEqual(["src/archive/zip.ts"]);
   });
 
+  test("Java's properties stop at config/properties.ts", () => {
+    expect(importers(/^dot-properties$/)).toEqual(["src/config/properties.ts"]);
+  });
+
   test("the addon stops at engine/native.ts", () => {
     const loads = typescript("src").filter((path) => /\bcreateRequire\b|process\.dlopen/.test(text(path)));
     expect(loads).toEqual(["src/engine/native.ts"]);

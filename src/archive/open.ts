@@ -4,6 +4,7 @@
  *   const { spec, warnings } = await openModel({ path: "digits.mar" }, { cache, defaults });
  */
 import { relative } from "node:path";
+import { settingsOf, type ModelSettings } from "../config/model-settings.js";
 import type { HandlerSpec, InputSpec, ModelSpec, Signature } from "../types.js";
 import { checkArtifact } from "./artifact.js";
 import { sha256File } from "./cache.js";
@@ -21,7 +22,10 @@ export interface ModelRequest {
 
 export interface OpenOptions extends UnpackOptions {
   /** For what the model does not say itself. */
-  readonly defaults: Pick<ModelSpec, "jobQueueSize" | "responseTimeoutMs" | "maxInstances">;
+  readonly defaults: Pick<ModelSpec, "jobQueueSize" | "responseTimeoutMs" | "maxInstances"> &
+    Partial<Pick<ModelSpec, "instances">>;
+  /** What the operator set for versions; wins over `defaults`. */
+  readonly settings?: ModelSettings;
 }
 
 export interface OpenedModel {
@@ -57,6 +61,10 @@ export async function openModel(request: ModelRequest, options: OpenOptions): Pr
   const kind = await checkArtifact(artifact);
   const signature = signatureOf(request, config, handler, kind);
   const warmup = config.warmup === undefined ? undefined : await warmupOf(request, files, config.warmup);
+  const { defaults } = options;
+  const set = settingsOf(options.settings ?? {}, name, version);
+  const batchSize = config.batchSize ?? set.batchSize;
+  const setTimeoutMs = set.responseTimeout === undefined ? undefined : set.responseTimeout * 1000;
   const spec: ModelSpec = {
     name,
     version,
@@ -65,14 +73,14 @@ export async function openModel(request: ModelRequest, options: OpenOptions): Pr
     sha256: await sha256File(artifact),
     signature,
     handler,
-    ...(config.batchSize === undefined ? {} : { batchSize: config.batchSize }),
-    maxBatchDelayMs: config.maxBatchDelayMs ?? 0,
-    jobQueueSize: config.jobQueueSize ?? options.defaults.jobQueueSize,
-    responseTimeoutMs: config.responseTimeoutMs ?? options.defaults.responseTimeoutMs,
-    instances: config.instances ?? 0,
+    ...(batchSize === undefined ? {} : { batchSize }),
+    maxBatchDelayMs: config.maxBatchDelayMs ?? set.maxBatchDelay ?? 0,
+    jobQueueSize: config.jobQueueSize ?? defaults.jobQueueSize,
+    responseTimeoutMs: config.responseTimeoutMs ?? setTimeoutMs ?? defaults.responseTimeoutMs,
+    instances: config.instances ?? set.minWorkers ?? defaults.instances ?? 0,
     executor: config.executor ?? "auto",
     stateful: config.stateful ?? false,
-    maxInstances: config.maxInstances ?? options.defaults.maxInstances,
+    maxInstances: config.maxInstances ?? defaults.maxInstances,
     ...(warmup === undefined ? {} : { warmup }),
     source: request.path,
   };

@@ -2,7 +2,7 @@
  * `sconce serve`: configuration → engine → server → ready line → signals → drain. Main thread. The process is never ended
  * by process.exit while a listener is open: each part closes and the event loop runs dry.
  */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { Socket } from "node:net";
 import { isatty } from "node:tty";
 import { startServer, type Address, type RunningServer } from "../app.js";
@@ -33,6 +33,8 @@ export async function serve(words: readonly string[], terminal: Terminal): Promi
   if (config.supervise && supervisor === undefined) return supervise(words, config, terminal);
   const log = openLog(config, terminal);
   for (const warning of strangeVariables(terminal.env)) log.warn(warning);
+  if (resolved.files.length > 0) log.info("configuration", { files: resolved.files });
+  for (const { level, message } of resolved.notes) log[level](message);
   const signals = new Signals();
   if (supervisor !== undefined) endWithParent(Number(supervisor), signals);
   try {
@@ -48,6 +50,7 @@ function resolve(words: readonly string[], terminal: Terminal): Resolved {
     env: terminal.env,
     machine: { cores: readAllowance().cores, logToTerminal: isatty(2) },
     readFile: (path) => readFileSync(path, "utf8"),
+    exists: existsSync,
   });
 }
 

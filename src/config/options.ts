@@ -65,6 +65,20 @@ export const optionRows = {
     "What to load of the model store: `all`, or file names or name=file. Takes every word up to the next option.",
   ),
   strict: row("strict", flag, false, "models", "With `--models all`: a model that does not load ends the start."),
+  modelSettings: row(
+    "model-settings",
+    { type: "modelSettings" },
+    {},
+    "models",
+    "Batch sizes, delays, workers, timeouts by model and version, where the model's own model-config.yaml says nothing.",
+  ),
+  defaultWorkers: row(
+    "default-workers",
+    count(0, 1024),
+    0,
+    "models",
+    "Instances of a model that names no number itself; 0: one per core.",
+  ),
   host: row("host", text, "127.0.0.1", "listeners", "Address of the inference listener.", { placeholder: "ADDRESS" }),
   managementHost: row("management-host", text, "127.0.0.1", "listeners", "Address of the management listener.", {
     placeholder: "ADDRESS",
@@ -245,9 +259,24 @@ export const optionKeys = Object.keys(optionRows) as OptionKey[];
 
 /** Options that say where others come from or how the start goes; they fill nothing in ServeConfig. */
 export const startRows = {
-  config: row("config", text, undefined, "models", "YAML file with any of these options by their file keys.", {
-    placeholder: "FILE",
-  }),
+  config: row(
+    "config",
+    text,
+    undefined,
+    "models",
+    "YAML file with any of these options by their file keys. Unset: ./sconce.yaml, when there is one.",
+    {
+      placeholder: "FILE",
+    },
+  ),
+  tsConfig: row(
+    "ts-config",
+    text,
+    undefined,
+    "models",
+    "TorchServe's config.properties. Unset: ./config.properties, when there is one and no sconce.yaml.",
+    { placeholder: "FILE" },
+  ),
   yes: row("yes", flag, false, "loading", "First run: builds the native engine without asking."),
 } as const satisfies Readonly<Record<string, OptionRow>>;
 
@@ -257,6 +286,8 @@ export const optionTable: readonly OptionRow[] = [...Object.values(optionRows), 
 export interface Machine {
   readonly cores: number;
   readonly logToTerminal: boolean;
+  /** Started as `torchserve`, or with a config.properties: where the two differ, TorchServe's way. */
+  readonly torchserve: boolean;
 }
 
 /** The default of a row whose `fallback` is "auto". `cores` is the value --cores ended up with. */

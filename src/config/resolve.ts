@@ -1,8 +1,9 @@
 /**
- * Flags, environment, --config file and defaults → ServeConfig, in that order of precedence. Reads no file by itself and
- * no global: all three come in as text. Throws UsageError naming option, source, value and what is allowed.
+ * Flags, environment, files and defaults → ServeConfig. In that order: a flag wins over SCONCE_* variables, those over
+ * sconce.yaml, that over TorchServe's config.properties (with the TS_* variables that it allows), that over the default.
+ * Reads no file by itself and no global: all come in. Throws UsageError naming option, source, value and what is allowed.
  */
-import { isMap, isScalar, LineCounter, parseDocument, type Document } from "yaml";
+import { readEnvironment, strangeNames, type Environment } from "./environment.js";
 import { parseFlags, type FlagShape } from "./flags.js";
 import {
   autoDefault,
@@ -14,32 +15,45 @@ import {
   type OptionRow,
 } from "./options.js";
 import type { ServeConfig } from "./serve-config.js";
-import { didYouMean } from "./suggest.js";
+import { refuseOption, type Note, type Setting, type Settings } from "./setting.js";
+import { answeredFlags, answersTo, reword } from "./torchserve-flags.js";
+import { readTorchserve } from "./torchserve-file.js";
 import { UsageError } from "./usage-error.js";
-import { allowed, fromText, fromYaml, type OptionValue } from "./values.js";
+import { fromText, type OptionValue } from "./values.js";
+import { readYaml } from "./yaml-file.js";
 
-export type Environment = Readonly<Record<string, string | undefined>>;
+export type { Environment } from "./environment.js";
 
 export interface Sources {
   /** The words after `serve`. */
   readonly words: readonly string[];
   readonly env: Environment;
-  readonly machine: Machine;
+  readonly machine: Omit<Machine, "torchserve">;
+  /** Started by the command `torchserve`. */
+  readonly torchserve?: boolean;
   /** Returns the file's text; throws what node:fs throws. */
   readonly readFile: (path: string) => string;
+  /** Whether there is such a file, for those that are read without being named. */
+  readonly exists: (path: string) => boolean;
 }
 
 export interface Resolved {
   readonly config: ServeConfig;
   /** Build the native engine without asking. */
   readonly yes: boolean;
+  /** Started as TorchServe or with its configuration. */
+  readonly torchserve: boolean;
+  /** Where each option's value came from, by its key. */
+  readonly settings: ReadonlyMap<OptionKey, Setting>;
+  /** The files that were read. */
+  readonly files: readonly string[];
+  readonly notes: readonly Note[];
 }
 
-/** A --config file is settings, not data. */
-const maxConfigAliases = 100;
 export const maxConfigFileBytes = 1024 * 1024;
-
-type Values = Map<OptionRow, OptionValue>;
+/** Read from the working directory when nothing else is named. */
+export const ownFile = "sconce.yaml";
+export const torchserveFile = "config.properties";
 
 export function flagShape(row: OptionRow): FlagShape {
   const takes = row.kind.type === "boolean" ? "nothing" : row.kind.type === "list" ? "list" : "value";
@@ -47,119 +61,113 @@ export function flagShape(row: OptionRow): FlagShape {
 }
 
 const allRows: readonly OptionRow[] = [...optionKeys.map((key) => optionRows[key]), ...Object.values(startRows)];
+/** A file names no other file. */
+const fileRows = allRows.filter((row) => row !== startRows.config && row !== startRows.tsConfig);
+const shapes = [...allRows.map(flagShape), ...answeredFlags];
 
-function refuse(where: string, given: unknown, row: OptionRow): UsageError {
-  return new UsageError(`${where}: ${JSON.stringify(given)} is not allowed; expected ${allowed(row.kind)}`);
-}
-
-function fromFlags(values: ReadonlyMap<string, string>): Values {
-  const found: Values = new Map();
+function fromFlags(values: ReadonlyMap<string, string>): Settings {
+  const found = new Map<OptionRow, Setting>();
   for (const row of allRows) {
     const text = values.get(row.flag);
     if (text === undefined) continue;
     const value = fromText(row.kind, text);
-    if (value === undefined) throw refuse(`--${row.flag}`, text, row);
-    found.set(row, value);
+    if (value === undefined) throw refuseOption(`--${row.flag}`, text, row);
+    found.set(row, { value, origin: `--${row.flag}` });
   }
   return found;
 }
 
-/** Variables of sconce that are no options. */
-const otherVariables = /^SCONCE_(SUPERVISED_FD|CACHE_DIR|BUILD_JOBS|PYTHON|LIBTORCH|TEST_.*|DEMO.*|BENCH.*)$/;
-
-function fromEnvironment(env: Environment): Values {
-  const found: Values = new Map();
-  for (const row of allRows) {
-    const text = env[row.env];
-    if (text === undefined || text === "") continue;
-    const value = fromText(row.kind, text);
-    if (value === undefined) throw refuse(row.env, text, row);
-    found.set(row, value);
-  }
-  return found;
-}
-
-/** Words for variables that look like options and are none: a typo there would otherwise be silent. */
+/** Words for variables that look like options and are none. */
 export function strangeVariables(env: Environment): string[] {
-  const known = allRows.map((row) => row.env);
-  return Object.keys(env)
-    .filter((name) => name.startsWith("SCONCE_") && !known.includes(name) && !otherVariables.test(name))
-    .map((name) => `the environment variable ${name} is no option of sconce${didYouMean(name, known)}`);
+  return strangeNames(env, allRows);
 }
 
-function readConfigFile(path: string, readFile: Sources["readFile"]): string {
+interface NamedFile {
+  readonly path: string;
+  /** What named it, for messages. */
+  readonly by: string;
+}
+
+function named(setting: Setting | undefined): NamedFile | undefined {
+  return typeof setting?.value === "string" ? { path: setting.value, by: `${setting.origin} ` } : undefined;
+}
+
+function readConfigFile({ path, by }: NamedFile, { readFile }: Sources): string {
   let text: string;
   try {
     text = readFile(path);
   } catch (error) {
-    throw new UsageError(`--config ${path}: ${error instanceof Error ? error.message : String(error)}`);
+    throw new UsageError(`${by}${path}: ${error instanceof Error ? error.message : String(error)}`);
   }
-  if (text.length > maxConfigFileBytes) throw new UsageError(`--config ${path}: over ${maxConfigFileBytes} bytes`);
+  if (text.length > maxConfigFileBytes) throw new UsageError(`${by}${path}: over ${maxConfigFileBytes} bytes`);
   return text;
 }
 
-function fromFile(path: string, text: string): Values {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { schema: "core", lineCounter: lines, uniqueKeys: true });
-  const problem = document.errors[0];
-  if (problem) throw new UsageError(`${path}: ${problem.message}`);
-  const found: Values = new Map();
-  if (document.contents === null) return found;
-  if (!isMap(document.contents)) throw new UsageError(`${path}: expected "option: value" lines`);
-  const plain = plainValues(path, document);
-  const rows = allRows.filter((row) => row !== startRows.config);
-  for (const pair of document.contents.items) {
-    const key = isScalar(pair.key) ? String(pair.key.value) : "?";
-    const at = isScalar(pair.key) ? `${path}:${lines.linePos(pair.key.range[0]).line}` : path;
-    const row = rows.find((each) => each.fileKey === key || each.flag === key);
-    if (!row)
-      throw new UsageError(
-        `${at}: unknown option ${JSON.stringify(key)}${didYouMean(
-          key,
-          rows.map((each) => each.fileKey),
-        )}`,
-      );
-    const given = plain[key];
-    const value = fromYaml(row.kind, given);
-    if (value === undefined) throw refuse(`${at}: ${key}`, given, row);
-    found.set(row, value);
-  }
-  return found;
+/** Which files to read: those named, else those that lie in the working directory, sconce.yaml first. */
+function chooseFiles(find: (row: OptionRow) => Setting | undefined, { env, exists }: Sources) {
+  const variable = env["TS_CONFIG_FILE"];
+  const fromVariable =
+    variable === undefined || variable === "" ? undefined : { path: variable, by: "TS_CONFIG_FILE " };
+  const own = named(find(startRows.config));
+  const torchserve = fromVariable ?? named(find(startRows.tsConfig));
+  if (own || torchserve) return { own, torchserve, passedOver: false };
+  const lies = (path: string): NamedFile | undefined => (exists(path) ? { path, by: "" } : undefined);
+  const found = lies(ownFile);
+  const other = lies(torchserveFile);
+  return { own: found, torchserve: found ? undefined : other, passedOver: found !== undefined && other !== undefined };
 }
 
-function plainValues(path: string, document: Document): Readonly<Record<string, unknown>> {
-  try {
-    return document.toJS({ maxAliasCount: maxConfigAliases }) as Readonly<Record<string, unknown>>;
-  } catch (error) {
-    throw new UsageError(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+interface Gathered {
+  readonly find: (row: OptionRow) => Setting | undefined;
+  readonly torchserve: boolean;
+  readonly files: readonly string[];
+  readonly notes: readonly Note[];
+}
+
+function gather(values: ReadonlyMap<string, string>, sources: Sources): Gathered {
+  const flags = fromFlags(values);
+  const env = readEnvironment(sources.env, allRows);
+  const { own, torchserve, passedOver } = chooseFiles((row) => flags.get(row) ?? env.get(row), sources);
+  const notes = [...answersTo(values)];
+  if (passedOver) {
+    notes.push({ level: "info", message: `${torchserveFile} is not read: ${ownFile} is there (--ts-config reads it)` });
   }
+  const layers = [flags, env];
+  if (own) layers.push(readYaml(own.path, readConfigFile(own, sources), fileRows));
+  if (torchserve) {
+    const read = readTorchserve(torchserve.path, readConfigFile(torchserve, sources), sources.env);
+    layers.push(read.settings);
+    notes.push(...read.notes);
+  }
+  const files = [own, torchserve].flatMap((file) => (file ? [file.path] : []));
+  const find = (row: OptionRow): Setting | undefined => layers.find((layer) => layer.has(row))?.get(row);
+  return { find, torchserve: sources.torchserve === true || torchserve !== undefined, files, notes };
 }
 
 /** What `serve` runs with. */
 export function resolveServe(sources: Sources): Resolved {
-  const parsed = parseFlags(sources.words, allRows.map(flagShape));
-  const flags = fromFlags(parsed.values);
-  const env = fromEnvironment(sources.env);
-  const configPath = flags.get(startRows.config) ?? env.get(startRows.config);
-  const file: Values =
-    typeof configPath === "string"
-      ? fromFile(configPath, readConfigFile(configPath, sources.readFile))
-      : new Map<OptionRow, OptionValue>();
-  const given = (row: OptionRow): OptionValue | undefined => flags.get(row) ?? env.get(row) ?? file.get(row);
-
-  const cores = Number(given(optionRows.cores) ?? autoDefault("cores", sources.machine, 1));
-  const valueOf = (key: OptionKey): OptionValue | undefined => {
+  const parsed = parseFlags(reword(sources.words), shapes);
+  const { find, torchserve, files, notes } = gather(parsed.values, sources);
+  const machine = { ...sources.machine, torchserve };
+  const cores = Number(find(optionRows.cores)?.value ?? autoDefault("cores", machine, 1));
+  const settingOf = (key: OptionKey): Setting | undefined => {
     const row: OptionRow = optionRows[key];
-    return (
-      given(row) ??
-      (row.fallback === "auto" && row.auto !== undefined ? autoDefault(key, sources.machine, cores) : row.fallback)
-    );
+    const given = find(row);
+    if (given) return given;
+    const automatic = row.auto !== undefined && row.fallback === "auto";
+    const value: OptionValue | undefined = automatic ? autoDefault(key, machine, cores) : row.fallback;
+    return value === undefined ? undefined : { value, origin: automatic ? `default: ${row.auto}` : "default" };
   };
-  const values = Object.fromEntries(optionKeys.map((key) => [key, valueOf(key)]));
+  const settings = new Map<OptionKey, Setting>();
+  for (const key of optionKeys) {
+    const setting = settingOf(key);
+    if (setting) settings.set(key, setting);
+  }
+  const values = Object.fromEntries(optionKeys.map((key) => [key, settings.get(key)?.value]));
   // Every key of ServeConfig has a row (checked by the compiler), and each kind's reader gives the key's type (tested).
   const config = { ...values, positional: parsed.positionals } as unknown as ServeConfig;
-  checkTogether(config);
-  return { config, yes: given(startRows.yes) === true };
+  checkTogether(config, settings);
+  return { config, yes: find(startRows.yes)?.value === true, torchserve, settings, files, notes };
 }
 
 /** Whether an address reaches no other machine. */
@@ -168,14 +176,17 @@ export function isLoopback(host: string): boolean {
 }
 
 /** What no row can check alone. */
-function checkTogether(config: ServeConfig): void {
+function checkTogether(config: ServeConfig, settings: ReadonlyMap<OptionKey, Setting>): void {
+  const origin = (key: OptionKey): string => settings.get(key)?.origin ?? "";
   if (config.models.length > 0 && config.modelStore === undefined) {
-    throw new UsageError(`--models ${config.models.join(" ")} needs --model-store, the folder that the files are in`);
+    throw new UsageError(
+      `${origin("models")}: ${config.models.join(" ")} needs --model-store, the folder that the files are in`,
+    );
   }
   if (!isLoopback(config.managementHost) && !config.insecure) {
     throw new UsageError(
-      `--management-host ${config.managementHost}: other machines could register and remove models there without ` +
-        `authorization; use 127.0.0.1, or --insecure if the network is yours`,
+      `${origin("managementHost")}: ${config.managementHost}: other machines could register and remove models there ` +
+        `without authorization; use 127.0.0.1, or --insecure if the network is yours`,
     );
   }
 }

@@ -1,4 +1,6 @@
 /** What `serve` runs with, after flags, environment, file and defaults were put together (src/config/options.ts). */
+import type { ModelSettings } from "./model-settings.js";
+
 export interface ServeConfig {
   /** As given on the command line: a path, or name=path. */
   readonly positional: readonly string[];
@@ -6,6 +8,10 @@ export interface ServeConfig {
   /** "all", or file names / name=file pairs inside the store. */
   readonly models: readonly string[];
   readonly strict: boolean;
+  /** For versions of models that do not say it themselves. */
+  readonly modelSettings: ModelSettings;
+  /** Instances of a model that does not say how many; 0: one per core. */
+  readonly defaultWorkers: number;
   readonly host: string;
   readonly managementHost: string;
   readonly metricsHost: string;

@@ -3,6 +3,8 @@
  * shown. Pure. Readers return undefined for what is not of the kind; the caller names option, value and `allowed`.
  */
 
+import { checkModelSettings, modelSettingsAllowed, parseModelSettings, type ModelSettings } from "./model-settings.js";
+
 export type Kind =
   | { readonly type: "string" }
   | { readonly type: "list" }
@@ -14,9 +16,11 @@ export type Kind =
   | { readonly type: "size"; readonly min: number; readonly max: number }
   | { readonly type: "choice"; readonly choices: readonly string[] }
   /** Rising positive numbers, separated by commas. */
-  | { readonly type: "rising"; readonly maxCount: number };
+  | { readonly type: "rising"; readonly maxCount: number }
+  /** Settings by model and version: JSON, or a mapping in YAML. */
+  | { readonly type: "modelSettings" };
 
-export type OptionValue = string | boolean | number | readonly string[] | readonly number[];
+export type OptionValue = string | boolean | number | readonly string[] | readonly number[] | ModelSettings;
 
 const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, "": 1000 };
 const sizeUnits: Readonly<Record<string, number>> = { "": 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
@@ -81,6 +85,8 @@ export function fromText(kind: Kind, text: string): OptionValue | undefined {
       return kind.choices.includes(text) ? text : undefined;
     case "rising":
       return parseRising(split(text).map(Number), kind.maxCount);
+    case "modelSettings":
+      return parseModelSettings(text);
   }
 }
 
@@ -89,6 +95,10 @@ export function fromYaml(kind: Kind, value: unknown): OptionValue | undefined {
   if (typeof value === "string") return fromText(kind, value);
   if (typeof value === "boolean") return kind.type === "boolean" ? value : undefined;
   if (typeof value === "number") return kind.type === "boolean" ? undefined : fromText(kind, String(value));
+  if (kind.type === "modelSettings") {
+    const settings = checkModelSettings(value);
+    return typeof settings === "string" ? undefined : settings;
+  }
   if (!Array.isArray(value)) return undefined;
   if (kind.type === "list") return value.every((each) => typeof each === "string") ? value : undefined;
   if (kind.type !== "rising" || !value.every((each) => typeof each === "number")) return undefined;
@@ -114,6 +124,8 @@ export function allowed(kind: Kind): string {
       return kind.choices.join(", ");
     case "rising":
       return `1 to ${kind.maxCount} rising positive numbers, separated by commas`;
+    case "modelSettings":
+      return modelSettingsAllowed;
   }
 }
 
@@ -136,6 +148,8 @@ export function placeholder(kind: Kind): string {
       return "NAME…";
     case "string":
       return "TEXT";
+    case "modelSettings":
+      return "JSON";
   }
 }
 
@@ -157,5 +171,6 @@ export function showSize(bytes: number): string {
 export function showValue(kind: Kind, value: OptionValue): string {
   if (kind.type === "duration" && typeof value === "number") return showDuration(value);
   if (kind.type === "size" && typeof value === "number") return showSize(value);
-  return Array.isArray(value) ? value.join(", ") : String(value);
+  if (Array.isArray(value)) return value.join(", ");
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
 }

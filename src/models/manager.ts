@@ -7,6 +7,7 @@
  *   await models.register({ path: "new.mar" }); // ServerError when it does not load; nothing remains of it then
  *   await models.stop();
  */
+import { settingsOf } from "../config/model-settings.js";
 import type { ServeConfig } from "../config/serve-config.js";
 import type { Engine } from "../engine/engine.js";
 import { ServerError } from "../errors.js";
@@ -301,6 +302,8 @@ class Manager implements ModelManager {
       throw error;
     }
     if (!this.routedDefaults.has(spec.name)) this.routedDefaults.set(spec.name, spec.version);
+    const { defaultVersion } = settingsOf(this.config.modelSettings, spec.name, spec.version);
+    if (defaultVersion === true && model.trigger === "startup") this.chosenDefaults.set(spec.name, spec.version);
   }
 
   private failed(model: Tracked, error: unknown): void {

@@ -43,8 +43,9 @@ export function createPrepare(options: PrepareOptions): Prepare {
     gate(async () => {
       request.signal.throwIfAborted();
       const folder = await (cache ??= openCache(cacheCandidates(options.env, uid), uid));
-      const { jobQueueSize, responseTimeoutMs, maxInstances } = config;
-      const open = { cache: folder, defaults: { jobQueueSize, responseTimeoutMs, maxInstances } };
+      const { jobQueueSize, responseTimeoutMs, maxInstances, defaultWorkers: instances } = config;
+      const defaults = { jobQueueSize, responseTimeoutMs, maxInstances, instances };
+      const open = { cache: folder, defaults, settings: config.modelSettings };
       const { spec, warnings } = await openModel(request, open);
       for (const warning of warnings) log.warn(warning);
       request.onSpec(spec);

@@ -16,6 +16,8 @@ export const testConfig: ServeConfig = {
   modelStore: undefined,
   models: [],
   strict: false,
+  modelSettings: {},
+  defaultWorkers: 0,
   host: "127.0.0.1",
   managementHost: "127.0.0.1",
   metricsHost: "127.0.0.1",

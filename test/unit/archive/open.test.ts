@@ -52,6 +52,22 @@ describe("openModel", () => {
     expect(spec.sha256).toMatch(/^[0-9a-f]{64}$/);
   });
 
+  test("what the operator set for a version counts where the model says nothing", async () => {
+    const path = mar({ modelName: "m", modelVersion: "2.0", serializedFile: "m.pt" }, [
+      { name: "m.pt", data: script },
+      { name: "model-config.yaml", data: "batchSize: 4\n" },
+    ]);
+    const settings = { m: { "2.0": { batchSize: 8, minWorkers: 3, maxBatchDelay: 20, responseTimeout: 5 } } };
+    const defaults = { jobQueueSize: 100, responseTimeoutMs: 120_000, maxInstances: 1024, instances: 2 };
+    const opened = (more: object) => openModel({ path }, { cache: join(root, "cache"), defaults, ...more });
+    expect((await opened({ settings })).spec).toMatchObject({
+      instances: 3,
+      maxBatchDelayMs: 20,
+      responseTimeoutMs: 5000,
+    });
+    expect((await opened({})).spec).toMatchObject({ instances: 2, maxBatchDelayMs: 0, responseTimeoutMs: 120_000 });
+  });
+
   test("the same content is unpacked once, whatever its name", async () => {
     const copy = join(root, "copy.mar");
     cpSync(digits, copy);

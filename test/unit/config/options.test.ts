@@ -26,14 +26,14 @@ describe("the option table", () => {
     for (const key of optionKeys) {
       const row: OptionRow = optionRows[key];
       if (row.auto === undefined) continue;
-      const value = autoDefault(key, { cores: 6, logToTerminal: false }, 6);
+      const value = autoDefault(key, { cores: 6, logToTerminal: false, torchserve: false }, 6);
       expect(fromText(row.kind, String(value)), row.flag).toEqual(value);
     }
   });
 
   test("one core leaves one of everything", () => {
-    expect(autoDefault("httpThreads", { cores: 1, logToTerminal: true }, 1)).toBe(1);
-    expect(autoDefault("loadParallelism", { cores: 1, logToTerminal: true }, 1)).toBe(1);
-    expect(autoDefault("logFormat", { cores: 1, logToTerminal: true }, 1)).toBe("text");
+    expect(autoDefault("httpThreads", { cores: 1, logToTerminal: true, torchserve: false }, 1)).toBe(1);
+    expect(autoDefault("loadParallelism", { cores: 1, logToTerminal: true, torchserve: false }, 1)).toBe(1);
+    expect(autoDefault("logFormat", { cores: 1, logToTerminal: true, torchserve: false }, 1)).toBe("text");
   });
 });

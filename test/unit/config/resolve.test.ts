@@ -6,7 +6,10 @@ import { fromText, type Kind } from "../../../src/config/values.js";
 
 interface Given {
   readonly env?: Record<string, string>;
+  /** c.yaml, which --config names. */
   readonly file?: string;
+  /** What else lies in the working directory. */
+  readonly files?: Record<string, string>;
 }
 
 function resolve(words: readonly string[], given: Given = {}) {
@@ -15,9 +18,11 @@ function resolve(words: readonly string[], given: Given = {}) {
     env: given.env ?? {},
     machine: { cores: 4, logToTerminal: false },
     readFile: (path) => {
-      if (path === "c.yaml" && given.file !== undefined) return given.file;
+      const text = path === "c.yaml" ? given.file : given.files?.[path];
+      if (text !== undefined) return text;
       throw new Error(`ENOENT: no such file or directory, open '${path}'`);
     },
+    exists: (path) => given.files?.[path] !== undefined,
   });
 }
 const config = (words: readonly string[], given: Given = {}) => resolve(words, given).config;
@@ -55,6 +60,7 @@ describe("resolveServe", () => {
     size: () => ["5k", "6k"],
     choice: (kind) => (kind.type === "choice" ? [kind.choices[0]!, kind.choices[1]!] : ["", ""]),
     rising: () => ["1,2", "3,4"],
+    modelSettings: () => ['{"m":{"1.0":{"batchSize":2}}}', '{"m":{"1.0":{"batchSize":3}}}'],
   };
 
   test.each(optionKeys)("%s: flag over environment over file over default", (key) => {
@@ -87,8 +93,43 @@ describe("resolveServe", () => {
       env: { SCONCE_CONFIG: "x.yaml" },
       machine: { cores: 1, logToTerminal: true },
       readFile: () => "port: 1",
+      exists: () => false,
     });
     expect(resolved.config.port).toBe(1);
+  });
+
+  test("files of the working directory are read unnamed, sconce.yaml before config.properties", () => {
+    const files = { "sconce.yaml": "port: 1", "config.properties": "inference_address=http://127.0.0.1:2" };
+    const both = resolve([], { files });
+    expect(both).toMatchObject({ config: { port: 1 }, torchserve: false, files: ["sconce.yaml"] });
+    expect(both.notes[0]?.message).toMatch(/^config\.properties is not read: sconce\.yaml is there/);
+    const torchserve = resolve([], { files: { "config.properties": files["config.properties"] } });
+    expect(torchserve).toMatchObject({ config: { port: 2 }, torchserve: true, files: ["config.properties"] });
+    const named = resolve(["--ts-config", "config.properties"], { files });
+    expect(named).toMatchObject({ config: { port: 2 }, torchserve: true, files: ["config.properties"] });
+  });
+
+  test("TS_CONFIG_FILE wins over --ts-config; a yaml file wins over both", () => {
+    const files = { "a.properties": "job_queue_size=3\ninference_address=http://127.0.0.1:3", "b.properties": "" };
+    const given = { files, file: "port: 4", env: { TS_CONFIG_FILE: "a.properties" } };
+    expect(resolve(["--ts-config", "b.properties"], given).config).toMatchObject({ port: 4, jobQueueSize: 3 });
+    expect(() => resolve([], { env: { TS_CONFIG_FILE: "none" } })).toThrow(/^TS_CONFIG_FILE none: ENOENT/);
+  });
+
+  test("every setting says where it came from", () => {
+    const given = { env: { SCONCE_STRICT: "1" }, file: "\nmanagementPort: 9" };
+    const { settings } = resolve(["--port", "1"], given);
+    const origins = (["port", "strict", "managementPort", "metricsPort", "cores"] as const).map(
+      (key) => settings.get(key)?.origin,
+    );
+    expect(origins).toEqual([
+      "--port",
+      "SCONCE_STRICT",
+      "c.yaml:2",
+      "default",
+      "default: those of the cgroup and the CPU affinity",
+    ]);
+    expect(settings.has("modelStore")).toBe(false);
   });
 
   test.each<[string[], Given, RegExp]>([
@@ -99,11 +140,14 @@ describe("resolveServe", () => {
     [[], { file: "\nprot: 1" }, /^c\.yaml:2: unknown option "prot" \(did you mean port\?\)/],
     [[], { file: "\n\nport: [1]" }, /^c\.yaml:3: port: \[1\] is not allowed/],
     [[], { file: "config: other.yaml" }, /unknown option "config"/],
+    [[], { file: "port: 1\nmanagement-port: 2\nmanagementPort: 3" }, /^c\.yaml:3: managementPort is given twice$/],
+    [[], { file: "modelSettings: {m: {1: {x: 1}}}" }, /^c\.yaml:1: modelSettings: .* expected JSON like/],
+    [[], { files: { "config.properties": "job_queue_size=x" } }, /^config\.properties:1: job_queue_size: "x" is not/],
     [[], { file: "- a" }, /expected "option: value" lines/],
     [[], { file: "port: 1\nport: 2" }, /c\.yaml: .*unique/],
     [[], { file: "a: &a [x,x]\nb: {" }, /c\.yaml: /],
     [["--config", "missing.yaml"], {}, /--config missing\.yaml: ENOENT/],
-    [["--models", "all"], {}, /--models all needs --model-store/],
+    [["--models", "all"], {}, /^--models: all needs --model-store/],
     [["--management-host", "0.0.0.0"], {}, /--insecure/],
     [["--response-timeout", "0"], {}, /--response-timeout: "0".*1 ms to 24 h/],
   ])("%j %j is refused in words", (words, given, message) => {

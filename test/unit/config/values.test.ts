@@ -22,6 +22,7 @@ const kinds: Record<Kind["type"], Kind> = {
   size: { type: "size", min: 1, max: 1024 },
   choice: { type: "choice", choices: ["a", "b"] },
   rising: { type: "rising", maxCount: 3 },
+  modelSettings: { type: "modelSettings" },
 };
 
 describe("values from text", () => {

@@ -42,9 +42,9 @@ const prepare: Prepare = async ({ path, signal, onSpec }) => {
   return spec;
 };
 
-function make(positional: string[] = [], options: Partial<ManagerOptions> = {}) {
+function make(positional: string[] = [], options: Partial<ManagerOptions> = {}, given: Partial<ServeConfig> = {}) {
   const defaults = Object.fromEntries(optionKeys.map((key) => [key, optionRows[key].fallback]));
-  const config = { ...defaults, positional } as unknown as ServeConfig;
+  const config = { ...defaults, positional, ...given } as unknown as ServeConfig;
   const engine = openFakeEngine();
   const announced: string[] = [];
   const announce = (name: string, version: string) => {
@@ -110,6 +110,13 @@ describe("start", () => {
     await manager.start();
     expect(defaultOf(engine, "m")).toBe("2.0");
     expect(manager.get("m").map((entry) => entry.isDefault)).toEqual([true, false]);
+  });
+
+  test("or the one that the operator's settings call the default", async () => {
+    const modelSettings = { m: { "1.0": { defaultVersion: true } } };
+    const { manager, engine } = make(["m@2.0:echo", "m@1.0:echo"], {}, { modelSettings });
+    await manager.start();
+    expect(defaultOf(engine, "m")).toBe("1.0");
   });
 
   test("the same version twice fails the second", async () => {

@@ -1,0 +1,36 @@
+/**
+ * Java's .properties syntax as settings with the lines they stand on: continuation lines, escapes (\t, \u00e9),
+ * `=`, `:` or blanks between key and value. The only file that knows the library. Pure.
+ */
+import { Pair, parseLines } from "dot-properties";
+
+export interface Property {
+  readonly key: string;
+  /** Without blanks at its ends. */
+  readonly value: string;
+  /** From 1; the first of a continued setting's lines. */
+  readonly line: number;
+}
+
+/** In the order of the file; a key that stands twice is there twice (Java takes the last). */
+export function parseProperties(text: string): readonly Property[] {
+  const starts = lineStarts(text);
+  const properties: Property[] = [];
+  for (const node of parseLines(text, true)) {
+    if (!(node instanceof Pair)) continue;
+    properties.push({ key: node.key, value: node.value.trim(), line: lineOf(starts, node.range?.[0] ?? 0) });
+  }
+  return properties;
+}
+
+/** Offsets at which lines begin. */
+function lineStarts(text: string): readonly number[] {
+  const starts = [0];
+  for (const found of text.matchAll(/\r\n|\r|\n/g)) starts.push(found.index + found[0].length);
+  return starts;
+}
+
+function lineOf(starts: readonly number[], offset: number): number {
+  const after = starts.findIndex((start) => start > offset);
+  return after < 0 ? starts.length : after;
+}

@@ -1,0 +1,185 @@
+/**
+ * Every key of TorchServe's config.properties, once: which options it fills, or what it means here. To honour one more: a
+ * `read`. The table in docs/migrating-from-torchserve.md is generated from it. Pure.
+ */
+import { optionRows, type OptionKey, type OptionRow } from "./options.js";
+import { allowed, fromText, type OptionValue } from "./values.js";
+
+export type Filled = Partial<Record<OptionKey, OptionValue>>;
+
+export interface TorchserveKey {
+  readonly key: string;
+  /** TorchServe's variable for it; undefined: it has none. */
+  readonly env: string | undefined;
+  /** Value → options; a string says what is allowed instead. Undefined: the key fills nothing. */
+  readonly read: ((text: string) => Filled | string) | undefined;
+  /** What it means here: a sentence for the docs, and at start for keys without `read`. */
+  readonly here: string;
+  /** Whether an operator who set it has to know that it is not honoured. */
+  readonly warns: boolean;
+}
+
+const row = (key: OptionKey): OptionRow => optionRows[key];
+const truth = (text: string): boolean | undefined =>
+  /^true$/i.test(text) ? true : /^false$/i.test(text) ? false : undefined;
+
+/** Fills one option, whose own kind says what is allowed. `unit` is put behind the number. */
+function fills(
+  key: string,
+  option: OptionKey,
+  more: { unit?: string; zeroIsDefault?: boolean; here?: string; env?: string } = {},
+): TorchserveKey {
+  const { kind } = row(option);
+  const read = (text: string): Filled | string => {
+    if (more.zeroIsDefault === true && /^0+$/.test(text)) return {};
+    const value = kind.type === "boolean" ? truth(text) : fromText(kind, `${text}${more.unit ?? ""}`);
+    return value === undefined ? allowed(kind) : { [option]: value };
+  };
+  const said = more.here === undefined ? "" : ` ${more.here}`;
+  return { key, env: envOf(key, more.env), read, here: `\`--${row(option).flag}\`.${said}`, warns: false };
+}
+
+/** TorchServe's rule; its exceptions are given. */
+function envOf(key: string, exception?: string): string {
+  return exception ?? `TS_${key.toUpperCase()}`;
+}
+
+/** Not honoured, and harmless or worth a warning. */
+function answered(key: string, here: string, more: { harmless?: boolean; env?: string } = {}): TorchserveKey {
+  return { key, env: envOf(key, more.env), read: undefined, here, warns: more.harmless !== true };
+}
+
+function own(key: string, read: (text: string) => Filled | string, here: string): TorchserveKey {
+  return { key, env: envOf(key), read, here, warns: false };
+}
+
+const noEnv = (each: TorchserveKey): TorchserveKey => ({ ...each, env: undefined });
+
+const addressAllowed = "http://HOST or http://HOST:PORT";
+
+/** `http://0.0.0.0:8080` → host and port; a URL without a port has the one that TorchServe gives it. */
+function address(key: string, host: OptionKey, port: OptionKey, httpPort: number): TorchserveKey {
+  const read = (text: string): Filled | string => {
+    if (/^unix:/i.test(text)) return `${addressAllowed}: Unix sockets are not served`;
+    if (/^https:/i.test(text)) return `${addressAllowed}: HTTPS is not served; put a proxy in front`;
+    const found = /^http:\/\/(\[[0-9a-f:.]+\]|[^/?#:@\s]+)(?::(\d{1,5}))?\/?$/i.exec(text);
+    const number = Number(found?.[2] ?? httpPort);
+    if (!found || number >= 65_535) return addressAllowed;
+    return { [host]: (found[1] ?? "").replace(/^\[|\]$/g, ""), [port]: number };
+  };
+  return own(key, read, `\`--${row(host).flag}\` and \`--${row(port).flag}\`. ${addressAllowed}.`);
+}
+
+/** `ALL`, or a list of files with or without names. */
+function loadModels(text: string): Filled | string {
+  const words = text.split(",").map((each) => each.trim());
+  const kept = words.filter((each) => each !== "");
+  if (kept.length === 1 && kept[0]?.toLowerCase() === "none") return {};
+  return { models: kept.map((each) => (each.toLowerCase() === "all" ? "all" : each)) };
+}
+
+function imagePixels(text: string): Filled | string {
+  const limited = truth(text);
+  if (limited === undefined) return "true or false";
+  const { kind } = row("maxImagePixels");
+  return limited || kind.type !== "integer" ? {} : { maxImagePixels: kind.max };
+}
+
+const noPython = "There are no Python workers in this version.";
+const noJava = "There is no Java in this server.";
+const noGrpc = "gRPC is not served by this version.";
+const noTls = "HTTPS is not served by this version; put a proxy in front.";
+const noCors = "CORS headers are not sent by this version.";
+const sequences = "Sequence batching is not in this version.";
+
+export const torchserveKeys: readonly TorchserveKey[] = [
+  address("inference_address", "host", "port", 80),
+  address("management_address", "managementHost", "managementPort", 8081),
+  address("metrics_address", "metricsHost", "metricsPort", 8082),
+  ...["grpc_inference_address", "grpc_management_address", "grpc_inference_port", "grpc_management_port"].map((key) =>
+    answered(key, noGrpc),
+  ),
+  ...["inference", "management"].flatMap((api) =>
+    ["max_connection_age_ms", "max_connection_age_grace_ms"].map((key) => answered(`grpc_${api}_${key}`, noGrpc)),
+  ),
+  answered("enable_grpc_ssl", noGrpc),
+  fills("model_store", "modelStore"),
+  answered("workflow_store", "Workflows are not served."),
+  own("load_models", loadModels, "`--models`: `ALL`, or a list of files, each with or without `name=`."),
+  noEnv(fills("models", "modelSettings", { here: "A model's own model-config.yaml wins." })),
+  fills("default_workers_per_model", "defaultWorkers"),
+  fills("default_response_timeout", "responseTimeoutMs", { unit: "s" }),
+  fills("default_startup_timeout", "probeTimeoutMs", { unit: "s", here: "The time that the trial load may take." }),
+  answered(
+    "unregister_model_timeout",
+    "A version that is taken away may finish its requests for as long as --drain-timeout.",
+  ),
+  fills("number_of_netty_threads", "httpThreads", { zeroIsDefault: true, here: "0: the default." }),
+  answered("netty_client_threads", "No connections to workers exist: models run inside this process.", {
+    harmless: true,
+  }),
+  fills("job_queue_size", "jobQueueSize"),
+  answered("number_of_gpu", "This version runs on the CPU."),
+  fills("max_request_size", "maxRequestSize"),
+  fills("max_response_size", "maxResponseSize"),
+  own("limit_max_image_pixels", imagePixels, "false: `--max-image-pixels` is as high as it goes."),
+  answered("default_service_handler", "A model that names no handler gets base_handler."),
+  answered("service_envelope", "Requests are read by their shape: JSON, instances, .npy, raw; no envelope is needed."),
+  answered("decode_input_request", "A body is decoded as its content type says."),
+  answered("prefer_direct_buffer", "Bodies are read without a copy in any case.", { harmless: true }),
+  answered("allowed_urls", "Models are loaded from files, not from URLs."),
+  answered("use_env_allowed_urls", "Models are loaded from files, not from URLs."),
+  answered("install_py_dep_per_model", noPython),
+  answered("enable_metrics_api", "The metrics port is always open (on loopback unless metrics_address says else)."),
+  answered("metrics_mode", "Metrics are always there in Prometheus' format, on the metrics port."),
+  answered("metrics_config", "The metrics are those of docs/metrics.md."),
+  answered("model_metrics_auto_detect", noPython),
+  answered("disable_system_metrics", "Machine metrics are left to the machine's own exporter.", { harmless: true }),
+  noEnv(answered("system_metrics_cmd", "Machine metrics are left to the machine's own exporter.")),
+  noEnv(answered("metric_time_interval", "Metrics are collected when they are read.", { harmless: true })),
+  answered("blacklist_env_vars", noPython),
+  answered("cors_allowed_origin", noCors),
+  answered("cors_allowed_methods", noCors),
+  answered("cors_allowed_headers", noCors),
+  answered("keystore", noTls),
+  answered("keystore_pass", noTls),
+  answered("keystore_type", noTls),
+  answered("private_key_file", noTls),
+  answered("certificate_file", noTls),
+  answered("async_logging", "Logging never waits for its reader.", { harmless: true }),
+  answered("initial_worker_port", "Models run inside this process and need no ports.", { harmless: true }),
+  answered("initial_distribution_port", "Models run inside this process and need no ports."),
+  answered(
+    "ts_open_inference_protocol",
+    "/v2/health/live and /v2/health/ready are always there, the rest of /v2 is not.",
+    {
+      env: "TS_OPEN_INFERENCE_PROTOCOL",
+    },
+  ),
+  answered("disable_token_authorization", "Requests are not authorized in this version.", { harmless: true }),
+  answered("token_expiration_min", "Requests are not authorized in this version.", {
+    env: "TS_TOKEN_EXPIRATION_TIME_MIN",
+  }),
+  answered("enable_model_api", "Registering and unregistering at run time is not in this version."),
+  noEnv({
+    ...own("enable_envvars_config", (text) => (truth(text) === undefined ? "true or false" : {}), "As in TorchServe."),
+  }),
+  ...["id", "start", "end"].map((part) =>
+    answered(`ts_header_key_sequence_${part}`, sequences, { env: `TS_HEADER_KEY_SEQUENCE_${part.toUpperCase()}` }),
+  ),
+  answered("ipex_enable", "libtorch runs as it is, without Intel's extension."),
+  answered("ipex_gpu_enable", "This version runs on the CPU."),
+  answered("cpu_launcher_enable", "Threads are laid out by --cores; no launcher is needed.", { harmless: true }),
+  answered("cpu_launcher_args", "Threads are laid out by --cores; no launcher is needed."),
+  answered("cpp_log_config", "The log is set by --log-level and --log-format."),
+  noEnv(answered("use_native_io", "epoll is always used.", { harmless: true })),
+  noEnv(answered("io_ratio", "There is no such ratio to set.", { harmless: true })),
+  answered("debug", "Use --log-level debug."),
+  answered("vmargs", noJava, { harmless: true }),
+  answered("plugins_path", "Java plugins cannot run here."),
+  answered("model_server_home", "Nothing is read from there.", { harmless: true }),
+  noEnv(answered("model_snapshot", "Snapshots are not read by this version; name the models in load_models.")),
+  noEnv(answered("python", noPython, { harmless: true })),
+  noEnv(answered("version", "Written by TorchServe into snapshots.", { harmless: true })),
+  noEnv(answered("tsConfigFile", "Written by TorchServe into snapshots.", { harmless: true })),
+];
