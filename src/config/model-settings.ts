@@ -77,7 +77,7 @@ function checkVersion(value: unknown): VersionSettings | string {
     if (!checks[key as keyof VersionSettings](each)) return `${key} cannot be ${JSON.stringify(each)}`;
     if (typeof each !== "number" || each > 0) kept[key] = each;
   }
-  return kept as VersionSettings;
+  return kept;
 }
 
 /** Reads JSON text; undefined when it is not such settings. */

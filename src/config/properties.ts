@@ -18,7 +18,7 @@ export function parseProperties(text: string): readonly Property[] {
   const properties: Property[] = [];
   for (const node of parseLines(text, true)) {
     if (!(node instanceof Pair)) continue;
-    properties.push({ key: node.key, value: node.value.trim(), line: lineOf(starts, node.range?.[0] ?? 0) });
+    properties.push({ key: node.key, value: node.value.trim(), line: lineOf(starts, node.range[0]) });
   }
   return properties;
 }

@@ -22,7 +22,7 @@ const maxShown = 200;
 
 /** `words` say what is allowed. */
 export function refuse(where: string, given: unknown, words: string): UsageError {
-  const text = JSON.stringify(given) ?? "nothing";
+  const text = given === undefined ? "nothing" : JSON.stringify(given);
   const shown = text.length > maxShown ? `${text.slice(0, maxShown)}…` : text;
   return new UsageError(`${where}: ${shown} is not allowed; expected ${words}`);
 }

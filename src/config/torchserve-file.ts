@@ -98,7 +98,7 @@ function checkPorts(path: string, settings: Settings): void {
   for (const [host, port] of listeners) {
     const at = settings.get(optionRows[host]);
     if (!at) continue;
-    const address = `${String(at.value)} ${String(settings.get(optionRows[port])?.value)}`;
+    const address = JSON.stringify([at.value, settings.get(optionRows[port])?.value]);
     const other = seen.get(address);
     if (other !== undefined) {
       throw new UsageError(`${at.origin}: the same address as ${other}; each API has a port of its own here`);

@@ -78,6 +78,11 @@ function loadModels(text: string): Filled | string {
   return { models: kept.map((each) => (each.toLowerCase() === "all" ? "all" : each)) };
 }
 
+function negated(text: string, option: OptionKey): Filled | string {
+  const value = truth(text);
+  return value === undefined ? "true or false" : { [option]: !value };
+}
+
 function imagePixels(text: string): Filled | string {
   const limited = truth(text);
   if (limited === undefined) return "true or false";
@@ -130,13 +135,13 @@ export const torchserveKeys: readonly TorchserveKey[] = [
   answered("allowed_urls", "Models are loaded from files, not from URLs."),
   answered("use_env_allowed_urls", "Models are loaded from files, not from URLs."),
   answered("install_py_dep_per_model", noPython),
-  answered("enable_metrics_api", "The metrics port is always open (on loopback unless metrics_address says else)."),
-  answered("metrics_mode", "Metrics are always there in Prometheus' format, on the metrics port."),
+  fills("enable_metrics_api", "metricsApi"),
+  fills("metrics_mode", "metricsMode"),
   answered("metrics_config", "The metrics are those of docs/metrics.md."),
   answered("model_metrics_auto_detect", noPython),
-  answered("disable_system_metrics", "Machine metrics are left to the machine's own exporter.", { harmless: true }),
-  noEnv(answered("system_metrics_cmd", "Machine metrics are left to the machine's own exporter.")),
-  noEnv(answered("metric_time_interval", "Metrics are collected when they are read.", { harmless: true })),
+  own("disable_system_metrics", (text) => negated(text, "systemMetrics"), "`--no-system-metrics`."),
+  noEnv(answered("system_metrics_cmd", "The machine is measured by the server itself; no command is run.")),
+  noEnv(fills("metric_time_interval", "metricsIntervalMs", { unit: "s" })),
   answered("blacklist_env_vars", noPython),
   answered("cors_allowed_origin", noCors),
   answered("cors_allowed_methods", noCors),

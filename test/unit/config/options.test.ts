@@ -27,7 +27,7 @@ describe("the option table", () => {
       const row: OptionRow = optionRows[key];
       if (row.auto === undefined) continue;
       const value = autoDefault(key, { cores: 6, logToTerminal: false, torchserve: false }, 6);
-      expect(fromText(row.kind, String(value)), row.flag).toEqual(value);
+      expect(fromText(row.kind, showValue(row.kind, value!)), row.flag).toEqual(value);
     }
   });
 

@@ -43,6 +43,10 @@ describe("TorchServe's keys", () => {
     ["number_of_netty_threads", "32", { httpThreads: 32 }],
     ["job_queue_size", "1000", { jobQueueSize: 1000 }],
     ["max_request_size", "6553500", { maxRequestSize: 6_553_500 }],
+    ["metrics_mode", "legacy", { metricsMode: "legacy" }],
+    ["enable_metrics_api", "false", { metricsApi: false }],
+    ["disable_system_metrics", "true", { systemMetrics: false }],
+    ["metric_time_interval", "60", { metricsIntervalMs: 60_000 }],
     ["limit_max_image_pixels", "true", {}],
     ["limit_max_image_pixels", "False", { maxImagePixels: 2_000_000_000 }],
   ])("%s=%s", (key, text, filled) => {
