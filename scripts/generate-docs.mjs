@@ -4,7 +4,7 @@
  *
  *     npm run build:ts && node scripts/generate-docs.mjs [--check]
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -82,6 +82,14 @@ const pages = {
   "docs/metrics.md": metrics,
   "docs/migrating-from-torchserve.md": torchserveConfiguration,
 };
+async function schema() {
+  const { configSchema } = await load("config/schema.js");
+  const { optionKeys, optionRows } = await load("config/options.js");
+  return `${JSON.stringify(configSchema(optionKeys.map((key) => optionRows[key])), null, 2)}\n`;
+}
+
+/** Files that are generated whole. */
+const files = { "docs/sconce.schema.json": schema };
 const check = process.argv.includes("--check");
 const stale = [];
 for (const [page, make] of Object.entries(pages)) {
@@ -96,6 +104,13 @@ for (const [page, make] of Object.entries(pages)) {
   if (after === before) continue;
   stale.push(page);
   if (!check) writeFileSync(path, after);
+}
+for (const [file, make] of Object.entries(files)) {
+  const path = join(root, file);
+  const made = await make();
+  if (existsSync(path) && readFileSync(path, "utf8") === made) continue;
+  stale.push(file);
+  if (!check) writeFileSync(path, made);
 }
 if (check && stale.length > 0) {
   console.error(`stale: ${stale.join(", ")}; run: npm run build:ts && node scripts/generate-docs.mjs`);

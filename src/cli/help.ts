@@ -39,6 +39,20 @@ export const commandTable: readonly CommandHelp[] = [
     examples: ["sconce predict digits examples/digits/7.png", "echo '[5.1, 3.5, 1.4, 0.2]' | sconce predict iris -"],
   },
   {
+    name: "config",
+    usage: "show [options of serve] [--json] | migrate FILE [--output FILE] | schema",
+    summary: "Prints what a server would run with and where each value comes from; turns config.properties into YAML.",
+    flags: [
+      ["--json", "show: one JSON object on standard output."],
+      ["--output FILE", "migrate: a new file instead of standard output."],
+    ],
+    examples: [
+      "sconce config show --port 9000",
+      "sconce config migrate config.properties --output sconce.yaml",
+      "sconce config schema > sconce.schema.json",
+    ],
+  },
+  {
     name: "doctor",
     usage: "[--json]",
     summary: "Says what was found on this machine, what is wrong and how to put it right.",

@@ -33,6 +33,8 @@ async function dispatch(words: readonly string[], terminal: Terminal): Promise<n
     // What loads native code is imported when it is asked for: help must work without it.
     case "doctor":
       return (await import("./doctor.js")).doctor(onlyJson(rest), terminal);
+    case "config":
+      return (await import("./config.js")).config(rest, terminal);
     case "predict":
       return (await import("./predict.js")).predict(rest, terminal);
     default:

@@ -36,6 +36,7 @@ describe("help", () => {
       Commands
         serve    Serves models. MODEL is a .pt, .pt2 or .mar file, or a folder.
         predict  Sends a file (or standard input) to a running server and prints the answer.
+        config   Prints what a server would run with and where each value comes from; turns config.properties into YAML.
         doctor   Says what was found on this machine, what is wrong and how to put it right.
         version  Prints the versions of sconce, Node.js and libtorch.
         help     Prints this, or a command's options.

@@ -1,0 +1,98 @@
+/** `sconce config show | migrate | schema`: what a server would run with, and where each value comes from. */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readAllowance } from "../config/cgroup.js";
+import { parseFlags, type FlagShape } from "../config/flags.js";
+import { migrate } from "../config/migrate.js";
+import { optionKeys, optionRows, type OptionRow } from "../config/options.js";
+import { resolveServe, strangeVariables, type Resolved } from "../config/resolve.js";
+import { configSchema } from "../config/schema.js";
+import { didYouMean } from "../config/suggest.js";
+import { UsageError } from "../config/usage-error.js";
+import { showValue } from "../config/values.js";
+import { exitCodes } from "./exit-codes.js";
+import { table } from "./table.js";
+import { paint, type Terminal } from "./terminal.js";
+
+const commands = ["show", "migrate", "schema"];
+
+export function config(words: readonly string[], terminal: Terminal): number {
+  const [command, ...rest] = words;
+  if (command === "show") return show(rest, terminal);
+  if (command === "migrate") return migrateFile(rest, terminal);
+  if (command !== "schema") {
+    const hint = command === undefined ? "" : didYouMean(command, commands);
+    throw new UsageError(`config takes ${commands.join(", ")}${hint}`);
+  }
+  terminal.out(`${JSON.stringify(configSchema(optionKeys.map((key) => optionRows[key])), null, 2)}\n`);
+  return exitCodes.ok;
+}
+
+function resolve(words: readonly string[], terminal: Terminal): Resolved {
+  return resolveServe({
+    words,
+    env: terminal.env,
+    machine: { cores: readAllowance().cores, logToTerminal: terminal.colorErr },
+    readFile: (path) => readFileSync(path, "utf8"),
+    exists: existsSync,
+  });
+}
+
+/** Takes every option of `serve`. */
+function show(words: readonly string[], terminal: Terminal): number {
+  const json = words.includes("--json");
+  const resolved = resolve(
+    words.filter((word) => word !== "--json"),
+    terminal,
+  );
+  const rows = optionKeys.map((key) => {
+    const row: OptionRow = optionRows[key];
+    return { row, setting: resolved.settings.get(key) };
+  });
+  if (json) {
+    const options = rows.map(({ row, setting }) => [
+      row.fileKey,
+      { value: setting?.value ?? null, origin: setting?.origin ?? "unset" },
+    ]);
+    const { files, torchserve, notes } = resolved;
+    const found = { files, torchserve, options: Object.fromEntries(options) as unknown, notes };
+    terminal.out(`${JSON.stringify(found, null, 2)}\n`);
+    return exitCodes.ok;
+  }
+  const lines = rows.map(({ row, setting }) => [
+    row.fileKey,
+    setting === undefined ? "" : showValue(row.kind, setting.value),
+    setting?.origin ?? "unset",
+  ]);
+  terminal.out(table(["option", "value", "from"], lines, terminal));
+  for (const message of [...resolved.notes.map((note) => note.message), ...strangeVariables(terminal.env)]) {
+    terminal.err(`${paint(terminal.colorErr, "yellow", "note:")} ${message}\n`);
+  }
+  return exitCodes.ok;
+}
+
+const migrateFlags: readonly FlagShape[] = [{ flag: "output", takes: "value", short: "o" }];
+
+function migrateFile(words: readonly string[], terminal: Terminal): number {
+  const { values, positionals } = parseFlags(words, migrateFlags);
+  const [path, ...more] = positionals;
+  if (path === undefined || more.length > 0) throw new UsageError("config migrate takes one config.properties");
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    throw new UsageError(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  const made = migrate(path, text, terminal.env);
+  const output = values.get("output");
+  if (output === undefined) {
+    terminal.out(made);
+    return exitCodes.ok;
+  }
+  try {
+    writeFileSync(output, made, { flag: "wx" });
+  } catch (error) {
+    throw new UsageError(`--output ${output}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  terminal.err(`wrote ${output}\n`);
+  return exitCodes.ok;
+}
