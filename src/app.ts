@@ -20,6 +20,7 @@ import type { Snapshot } from "./metrics/samples.js";
 import { MetricLines } from "./metrics/torchserve.js";
 import { Windows } from "./metrics/window.js";
 import type { Announce, ModelCatalog } from "./models/models.js";
+import { openAccessLog } from "./server/inference-server.js";
 import type { ThreadLimits } from "./server/messages.js";
 import { type InferenceThreads, startThreads } from "./server/threads.js";
 import type { Log } from "./telemetry/log.js";
@@ -48,6 +49,8 @@ export interface ServerDependencies {
   readonly version: string;
   /** Takes TorchServe's metric lines, where `metricsMode` has any logged. Without line feeds. */
   readonly writeMetrics?: (lines: readonly string[]) => void;
+  /** Takes the access log's lines, with their line feeds. */
+  readonly writeAccess?: (lines: string) => void;
 }
 
 export interface Address {
@@ -128,7 +131,8 @@ class Server implements RunningServer {
     const { config, deps, listener, memory } = this;
     const { engine, engineModule, log } = deps;
     const common = { engine, engineModule, listener, memory, log, limits: threadLimits(config) };
-    this.threads = await startThreads({ ...common, count: config.httpThreads, firstRegion: mainRegions });
+    const { writeAccess } = this;
+    this.threads = await startThreads({ ...common, writeAccess, count: config.httpThreads, firstRegion: mainRegions });
     try {
       await this.openPorts();
     } catch (error) {
@@ -175,6 +179,8 @@ class Server implements RunningServer {
     window: this.windows.current,
   });
 
+  private readonly writeAccess = (lines: string): void => this.deps.writeAccess?.(lines);
+
   private logMetrics(): void {
     const lines = this.metricLines.lines(this.snapshot(), Math.floor(Date.now() / 1000));
     if (lines.length > 0) this.deps.writeMetrics?.(lines);
@@ -186,7 +192,15 @@ class Server implements RunningServer {
     this.mainStates.push(state);
     let number = 0;
     const limits = threadLimits(this.config);
-    const main = new Port({ listener: this.listener, dialect, store: noBodies, limits, state, port: () => number });
+    const main = new Port({
+      listener: this.listener,
+      dialect,
+      store: noBodies,
+      limits,
+      state,
+      port: () => number,
+      access: openAccessLog(limits, this.writeAccess),
+    });
     this.mainPorts.push(main);
     const address = await this.keep(host, await this.listener.listen(main.app, host, port));
     number = address.port;
@@ -249,6 +263,9 @@ function threadLimits(config: ServeConfig): ThreadLimits {
     responseTimeoutMs: config.responseTimeoutMs,
     maxChunks: defaultMaxChunks,
     maxDiscard: defaultMaxDiscard,
+    makeRequestIds: config.requestIds === "always",
+    accessLog: config.accessLog,
+    logFormat: config.logFormat,
     maxConnections: config.maxConnections,
     maxConnectionsPerAddress: config.maxConnectionsPerAddress,
     maxInflateRatio: config.maxInflateRatio,

@@ -9,10 +9,12 @@ import { startServer, type Address, type RunningServer } from "../app.js";
 import { readAllowance } from "../config/cgroup.js";
 import { resolveServe, strangeVariables, type Resolved } from "../config/resolve.js";
 import type { ServeConfig } from "../config/serve-config.js";
+import { UsageError } from "../config/usage-error.js";
 import type { Engine } from "../engine/engine.js";
 import { openEngine } from "../engine/native.js";
 import { createModelManager } from "../models/manager.js";
-import { createLog, type Log } from "../telemetry/log.js";
+import { createLog, type Log, torchserveTime } from "../telemetry/log.js";
+import { openSinks, type Sinks } from "../telemetry/sinks.js";
 import { exitCodes } from "./exit-codes.js";
 import { ensureBuilt } from "./first-run.js";
 import { supervise } from "./supervise.js";
@@ -31,16 +33,18 @@ export async function serve(words: readonly string[], terminal: Terminal): Promi
   const supervisor = terminal.env[supervisedVariable];
   if (!(await ensureBuilt(terminal, resolved.yes))) return exitCodes.failure;
   if (config.supervise && supervisor === undefined) return supervise(words, config, terminal);
-  const log = openLog(config, terminal);
+  const sinks = openFiles(config, terminal);
+  const log = openLog(config, terminal, sinks);
   for (const warning of strangeVariables(terminal.env)) log.warn(warning);
   if (resolved.files.length > 0) log.info("configuration", { files: resolved.files });
   for (const { level, message } of resolved.notes) log[level](message);
   const signals = new Signals();
   if (supervisor !== undefined) endWithParent(Number(supervisor), signals);
   try {
-    return await run(config, log, signals, terminal);
+    return await run(config, log, sinks, signals, terminal);
   } finally {
     signals.close();
+    await sinks.close();
   }
 }
 
@@ -54,8 +58,20 @@ function resolve(words: readonly string[], terminal: Terminal): Resolved {
   });
 }
 
-export function openLog(config: ServeConfig, terminal: Terminal): Log {
-  return createLog({ level: config.logLevel, format: config.logFormat, color: terminal.colorErr, write: terminal.err });
+function openFiles(config: ServeConfig, terminal: Terminal): Sinks {
+  const { logFolder: folder, logMaxSize: maxBytes, logMaxFiles: maxFiles } = config;
+  try {
+    const sinks = openSinks({ folder, maxBytes, maxFiles, standardError: terminal.err });
+    process.on("exit", () => sinks.closeNow());
+    return sinks;
+  } catch (error) {
+    throw new UsageError(`--log-folder ${folder}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function openLog(config: ServeConfig, terminal: Terminal, sinks: Sinks): Log {
+  const color = terminal.colorErr && config.logFolder === undefined;
+  return createLog({ level: config.logLevel, format: config.logFormat, color, write: sinks.log });
 }
 
 function open(config: ServeConfig): Engine {
@@ -67,7 +83,7 @@ function open(config: ServeConfig): Engine {
   });
 }
 
-async function run(config: ServeConfig, log: Log, signals: Signals, terminal: Terminal): Promise<number> {
+async function run(config: ServeConfig, log: Log, sinks: Sinks, signals: Signals, terminal: Terminal): Promise<number> {
   const engine = open(config);
   const engineModule = new URL("../engine/native.js", import.meta.url).href;
   const version = packageVersion();
@@ -84,7 +100,8 @@ async function run(config: ServeConfig, log: Log, signals: Signals, terminal: Te
     createModelManager,
     log,
     version,
-    writeMetrics: (lines) => terminal.err(lines.map((line) => `${line}\n`).join("")),
+    writeMetrics: (lines) => sinks.metrics(metricText(lines, config)),
+    writeAccess: sinks.access,
   });
   const first = await Promise.race([
     server.started.then(
@@ -107,6 +124,12 @@ async function run(config: ServeConfig, log: Log, signals: Signals, terminal: Te
   // Only reached when something else than a listener keeps the loop alive; all listeners are closed by now.
   setTimeout(() => process.exit(code), lingerMs).unref();
   return code === 0 ? exitCodes.ok : exitCodes.failure;
+}
+
+/** TorchServe's log gives each metric line its usual head. */
+function metricText(lines: readonly string[], { logFormat }: ServeConfig): string {
+  const head = logFormat === "torchserve" ? `${torchserveTime(new Date())} [INFO ] main TS_METRICS - ` : "";
+  return lines.map((line) => `${head}${line}\n`).join("");
 }
 
 const url = ({ host, port }: Address): string => `http://${host.includes(":") ? `[${host}]` : host}:${port}`;

@@ -248,9 +248,33 @@ export const optionRows = {
     "logging",
     "Least level that is logged.",
   ),
-  logFormat: row("log-format", choice("json", "text"), "auto", "logging", "Form of the log on standard error.", {
+  logFormat: row("log-format", choice("json", "text", "torchserve"), "auto", "logging", "Form of the logs' lines.", {
     auto: "text on a terminal, else json",
   }),
+  accessLog: row(
+    "access-log",
+    choice("off", "errors", "all"),
+    "off",
+    "logging",
+    "A line per answer, on all ports; errors: only for those with a status of 400 and above.",
+  ),
+  requestIds: row(
+    "request-ids",
+    choice("echo", "always"),
+    "echo",
+    "logging",
+    "echo: an answer has the x-request-id of its request; always: and one is made where the request has none.",
+  ),
+  logFolder: row(
+    "log-folder",
+    text,
+    undefined,
+    "logging",
+    "Folder for ts_log.log, access_log.log and ts_metrics.log, which then take what else goes to standard error.",
+    { placeholder: "DIR" },
+  ),
+  logMaxSize: row("log-max-size", bytes(4 * KiB, 1024 * GiB), 100 * MiB, "logging", "Size at which a file is rotated."),
+  logMaxFiles: row("log-max-files", count(0, 1000), 5, "logging", "Rotated files that are kept of each."),
 } as const satisfies Readonly<Record<Exclude<keyof ServeConfig, "positional">, OptionRow>>;
 
 export type OptionKey = keyof typeof optionRows;

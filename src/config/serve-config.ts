@@ -50,5 +50,11 @@ export interface ServeConfig {
   /** Cores the server may use (the cgroup's, not the machine's). */
   readonly cores: number;
   readonly logLevel: "debug" | "info" | "warn" | "error";
-  readonly logFormat: "json" | "text";
+  readonly logFormat: "json" | "text" | "torchserve";
+  readonly accessLog: "off" | "errors" | "all";
+  /** Files instead of standard error. */
+  readonly logFolder: string | undefined;
+  readonly logMaxSize: number;
+  readonly logMaxFiles: number;
+  readonly requestIds: "echo" | "always";
 }

@@ -9,11 +9,13 @@
  * A response object is never touched after it was answered or aborted. Thread: one table per HTTP thread.
  */
 
+import { randomUUID } from "node:crypto";
 import type { HttpState } from "../metrics/http-counters.js";
+import type { AccessLog } from "../telemetry/access-log.js";
 import type { BodyStore, Dialect, WireBody, WireErrorCode, WireHeaders } from "../wire.js";
 import { HeaderPass } from "./framing.js";
 import type { RawRequest, RawResponse } from "./raw.js";
-import { endHead, isLarge, startLarge, statusLine, writeLarge } from "./respond.js";
+import { addressOf, endHead, isLarge, sizeOf, startLarge, statusLine, writeLarge } from "./respond.js";
 import { Phase, Slot, type SlotOwner } from "./slot.js";
 
 export interface ExchangeLimits {
@@ -24,6 +26,8 @@ export interface ExchangeLimits {
   readonly maxChunks: number;
   /** How much of an unwanted body is read so that its connection can go on. */
   readonly maxDiscard: number;
+  /** Requests without a usable x-request-id get one. */
+  readonly makeRequestIds: boolean;
 }
 
 export const defaultMaxChunks = 65_536;
@@ -48,6 +52,7 @@ export class ExchangeTable implements SlotOwner {
   private readonly limits: ExchangeLimits;
   private readonly state: HttpState;
   private readonly onIdle: () => void;
+  private readonly access: AccessLog | undefined;
 
   constructor(
     dialect: Dialect,
@@ -55,12 +60,14 @@ export class ExchangeTable implements SlotOwner {
     limits: ExchangeLimits,
     state: HttpState,
     onIdle: () => void = () => undefined,
+    access?: AccessLog,
   ) {
     this.dialect = dialect;
     this.store = store;
     this.limits = limits;
     this.state = state;
     this.onIdle = onIdle;
+    this.access = access;
   }
 
   /** Requests that have no complete answer yet. */
@@ -79,7 +86,8 @@ export class ExchangeTable implements SlotOwner {
     slot.contentType = headers.contentType;
     slot.contentEncoding = headers.contentEncoding;
     slot.accept = headers.accept;
-    slot.requestId = headers.requestId;
+    slot.requestId = headers.requestId === "" && this.limits.makeRequestIds ? randomUUID() : headers.requestId;
+    if (this.access !== undefined) slot.startedAt = this.access.now();
     slot.contentLength = headers.contentLength;
     slot.chunked = headers.chunked;
     res.onAborted(slot.abortCallback);
@@ -164,6 +172,7 @@ export class ExchangeTable implements SlotOwner {
       return;
     }
     this.state.countAnswer(499);
+    if (this.access?.wants(499) === true) this.access.answered(slot, 499, 0, "");
     if (slot.chunks > 0 && !slot.held) this.store.bodyDrop(slot.cookie);
     slot.phase = Phase.done;
     slot.pending = undefined;
@@ -180,6 +189,7 @@ export class ExchangeTable implements SlotOwner {
     slot.extra = headers;
     slot.close = close || this.state.draining || !slot.bodyRead;
     this.state.countAnswer(status);
+    if (this.access?.wants(status) === true) this.access.answered(slot, status, sizeOf(body), addressOf(res));
     if (isLarge(body) && slot.method !== "HEAD") {
       this.respondLarge(slot, res);
       return;

@@ -4,6 +4,7 @@
  */
 
 import type { HttpState } from "../metrics/http-counters.js";
+import type { AccessLog } from "../telemetry/access-log.js";
 import type { BodyStore, Dialect } from "../wire.js";
 import { ConnectionCaps, type ConnectionLimits } from "./connections.js";
 import { type ExchangeLimits, ExchangeTable } from "./exchange.js";
@@ -18,6 +19,7 @@ export interface PortOptions {
   readonly state: HttpState;
   /** The port connections come from, for the cap per address. */
   readonly port: () => number;
+  readonly access?: AccessLog | undefined;
 }
 
 /** A connection may just have sent a request when the last answer left; this long a silence ends the wait. */
@@ -28,11 +30,14 @@ export class Port {
   readonly app: RawApp;
   readonly table: ExchangeTable;
   private readonly caps: ConnectionCaps;
+  private readonly access: AccessLog | undefined;
   private lastBusy = 0;
 
   constructor(options: PortOptions) {
-    const { listener, dialect, store, limits, state, port } = options;
-    this.table = new ExchangeTable(dialect, store, limits, state, () => (this.lastBusy = performance.now()));
+    const { listener, dialect, store, limits, state, port, access } = options;
+    const onIdle = (): void => void (this.lastBusy = performance.now());
+    this.table = new ExchangeTable(dialect, store, limits, state, onIdle, access);
+    this.access = access;
     this.caps = new ConnectionCaps(limits, state, port);
     this.app = listener.createApp();
     this.caps.attach(this.app);
@@ -58,6 +63,7 @@ export class Port {
   close(): void {
     this.table.stop();
     this.app.close();
+    this.access?.flush();
   }
 
   private isQuiet(): boolean {

@@ -13,6 +13,7 @@ export interface RawResponse {
   cork(write: () => void): RawResponse;
   close(): RawResponse;
   getRemoteAddress(): ArrayBuffer;
+  getRemoteAddressAsText(): ArrayBuffer;
 }
 
 export interface RawRequest {

@@ -17,8 +17,17 @@ export function statusLine(status: number): string {
 }
 
 /** Text counts characters: server-made text is ASCII or small. */
+export function sizeOf(body: WireBody): number {
+  return typeof body === "string" ? body.length : body.byteLength;
+}
+
 export function isLarge(body: WireBody): boolean {
-  return (typeof body === "string" ? body.length : body.byteLength) > largeBody;
+  return sizeOf(body) > largeBody;
+}
+
+/** The client's address as text, for the access log. */
+export function addressOf(res: RawResponse): string {
+  return Buffer.from(res.getRemoteAddressAsText()).toString("latin1");
 }
 
 /** The length as a header of its own: told a length, the library would wait for that many bytes. */

@@ -61,6 +61,8 @@ export class Slot implements Exchange {
   chunked = false;
   chunks = 0;
   bytes = 0;
+  /** When the headers had arrived, where an access log asks for it. */
+  startedAt = 0;
   pending: Answer | undefined = undefined;
 
   // The answer being written by `writeSmall`.

@@ -13,6 +13,7 @@ import type { RawApp } from "../http/raw.js";
 import { Pipeline } from "../inference/pipeline.js";
 import type { HttpState } from "../metrics/http-counters.js";
 import type { ModelEntry } from "../models/models.js";
+import { AccessLog } from "../telemetry/access-log.js";
 import type { Announcement, ThreadLimits } from "./messages.js";
 
 export interface InferenceServerOptions {
@@ -21,6 +22,16 @@ export interface InferenceServerOptions {
   readonly state: HttpState;
   readonly limits: ThreadLimits;
   readonly report: Report;
+  /** Takes the access log's lines, where the limits ask for them. */
+  readonly writeAccess: (lines: string) => void;
+}
+
+/** Undefined when there is to be none. */
+export function openAccessLog(limits: ThreadLimits, write: (lines: string) => void): AccessLog | undefined {
+  const { accessLog, logFormat } = limits;
+  return accessLog === "off"
+    ? undefined
+    : new AccessLog({ onlyErrors: accessLog === "errors", format: logFormat, write });
 }
 
 export class InferenceServer {
@@ -44,6 +55,7 @@ export class InferenceServer {
       limits,
       state,
       port: () => this.portNumber,
+      access: openAccessLog(limits, options.writeAccess),
     });
   }
 

@@ -3,13 +3,18 @@
 import type { ConnectionLimits } from "../http/connections.js";
 import type { ExchangeLimits } from "../http/exchange.js";
 import type { ModelEntry } from "../models/models.js";
+import type { LogFormat } from "../telemetry/log.js";
 import type { HandlerSpec } from "../types.js";
 
 export interface ThreadLimits extends ExchangeLimits, ConnectionLimits {
   readonly maxInflateRatio: number;
   readonly maxImagePixels: number;
   readonly decodeParallelism: number;
+  readonly accessLog: AccessLogMode;
+  readonly logFormat: LogFormat;
 }
+
+export type AccessLogMode = "off" | "errors" | "all";
 
 /** Given to a thread when it starts. */
 export interface ThreadSetup {
@@ -46,4 +51,5 @@ export type FromThread =
   | { readonly type: "ready"; readonly descriptor: unknown }
   | { readonly type: "ack"; readonly id: number }
   | { readonly type: "drained"; readonly cut: number }
+  | { readonly type: "access"; readonly lines: string }
   | LogMessage;

@@ -33,6 +33,7 @@ const server = new InferenceServer({
   state: new HttpState(setup.memory, setup.index),
   limits: setup.limits,
   report: (level, message, fields) => say({ type: "log", level, message, fields }),
+  writeAccess: (lines) => say({ type: "access", lines }),
 });
 
 main.on("message", (message: ToThread) => {

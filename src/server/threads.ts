@@ -33,6 +33,7 @@ export interface ThreadsOptions {
   readonly firstRegion: number;
   readonly limits: ThreadLimits;
   readonly log: Log;
+  readonly writeAccess: (lines: string) => void;
 }
 
 /** Starts the threads; rejects when one cannot. */
@@ -49,7 +50,7 @@ class OnMain implements InferenceThreads {
   private readonly listener: Listener;
 
   constructor(options: ThreadsOptions) {
-    const { engine, listener, memory, firstRegion, limits, log } = options;
+    const { engine, listener, memory, firstRegion, limits, log, writeAccess } = options;
     this.listener = listener;
     this.server = new InferenceServer({
       engine,
@@ -57,6 +58,7 @@ class OnMain implements InferenceThreads {
       state: new HttpState(memory, firstRegion),
       limits,
       report: (level, message, fields) => log[level](message, fields),
+      writeAccess,
     });
   }
 
@@ -112,6 +114,7 @@ class Thread {
   readonly ready: Promise<unknown>;
   private readonly worker: Worker;
   private readonly log: Log;
+  private readonly writeAccess: (lines: string) => void;
   private readonly acks = new Map<number, () => void>();
   private readonly ended: Promise<number>;
   private nextId = 1;
@@ -121,6 +124,7 @@ class Thread {
     const { memory, engineModule, limits } = options;
     const setup: ThreadSetup = { index: region, memory, engineModule, limits };
     this.log = options.log;
+    this.writeAccess = options.writeAccess;
     this.worker = new Worker(new URL("./thread.js", import.meta.url), { workerData: setup, name: `http-${region}` });
     this.ended = new Promise((resolve) => this.worker.once("exit", resolve));
     this.ready = new Promise((resolve, reject) => {
@@ -160,6 +164,9 @@ class Thread {
       }
       case "drained":
         this.cut = message.cut;
+        return;
+      case "access":
+        this.writeAccess(message.lines);
         return;
       case "log": {
         this.logged(message);

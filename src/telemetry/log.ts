@@ -17,9 +17,12 @@ export interface Log {
   child(fields: LogFields): Log;
 }
 
+/** torchserve: `2026-01-31T12:00:00,000 [INFO ] main sconce - message key=value`, as log4j writes it there. */
+export type LogFormat = "json" | "text" | "torchserve";
+
 export interface LogOptions {
   readonly level: LogLevel;
-  readonly format: "json" | "text";
+  readonly format: LogFormat;
   /** Colours in the text format. */
   readonly color?: boolean;
   /** Gets whole lines with their line feed. Default: standard error. */
@@ -69,10 +72,24 @@ function jsonLine(time: string, level: LogLevel, message: string, fields: LogFie
 function textLine(time: string, level: LogLevel, message: string, fields: LogFields, color: boolean): string {
   const word = level.toUpperCase().padEnd(5);
   const shown = color ? `\u001b[${colors[level]}m${word}\u001b[0m` : word;
-  const rest = Object.entries(fields)
+  return `${time.slice(11, 23)} ${shown} ${escapeControls(message)}${fieldWords(fields)}`;
+}
+
+/** The machine's local time as TorchServe's log writes it. */
+export function torchserveTime(date: Date): string {
+  const local = new Date(date.getTime() - date.getTimezoneOffset() * 60_000);
+  return local.toISOString().slice(0, 23).replace(".", ",");
+}
+
+function torchserveLine(date: Date, level: LogLevel, message: string, fields: LogFields): string {
+  return `${torchserveTime(date)} [${level.toUpperCase().padEnd(5)}] main sconce - ${escapeControls(message)}${fieldWords(fields)}`;
+}
+
+function fieldWords(fields: LogFields): string {
+  return Object.entries(fields)
     .filter(([, value]) => value !== undefined)
-    .map(([key, value]) => ` ${escapeControls(key)}=${textValue(value)}`);
-  return `${time.slice(11, 23)} ${shown} ${escapeControls(message)}${rest.join("")}`;
+    .map(([key, value]) => ` ${escapeControls(key)}=${textValue(value)}`)
+    .join("");
 }
 
 function textValue(value: unknown): string {
@@ -88,7 +105,9 @@ export function createLog(options: LogOptions): Log {
   const least = logLevels.indexOf(options.level);
 
   const format = (level: LogLevel, message: string, fields: LogFields): string => {
-    const time = now().toISOString();
+    const date = now();
+    if (options.format === "torchserve") return torchserveLine(date, level, message, fields);
+    const time = date.toISOString();
     return options.format === "json"
       ? jsonLine(time, level, message, fields)
       : textLine(time, level, message, fields, options.color ?? false);

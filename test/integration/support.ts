@@ -2,7 +2,7 @@
 
 import { once } from "node:events";
 import net from "node:net";
-import type { RunningServer } from "../../src/app.js";
+import type { RunningServer, ServerDependencies } from "../../src/app.js";
 import { startServer } from "../../src/app.js";
 import type { ServeConfig } from "../../src/config/serve-config.js";
 import type { Engine } from "../../src/engine/engine.js";
@@ -51,6 +51,11 @@ export const testConfig: ServeConfig = {
   cores: 2,
   logLevel: "error",
   logFormat: "text",
+  accessLog: "off",
+  logFolder: undefined,
+  logMaxSize: 1 << 20,
+  logMaxFiles: 2,
+  requestIds: "echo",
 };
 
 export const baseSpec: HandlerSpec = { name: "base_handler", topK: 5 };
@@ -142,6 +147,7 @@ export async function startTestServer(
   specs: readonly ModelSpec[],
   changes: Partial<ServeConfig> = {},
   slowMs = 50,
+  dependencies: Partial<ServerDependencies> = {},
 ): Promise<TestServer> {
   const engine = openFakeEngine({ slowMs });
   let manager: TestManager | undefined;
@@ -153,6 +159,7 @@ export async function startTestServer(
       log: silentLog,
       version: "0.0.0",
       createModelManager: ({ announce }) => (manager = new TestManager(engine, announce, specs)),
+      ...dependencies,
     },
   );
   await server.started;

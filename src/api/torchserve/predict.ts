@@ -169,6 +169,7 @@ export class Predict {
     if (code === "internal" || cause !== undefined) {
       this.context.report("error", "a request failed", {
         model: call.route.name,
+        requestId: call.exchange.requestId === "" ? undefined : call.exchange.requestId,
         code,
         error: describe(message, cause),
       });

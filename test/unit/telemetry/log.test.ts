@@ -24,6 +24,12 @@ describe("the log", () => {
     expect(lines).toEqual(['03:04:05.678 ERROR gone path=/a/b.pt reason="no such file"\n']);
   });
 
+  test("torchserve's form is log4j's", () => {
+    const { lines, log } = capture({ format: "torchserve" });
+    log.warn("load failed", { model: "m" });
+    expect(lines[0]).toMatch(/^2026-01-0\dT\d\d:\d\d:05,678 \[WARN \] main sconce - load failed model=m\n$/);
+  });
+
   test("colours only when asked", () => {
     const { lines, log } = capture({ format: "text", color: true });
     log.info("x");
@@ -38,7 +44,7 @@ describe("the log", () => {
     expect(lines).toHaveLength(1);
   });
 
-  test.each(["json", "text"] as const)("%s: no text can make a second line or a control character", (format) => {
+  test.each(["json", "text", "torchserve"] as const)("%s: no text can make a second line or a control character", (format) => {
     const hostile = fc.string({
       unit: fc.constantFrom("\r", "\n", "\u0000", "\u001b", "\u2028", "\u0085", "a", '"', "\\"),
     });
