@@ -50,7 +50,12 @@ export class AccessLog {
   constructor(options: AccessLogOptions) {
     this.options = options;
     this.clock = options.clock ?? Date.now;
-    this.line = options.format === "json" ? this.jsonLine : options.format === "text" ? this.textLine : this.tsLine;
+    this.line =
+      options.format === "json"
+        ? (...args) => this.jsonLine(...args)
+        : options.format === "text"
+          ? (...args) => this.textLine(...args)
+          : (...args) => this.tsLine(...args);
   }
 
   /** Whether an answer with this status has a line. */

@@ -47,7 +47,9 @@ export function openSinks(options: SinkOptions): Sinks {
     log: files.log.write,
     access: files.access.write,
     metrics: files.metrics.write,
-    close: async () => void (await Promise.all(all.map((file) => file.close()))),
+    close: async () => {
+      await Promise.all(all.map((file) => file.close()));
+    },
     closeNow: () => all.forEach((file) => file.closeNow()),
   };
 }

@@ -44,21 +44,24 @@ describe("the log", () => {
     expect(lines).toHaveLength(1);
   });
 
-  test.each(["json", "text", "torchserve"] as const)("%s: no text can make a second line or a control character", (format) => {
-    const hostile = fc.string({
-      unit: fc.constantFrom("\r", "\n", "\u0000", "\u001b", "\u2028", "\u0085", "a", '"', "\\"),
-    });
-    fc.assert(
-      fc.property(hostile, hostile, hostile, (message, key, value) => {
-        const { lines, log } = capture({ format });
-        log.info(message, { [`k${key}`]: value });
-        expect(lines).toHaveLength(1);
-        const body = lines[0]!.slice(0, -1);
-        expect(body).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/);
-        if (format === "json") expect(JSON.parse(body).message).toBe(message);
-      }),
-    );
-  });
+  test.each(["json", "text", "torchserve"] as const)(
+    "%s: no text can make a second line or a control character",
+    (format) => {
+      const hostile = fc.string({
+        unit: fc.constantFrom("\r", "\n", "\u0000", "\u001b", "\u2028", "\u0085", "a", '"', "\\"),
+      });
+      fc.assert(
+        fc.property(hostile, hostile, hostile, (message, key, value) => {
+          const { lines, log } = capture({ format });
+          log.info(message, { [`k${key}`]: value });
+          expect(lines).toHaveLength(1);
+          const body = lines[0]!.slice(0, -1);
+          expect(body).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/);
+          if (format === "json") expect(JSON.parse(body).message).toBe(message);
+        }),
+      );
+    },
+  );
 
   test.each([
     ["fields", "short", { big: "x".repeat(100_000) }],
