@@ -8,6 +8,7 @@
 
 import { hostname } from "node:os";
 import { ManagementDialect, MetricsDialect } from "./api/torchserve/routes.js";
+import type { TokenIssuer } from "./auth/token-issuer.js";
 import type { ServeConfig } from "./config/serve-config.js";
 import type { Engine } from "./engine/engine.js";
 import { ServerError } from "./errors.js";
@@ -23,6 +24,7 @@ import type { Announce, ModelCatalog } from "./models/models.js";
 import { openAccessLog } from "./server/inference-server.js";
 import type { ThreadLimits } from "./server/messages.js";
 import { type InferenceThreads, startThreads } from "./server/threads.js";
+import { guarded, openIssuer, publishKeys } from "./server/tokens.js";
 import type { Log } from "./telemetry/log.js";
 import type { Dialect } from "./wire.js";
 
@@ -93,6 +95,7 @@ class Server implements RunningServer {
   private readonly state: HttpState;
   private readonly manager: ModelManager;
   private threads!: InferenceThreads;
+  private issuer: TokenIssuer | undefined;
   private readonly mainPorts: Port[] = [];
   private readonly mainStates: HttpState[] = [];
   private readonly windows: Windows;
@@ -130,11 +133,13 @@ class Server implements RunningServer {
   async open(): Promise<void> {
     const { config, deps, listener, memory } = this;
     const { engine, engineModule, log } = deps;
-    const common = { engine, engineModule, listener, memory, log, limits: threadLimits(config) };
+    this.issuer = openIssuer(config);
+    const common = { engine, engineModule, listener, memory, log, limits: threadLimits(config, this.issuer) };
     const { writeAccess } = this;
     this.threads = await startThreads({ ...common, writeAccess, count: config.httpThreads, firstRegion: mainRegions });
     try {
       await this.openPorts();
+      publishKeys(this.issuer, config);
     } catch (error) {
       await this.closeAll(0);
       throw error;
@@ -161,7 +166,7 @@ class Server implements RunningServer {
     const metrics = new MetricsDialect(config.metricsApi ? (names) => this.exposition.scrape(names) : undefined);
     this.addresses = {
       inference: await this.keep(config.host, await this.threads.listen(config.host, config.port)),
-      management: await this.openMainPort(management, config.managementHost, config.managementPort),
+      management: await this.openMainPort(this.guard(management), config.managementHost, config.managementPort),
       metrics: await this.openMainPort(metrics, config.metricsHost, config.metricsPort),
     };
   }
@@ -186,12 +191,16 @@ class Server implements RunningServer {
     if (lines.length > 0) this.deps.writeMetrics?.(lines);
   }
 
+  private guard(management: Dialect): Dialect {
+    return guarded(management, "management", threadLimits(this.config, this.issuer), this.issuer);
+  }
+
   private async openMainPort(dialect: Dialect, host: string, port: number): Promise<Address> {
     // A state of its own: what happens on these ports is not the inference port's traffic.
     const state = new HttpState(createHttpState(1), 0);
     this.mainStates.push(state);
     let number = 0;
-    const limits = threadLimits(this.config);
+    const limits = threadLimits(this.config, this.issuer);
     const main = new Port({
       listener: this.listener,
       dialect,
@@ -251,11 +260,12 @@ class Server implements RunningServer {
     const cut = await this.threads.drain(timeoutMs);
     for (const each of this.listening) each.close();
     for (const port of this.mainPorts) port.close();
+    this.issuer?.close();
     return cut;
   }
 }
 
-function threadLimits(config: ServeConfig): ThreadLimits {
+function threadLimits(config: ServeConfig, issuer: TokenIssuer | undefined): ThreadLimits {
   return {
     maxRequestSize: config.maxRequestSize,
     bodyTimeoutMs: config.bodyTimeoutMs,
@@ -270,6 +280,8 @@ function threadLimits(config: ServeConfig): ThreadLimits {
     maxConnectionsPerAddress: config.maxConnectionsPerAddress,
     maxInflateRatio: config.maxInflateRatio,
     maxImagePixels: config.maxImagePixels,
+    tokens: issuer?.memory,
+    compat: config.compat,
     decodeParallelism: Math.max(1, Math.ceil(config.cores / Math.max(1, config.httpThreads))),
   };
 }

@@ -124,6 +124,20 @@ export const errorTable = [
     true,
   ),
   row(
+    "invalid_key",
+    400,
+    "InvalidKeyException",
+    "PERMISSION_DENIED",
+    "`--compat torchserve`: the request's `Authorization: Bearer …` has not the key that the key file holds now.",
+  ),
+  row(
+    "unauthorized",
+    401,
+    "InvalidKeyException",
+    "UNAUTHENTICATED",
+    "`--compat sconce`: the request's `Authorization: Bearer …` has not the key that the key file holds now.",
+  ),
+  row(
     "headers_too_large",
     431,
     "RequestHeaderFieldsTooLargeException",

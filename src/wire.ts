@@ -24,6 +24,8 @@ export interface Exchange {
   readonly accept: string;
   /** The client's x-request-id where it is fit to be repeated, or one made here; "" without. */
   readonly requestId: string;
+  /** Never logged. */
+  readonly authorization: string;
   /** First byte of the body, -1 when it is empty. */
   readonly firstByte: number;
   /** What the dialect keeps with this slot; it survives the request, so that it can be reused. */

@@ -80,6 +80,7 @@ export const commandNames: readonly string[] = commandTable.map((each) => each.n
 const groupTitles: Readonly<Record<OptionGroup, string>> = {
   models: "Models",
   listeners: "Listeners",
+  authorization: "Authorization",
   requests: "Requests",
   limits: "Limits",
   shutdown: "Start and end",

@@ -7,7 +7,7 @@ import { Socket } from "node:net";
 import { isatty } from "node:tty";
 import { startServer, type Address, type RunningServer } from "../app.js";
 import { readAllowance } from "../config/cgroup.js";
-import { resolveServe, strangeVariables, type Resolved } from "../config/resolve.js";
+import { openToAll, resolveServe, strangeVariables, type Resolved } from "../config/resolve.js";
 import type { ServeConfig } from "../config/serve-config.js";
 import { UsageError } from "../config/usage-error.js";
 import type { Engine } from "../engine/engine.js";
@@ -38,6 +38,8 @@ export async function serve(words: readonly string[], terminal: Terminal): Promi
   for (const warning of strangeVariables(terminal.env)) log.warn(warning);
   if (resolved.files.length > 0) log.info("configuration", { files: resolved.files });
   for (const { level, message } of resolved.notes) log[level](message);
+  const loud = openToAll(resolved);
+  if (loud !== undefined) log.warn(loud);
   const signals = new Signals();
   if (supervisor !== undefined) endWithParent(Number(supervisor), signals);
   try {

@@ -6,7 +6,8 @@
 import type { ServeConfig } from "./serve-config.js";
 import type { Kind, OptionValue } from "./values.js";
 
-export type OptionGroup = "models" | "listeners" | "requests" | "limits" | "shutdown" | "loading" | "logging";
+export type OptionGroup =
+  "models" | "listeners" | "authorization" | "requests" | "limits" | "shutdown" | "loading" | "logging";
 
 export interface OptionRow {
   /** Without the two dashes. */
@@ -105,6 +106,37 @@ export const optionRows = {
     false,
     "listeners",
     "Lets the management listener stand on an address that other machines reach, without authorization.",
+  ),
+  tokenAuth: row(
+    "token-auth",
+    flag,
+    "auto",
+    "authorization",
+    "Requests need a key of the key file; TorchServe's --disable-token-auth is --no-token-auth.",
+    { auto: "on when started as torchserve or with a config.properties" },
+  ),
+  tokenExpirationMs: row(
+    "token-expiration",
+    seconds(1, 31_536_000),
+    3_600_000,
+    "authorization",
+    "How long the management and inference keys are good for.",
+  ),
+  keyFile: row(
+    "key-file",
+    text,
+    "key_file.json",
+    "authorization",
+    "File that the keys are written to at start, for its owner's eyes only.",
+    { placeholder: "FILE" },
+  ),
+  compat: row(
+    "compat",
+    choice("torchserve", "sconce"),
+    "auto",
+    "requests",
+    "Whose way where the two differ visibly. torchserve: a wrong key gets 400, /ping needs one.",
+    { auto: "torchserve when started as torchserve or with a config.properties, else sconce" },
   ),
   responseTimeoutMs: row(
     "response-timeout",
@@ -321,6 +353,8 @@ export function autoDefault(key: OptionKey, machine: Machine, cores: number): Op
     cores: Math.min(machine.cores, 1024),
     httpThreads: half,
     loadParallelism: half,
+    tokenAuth: machine.torchserve,
+    compat: machine.torchserve ? "torchserve" : "sconce",
     logFormat: machine.logToTerminal ? "text" : "json",
   };
   return values[key];

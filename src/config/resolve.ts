@@ -183,10 +183,24 @@ function checkTogether(config: ServeConfig, settings: ReadonlyMap<OptionKey, Set
       `${origin("models")}: ${config.models.join(" ")} needs --model-store, the folder that the files are in`,
     );
   }
-  if (!isLoopback(config.managementHost) && !config.insecure) {
+  if (!isLoopback(config.managementHost) && !config.insecure && !isDecided(config, settings)) {
     throw new UsageError(
       `${origin("managementHost")}: ${config.managementHost}: other machines could register and remove models there ` +
-        `without authorization; use 127.0.0.1, or --insecure if the network is yours`,
+        `without authorization; use 127.0.0.1, --token-auth, or --insecure if the network is yours`,
     );
   }
+}
+
+/** Authorization is on, or the operator has switched it off in so many words. */
+function isDecided({ tokenAuth }: ServeConfig, settings: ReadonlyMap<OptionKey, Setting>): boolean {
+  return tokenAuth || settings.get("tokenAuth")?.origin.startsWith("default") === false;
+}
+
+/** The one loud line when anybody may ask; undefined when requests need a key, or only this machine can ask. */
+export function openToAll({ config, torchserve }: Resolved): string | undefined {
+  const { tokenAuth, host, managementHost } = config;
+  const reachable = [host, managementHost].filter((each) => !isLoopback(each));
+  if (tokenAuth || (reachable.length === 0 && !torchserve)) return undefined;
+  const who = reachable.length === 0 ? "anybody on this machine" : "anybody who reaches this machine";
+  return `TOKEN AUTHORIZATION IS OFF: ${who} may use the inference and management ports (--token-auth asks for keys)`;
 }

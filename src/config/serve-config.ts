@@ -19,6 +19,13 @@ export interface ServeConfig {
   readonly managementPort: number;
   readonly metricsPort: number;
   readonly httpThreads: number;
+  /** Requests need a key. */
+  readonly tokenAuth: boolean;
+  readonly tokenExpirationMs: number;
+  /** Where the keys are written at start. */
+  readonly keyFile: string;
+  /** Whose way where the two differ visibly. */
+  readonly compat: "torchserve" | "sconce";
   readonly responseTimeoutMs: number;
   readonly maxRequestSize: number;
   readonly maxResponseSize: number;

@@ -161,10 +161,8 @@ export const torchserveKeys: readonly TorchserveKey[] = [
       env: "TS_OPEN_INFERENCE_PROTOCOL",
     },
   ),
-  answered("disable_token_authorization", "Requests are not authorized in this version.", { harmless: true }),
-  answered("token_expiration_min", "Requests are not authorized in this version.", {
-    env: "TS_TOKEN_EXPIRATION_TIME_MIN",
-  }),
+  own("disable_token_authorization", (text) => negated(text, "tokenAuth"), "`--no-token-auth`."),
+  fills("token_expiration_min", "tokenExpirationMs", { unit: "m", env: "TS_TOKEN_EXPIRATION_TIME_MIN" }),
   answered("enable_model_api", "Registering and unregistering at run time is not in this version."),
   noEnv({
     ...own("enable_envvars_config", (text) => (truth(text) === undefined ? "true or false" : {}), "As in TorchServe."),

@@ -88,6 +88,7 @@ export class ExchangeTable implements SlotOwner {
     slot.accept = headers.accept;
     slot.requestId = headers.requestId === "" && this.limits.makeRequestIds ? randomUUID() : headers.requestId;
     if (this.access !== undefined) slot.startedAt = this.access.now();
+    slot.authorization = headers.authorization;
     slot.contentLength = headers.contentLength;
     slot.chunked = headers.chunked;
     res.onAborted(slot.abortCallback);

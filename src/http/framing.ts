@@ -17,6 +17,7 @@ export class HeaderPass {
   contentType = "";
   contentEncoding = "";
   accept = "";
+  authorization = "";
   requestId = "";
   /** -1: no Content-Length. */
   contentLength = -1;
@@ -31,6 +32,7 @@ export class HeaderPass {
     this.contentType = "";
     this.contentEncoding = "";
     this.accept = "";
+    this.authorization = "";
     this.requestId = "";
     this.contentLength = -1;
     this.chunked = false;
@@ -47,6 +49,11 @@ export class HeaderPass {
       case 12:
         if (name === "content-type") this.contentType = value;
         else if (name === "x-request-id") this.requestId = safeRequestId(value);
+        return;
+      case 13:
+        // Two of them leave in doubt which counts: together they are no key.
+        if (name === "authorization")
+          this.authorization = this.authorization === "" ? value : `${this.authorization},${value}`;
         return;
       case 14:
         if (name === "content-length") this.length(value);

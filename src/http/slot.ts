@@ -45,6 +45,7 @@ export class Slot implements Exchange {
   contentType = "";
   contentEncoding = "";
   accept = "";
+  authorization = "";
   requestId = "";
   firstByte = -1;
   attachment: unknown = undefined;

@@ -15,6 +15,7 @@ import type { HttpState } from "../metrics/http-counters.js";
 import type { ModelEntry } from "../models/models.js";
 import { AccessLog } from "../telemetry/access-log.js";
 import type { Announcement, ThreadLimits } from "./messages.js";
+import { guarded } from "./tokens.js";
 
 export interface InferenceServerOptions {
   readonly engine: Engine;
@@ -50,7 +51,7 @@ export class InferenceServer {
     this.dialect = new InferenceDialect({ pipeline: this.pipeline, unready, report, ...limits }, state);
     this.port = new Port({
       listener,
-      dialect: this.dialect,
+      dialect: guarded(this.dialect, "inference", limits),
       store: this.pipeline.channel,
       limits,
       state,

@@ -12,6 +12,9 @@ export interface ThreadLimits extends ExchangeLimits, ConnectionLimits {
   readonly decodeParallelism: number;
   readonly accessLog: AccessLogMode;
   readonly logFormat: LogFormat;
+  /** The keys that requests are checked against; undefined: every request may pass. */
+  readonly tokens: SharedArrayBuffer | undefined;
+  readonly compat: "torchserve" | "sconce";
 }
 
 export type AccessLogMode = "off" | "errors" | "all";

@@ -33,14 +33,15 @@ describe("config.properties", () => {
         "job_queue_size=9",
         'models={"ledger": {\\',
         '  "1.0": {"defaultVersion": true, "batchSize": 2, "maxBatchDelay": 3, "minWorkers": 1, "responseTimeout": 77}}}',
-        "number_of_gpu=1",
+        "disable_token_authorization=true",
+      "number_of_gpu=1",
       ]);
       const env = { INFERENCE_PORT: String(inference), TS_MODEL_STORE: join(root, "store") };
       const server = await Server.start(["--foreground", "--ncs", "--ts-config", file], { ownPorts: true, env });
       expect([server.port, server.managementPort, server.metricsPort]).toEqual([inference, management, metrics]);
       const described = jsonOf(await call(management, { path: "/models/ledger" }));
       expect(described).toMatchObject([{ maxBatchDelay: 3, responseTimeout: 77, minWorkers: 1 }]);
-      expect(server.process.stderr).toContain("good.properties:10: number_of_gpu is not used: ");
+      expect(server.process.stderr).toContain("good.properties:11: number_of_gpu is not used: ");
       expect((await server.stop()).code).toBe(0);
     },
   );

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { optionKeys, optionRows, type OptionRow } from "../../../src/config/options.js";
-import { isLoopback, resolveServe, strangeVariables } from "../../../src/config/resolve.js";
+import { isLoopback, openToAll, resolveServe, strangeVariables } from "../../../src/config/resolve.js";
 import { fromText, type Kind } from "../../../src/config/values.js";
 
 interface Given {
@@ -130,6 +130,23 @@ describe("resolveServe", () => {
       "default: those of the cgroup and the CPU affinity",
     ]);
     expect(settings.has("modelStore")).toBe(false);
+  });
+
+  test("keys are asked for when TorchServe's configuration is there; switching that off counts as --insecure", () => {
+    const files = { "config.properties": "management_address=http://0.0.0.0:8081" };
+    expect(config([]).tokenAuth).toBe(false);
+    expect(config([], { files })).toMatchObject({ tokenAuth: true, compat: "torchserve" });
+    expect(openToAll(resolve([], { files }))).toBeUndefined();
+    for (const words of [["--disable-token-auth"], ["--dt"], ["--no-token-auth"]]) {
+      const off = resolve(words, { files });
+      expect(off.config.tokenAuth).toBe(false);
+      expect(openToAll(off)).toMatch(/^TOKEN AUTHORIZATION IS OFF: anybody who reaches this machine/);
+    }
+    const off = { "config.properties": "disable_token_authorization=true" };
+    expect(openToAll(resolve([], { files: off }))).toMatch(/anybody on this machine/);
+    expect(openToAll(resolve([]))).toBeUndefined();
+    expect(openToAll(resolve(["--host", "0.0.0.0"]))).toMatch(/^TOKEN AUTHORIZATION IS OFF/);
+    expect(config(["--management-host", "0.0.0.0", "--token-auth"]).tokenAuth).toBe(true);
   });
 
   test.each<[string[], Given, RegExp]>([

@@ -5,7 +5,7 @@ describe("TorchServe's flags", () => {
   test("short spellings are the long ones, up to --", () => {
     expect(reword(["--ncs", "--dt", "--ppath", "x", "--", "--dt"])).toEqual([
       "--no-config-snapshots",
-      "--disable-token-auth",
+      "--no-token-auth",
       "--plugins-path",
       "x",
       "--",

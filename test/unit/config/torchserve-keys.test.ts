@@ -47,6 +47,9 @@ describe("TorchServe's keys", () => {
     ["enable_metrics_api", "false", { metricsApi: false }],
     ["disable_system_metrics", "true", { systemMetrics: false }],
     ["metric_time_interval", "60", { metricsIntervalMs: 60_000 }],
+    ["disable_token_authorization", "true", { tokenAuth: false }],
+    ["disable_token_authorization", "FALSE", { tokenAuth: true }],
+    ["token_expiration_min", "0.5", { tokenExpirationMs: 30_000 }],
     ["limit_max_image_pixels", "true", {}],
     ["limit_max_image_pixels", "False", { maxImagePixels: 2_000_000_000 }],
   ])("%s=%s", (key, text, filled) => {
@@ -64,6 +67,7 @@ describe("TorchServe's keys", () => {
     ["job_queue_size", "many", "a whole number from 1 to 1000000"],
     ["default_response_timeout", "0", "a time from 1 ms"],
     ["limit_max_image_pixels", "1", "true or false"],
+    ["disable_token_authorization", "1", "true or false"],
     ["models", "{", "JSON like"],
   ])("%s=%s is refused with what is allowed", (key, text, words) => {
     expect(read(key, text)).toContain(words);

@@ -1,0 +1,81 @@
+/**
+ * Token authorization in front of a dialect, as TorchServe has it: the check comes before the routes, so an unknown path
+ * without a key is refused for the key. `GET /token` on the management port makes a new key. The thread of its port.
+ */
+import type { TokenCheck } from "../../auth/token-check.js";
+import type { TokenIssuer } from "../../auth/token-issuer.js";
+import type { Dialect, Exchange, WireErrorCode } from "../../wire.js";
+import { errorBody, json, sendError } from "./errors.js";
+
+export const unauthorized = "Token Authorization failed. Token either incorrect, expired, or not provided correctly";
+const unauthenticated = "Token Authentication failed. Token either incorrect, expired, or not provided correctly";
+const challenge = [["www-authenticate", "Bearer"]] as const;
+
+export interface GuardOptions {
+  readonly kind: "management" | "inference";
+  readonly check: TokenCheck;
+  /** TorchServe's 400, and its closed /ping; else 401, and health answers everybody. */
+  readonly compat: "torchserve" | "sconce";
+  /** On the management port: who makes new keys. */
+  readonly issuer?: TokenIssuer;
+}
+
+export class GuardedDialect implements Dialect {
+  private readonly inner: Dialect;
+  private readonly options: GuardOptions;
+
+  constructor(inner: Dialect, options: GuardOptions) {
+    this.inner = inner;
+    this.options = options;
+  }
+
+  head(exchange: Exchange): void {
+    const { kind, check, compat, issuer } = this.options;
+    if (issuer !== undefined && /^\/token\/?$/.test(exchange.path)) this.rotate(exchange, issuer);
+    else if (isOpen(exchange, compat) || check.allows(kind, exchange.authorization)) this.inner.head(exchange);
+    else this.refuse(exchange, unauthorized);
+  }
+
+  body(exchange: Exchange, chunk: ArrayBuffer | undefined): void {
+    this.inner.body(exchange, chunk);
+  }
+  aborted(exchange: Exchange): void {
+    this.inner.aborted(exchange);
+  }
+  expired(exchange: Exchange): void {
+    this.inner.expired(exchange);
+  }
+  error(code: WireErrorCode, message: string): { readonly status: number; readonly body: string } {
+    return this.inner.error(code, message);
+  }
+
+  /** The new key is only in the key file: an answer may be logged on its way. */
+  private rotate(exchange: Exchange, issuer: TokenIssuer): void {
+    const type = new URLSearchParams(exchange.query).get("type");
+    const known = type === "management" || type === "inference";
+    if (!known || !this.options.check.allows("API", exchange.authorization)) {
+      this.refuse(exchange, unauthenticated);
+      return;
+    }
+    try {
+      issuer.rotate(type);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      sendError(exchange, "internal", `The key file cannot be written, the ${type} key stays: ${reason}`);
+      return;
+    }
+    exchange.refuse(200, json, "\n");
+  }
+
+  private refuse(exchange: Exchange, message: string): void {
+    const code = this.options.compat === "torchserve" ? "invalid_key" : "unauthorized";
+    const { status, body } = errorBody(code, message);
+    exchange.refuse(status, json, body, challenge);
+  }
+}
+
+/** What TorchServe answers without a key; and health, where probes need not be given one. */
+function isOpen({ method, path }: Exchange, compat: GuardOptions["compat"]): boolean {
+  if (path === "/api-description" || (path === "/" && method === "OPTIONS")) return true;
+  return compat === "sconce" && (path === "/ping" || path.startsWith("/v2/health/"));
+}
