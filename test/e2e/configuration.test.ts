@@ -34,7 +34,7 @@ describe("config.properties", () => {
         'models={"ledger": {\\',
         '  "1.0": {"defaultVersion": true, "batchSize": 2, "maxBatchDelay": 3, "minWorkers": 1, "responseTimeout": 77}}}',
         "disable_token_authorization=true",
-      "number_of_gpu=1",
+        "number_of_gpu=1",
       ]);
       const env = { INFERENCE_PORT: String(inference), TS_MODEL_STORE: join(root, "store") };
       const server = await Server.start(["--foreground", "--ncs", "--ts-config", file], { ownPorts: true, env });
