@@ -168,9 +168,10 @@ describe("single importers", () => {
     expect(importers(/^uWebSockets\.js$/)).toEqual(["src/http/listener.ts"]);
   });
 
-  test("archive formats stop at one file each", () => {
-    expect(importers(/^tar$/)).toEqual(["src/archive/tar.ts"]);
+  test("archive formats stop at one file for each direction", () => {
+    expect(importers(/^tar$/)).toEqual(["src/archive/tar-write.ts", "src/archive/tar.ts"]);
     expect(importers(/^yauzl$/)).toEqual(["src/archive/zip.ts"]);
+    expect(importers(/^yazl$/)).toEqual(["src/archive/pack.ts"]);
   });
 
   test("Java's properties stop at config/properties.ts", () => {

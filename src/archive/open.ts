@@ -12,6 +12,7 @@ import { invalid } from "./failure.js";
 import { parseLabels } from "./labels.js";
 import { existing, type Manifest } from "./manifest.js";
 import { defaultImage, parseModelConfig, type ModelConfig } from "./model-config.js";
+import { builtinHandlers, maxNameBytes, namePattern, nativeHandlers } from "./names.js";
 import { isArchive, readText, unpack, type ModelFiles, type UnpackOptions } from "./unpack.js";
 
 export interface ModelRequest {
@@ -33,19 +34,7 @@ export interface OpenedModel {
   readonly warnings: readonly string[];
 }
 
-/** TorchServe's rule for names; versions follow it too, as both are parts of paths. */
-const namePattern = /^[A-Za-z0-9][A-Za-z0-9_\-.]*$/;
-const maxNameBytes = 256;
 const defaultTopK = 5;
-const supportedHandlers = ["base_handler", "image_classifier"];
-const otherBuiltins = [
-  "text_classifier",
-  "object_detector",
-  "image_segmenter",
-  "dali_image_classifier",
-  "vllm_handler",
-  "trt_llm_handler",
-];
 
 /** Rejects with ServerError invalid_model; its message begins with the file that is wrong. */
 export async function openModel(request: ModelRequest, options: OpenOptions): Promise<OpenedModel> {
@@ -133,13 +122,13 @@ function handlerName(path: string, manifest: Manifest, config: ModelConfig): str
       `the model is Python code (modelFile ${JSON.stringify(manifest.modelFile)}); ${python}; save it as TorchScript`,
     );
   }
-  if (supportedHandlers.includes(given)) return given;
-  if (otherBuiltins.includes(given)) {
-    throw invalid(path, `handler ${given} is not in this version, which has ${supportedHandlers.join(" and ")}`);
+  if (nativeHandlers.includes(given)) return given;
+  if (builtinHandlers.includes(given)) {
+    throw invalid(path, `handler ${given} is not in this version, which has ${nativeHandlers.join(" and ")}`);
   }
   throw invalid(
     path,
-    `handler ${JSON.stringify(given)} is Python code; ${python}; built in are ${supportedHandlers.join(" and ")}`,
+    `handler ${JSON.stringify(given)} is Python code; ${python}; built in are ${nativeHandlers.join(" and ")}`,
   );
 }
 

@@ -19,7 +19,7 @@ export interface ProbeOptions {
   readonly signal?: AbortSignal;
 }
 
-const maxOutputBytes = 64 * 1024;
+const maxOutputBytes = 1024 * 1024;
 
 /** Whether the probe program was built. */
 export async function hasProbe(program: string): Promise<boolean> {
@@ -33,14 +33,33 @@ export async function hasProbe(program: string): Promise<boolean> {
 export async function probe(path: string, sha256: string, remembered: boolean, options: ProbeOptions): Promise<void> {
   const verdict = join(options.cache, "verdicts", `${sha256}-${options.libtorch.replace(/[^\w.+-]/g, "_")}`);
   if (remembered && (await readFile(verdict, "utf8").catch(() => "")) === "ok\n") return;
-  const error = await run(path, await limitsFor(path, options.timeoutMs), options);
-  if (error !== undefined) throw invalid(path, error);
+  await tried(path, [], options);
   // Only good verdicts are kept: a bad one may be the machine's fault (memory, time).
   await mkdir(join(options.cache, "verdicts"), { recursive: true, mode: 0o700 }).catch(() => undefined);
   const temporary = `${verdict}.${process.pid}`;
   await writeFile(temporary, "ok\n", { mode: 0o600 })
     .then(() => rename(temporary, verdict))
     .catch(() => undefined);
+}
+
+/** A method of a TorchScript file, with types as TorchScript writes them. */
+export interface Method {
+  readonly name: string;
+  readonly arguments: readonly { readonly name: string; readonly type: string; readonly default: boolean }[];
+  readonly returns: string;
+}
+
+/** Loads the file as `probe` does and resolves to its methods; none for what does not tell. */
+export async function describeMethods(path: string, options: ProbeOptions): Promise<readonly Method[]> {
+  const line = parseLine(await tried(path, ["--describe"], options));
+  return Array.isArray(line?.methods) ? (line.methods as readonly Method[]) : [];
+}
+
+/** Resolves to what the probe printed about a file that loads. */
+async function tried(path: string, words: readonly string[], options: ProbeOptions): Promise<string> {
+  const { out, error } = await run(path, [...words, ...(await limitsFor(path, options.timeoutMs))], options);
+  if (error !== undefined) throw invalid(path, error);
+  return out;
 }
 
 const MiB = 1024 ** 2;
@@ -54,8 +73,13 @@ async function limitsFor(path: string, timeoutMs: number): Promise<readonly stri
   return ["--memory-mb", String(memory), "--cpu-seconds", String(Math.ceil(timeoutMs / 1000))];
 }
 
-/** Resolves to what is wrong with the file, or undefined. */
-function run(path: string, limits: readonly string[], options: ProbeOptions): Promise<string | undefined> {
+interface ProbeRun {
+  readonly out: string;
+  /** What is wrong with the file. */
+  readonly error: string | undefined;
+}
+
+function run(path: string, limits: readonly string[], options: ProbeOptions): Promise<ProbeRun> {
   return new Promise((resolve, reject) => {
     // No secrets of the server's environment, one thread, nothing on its standard input.
     const env = {
@@ -91,8 +115,8 @@ function run(path: string, limits: readonly string[], options: ProbeOptions): Pr
     child.once("close", (code, signal) => {
       settle();
       if (options.signal?.aborted === true) reject(new ServerError("cancelled", "the load was cancelled"));
-      else if (late) resolve(`did not load within ${options.timeoutMs / 1000} s (--probe-timeout)`);
-      else resolve(verdictOf(out, code, signal, complaint));
+      else if (late) resolve({ out, error: `did not load within ${options.timeoutMs / 1000} s (--probe-timeout)` });
+      else resolve({ out, error: verdictOf(out, code, signal, complaint) });
     });
   });
 }
@@ -112,12 +136,18 @@ export function verdictOf(
   return `could not be tried: the probe ended with code ${code ?? "none"}${words === "" ? "" : ` (${words.slice(0, 500)})`}`;
 }
 
-function parseLine(out: string): { readonly valid: boolean; readonly reason: string } | undefined {
+interface ProbeLine {
+  readonly valid: boolean;
+  readonly reason: string;
+  readonly methods: unknown;
+}
+
+function parseLine(out: string): ProbeLine | undefined {
   try {
     const parsed: unknown = JSON.parse(out.split("\n").find((line) => line.startsWith("{")) ?? "");
-    const { valid, reason } = parsed as { valid?: unknown; reason?: unknown };
+    const { valid, reason, methods } = parsed as { valid?: unknown; reason?: unknown; methods?: unknown };
     if (typeof valid !== "boolean") return undefined;
-    return { valid, reason: typeof reason === "string" ? reason : "does not load" };
+    return { valid, reason: typeof reason === "string" ? reason : "does not load", methods };
   } catch {
     return undefined;
   }

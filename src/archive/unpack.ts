@@ -6,6 +6,7 @@ import { lstat, readdir, readFile, stat } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { artifactExtensions } from "./artifact.js";
 import { cachedFolder, sha256File } from "./cache.js";
+import { verifyDigests } from "./digests.js";
 import { invalid, invalidBy } from "./failure.js";
 import { archiveLimits, maxTextBytes, type ArchiveLimits } from "./limits.js";
 import { existing, parseManifest, type Manifest } from "./manifest.js";
@@ -57,19 +58,38 @@ export async function unpack(path: string, options: UnpackOptions): Promise<Mode
     throw missing ? invalid(path, "no such file or folder") : invalidBy(path, error);
   });
   try {
-    if (found.isDirectory()) return await fromFolder(absolute, stemOf(absolute));
+    if (found.isDirectory()) {
+      await verifyDigests(absolute, path);
+      return await fromFolder(absolute, stemOf(absolute));
+    }
     if (!found.isFile()) throw invalid(path, "not a regular file or folder");
     if (isArtifact(absolute)) return await fromArtifact(absolute);
     if (!isArchive(absolute)) throw invalid(path, wrongExtension(absolute));
     if (found.size === 0) throw invalid(path, "the file is empty");
     const sha256 = await sha256File(absolute);
-    const extract = isTar(absolute) ? extractTar : extractZip;
-    const limits = options.limits ?? archiveLimits;
-    const folder = await cachedFolder(options.cache, sha256, (into) => extract(absolute, into, limits));
+    const folder = await cachedFolder(options.cache, sha256, async (into) => {
+      await extractArchive(absolute, into, options.limits ?? archiveLimits, path);
+    });
     return await fromFolder(isTar(absolute) ? await rootOf(folder) : folder, stemOf(absolute), path);
   } catch (error) {
     throw invalidBy(path, error);
   }
+}
+
+/**
+ * Unpacks into an existing empty folder and checks the archive's digests, if it has them. Resolves to the model's folder:
+ * `into`, or the one folder in it. On failure the caller removes what was written.
+ */
+export async function extractArchive(
+  path: string,
+  into: string,
+  limits: ArchiveLimits = archiveLimits,
+  shown: string = path,
+): Promise<string> {
+  await (isTar(path) ? extractTar : extractZip)(path, into, limits);
+  const root = isTar(path) ? await rootOf(into) : into;
+  await verifyDigests(root, shown);
+  return root;
 }
 
 function wrongExtension(path: string): string {

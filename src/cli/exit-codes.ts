@@ -5,7 +5,7 @@ export const exitCodes = {
   failure: 1,
   /** A wrong flag, variable, file key or command. */
   usage: 2,
-  /** A model that had to load did not. */
+  /** A model that had to load did not, or an archive that was to be verified would not. */
   model: 3,
 } as const;
 
@@ -13,5 +13,5 @@ export const exitCodeHelp: readonly (readonly [code: number, meaning: string])[]
   [exitCodes.ok, "done, or drained after a signal"],
   [exitCodes.failure, "failed: a port taken, the engine not built, a request refused, requests cut by the drain"],
   [exitCodes.usage, "wrong option, command or configuration file"],
-  [exitCodes.model, "a model named on the command line did not load"],
+  [exitCodes.model, "a model named on the command line did not load, or does not verify"],
 ];

@@ -1,18 +1,10 @@
 /** Help texts, made from the option table and the command table. Pure. */
 import { optionTable, type OptionGroup, type OptionRow } from "../config/options.js";
 import { placeholder, showValue } from "../config/values.js";
+import { archiveHelp } from "./archive-help.js";
+import type { CommandHelp } from "./command-help.js";
 import { exitCodeHelp } from "./exit-codes.js";
 import { paint, wrap } from "./terminal.js";
-
-export interface CommandHelp {
-  readonly name: string;
-  /** What follows `sconce name`. */
-  readonly usage: string;
-  readonly summary: string;
-  /** Flags beside those of the option table. */
-  readonly flags: readonly (readonly [flag: string, help: string])[];
-  readonly examples: readonly string[];
-}
 
 export const commandTable: readonly CommandHelp[] = [
   {
@@ -38,6 +30,7 @@ export const commandTable: readonly CommandHelp[] = [
     ],
     examples: ["sconce predict digits examples/digits/7.png", "echo '[5.1, 3.5, 1.4, 0.2]' | sconce predict iris -"],
   },
+  archiveHelp,
   {
     name: "config",
     usage: "show [options of serve] [--json] | migrate FILE [--output FILE] | schema",

@@ -36,6 +36,7 @@ describe("help", () => {
       Commands
         serve    Serves models. MODEL is a .pt, .pt2 or .mar file, or a folder.
         predict  Sends a file (or standard input) to a running server and prints the answer.
+        archive  Packs, shows, checks and unpacks model archives.
         config   Prints what a server would run with and where each value comes from; turns config.properties into YAML.
         doctor   Says what was found on this machine, what is wrong and how to put it right.
         version  Prints the versions of sconce, Node.js and libtorch.
@@ -45,7 +46,7 @@ describe("help", () => {
         0  done, or drained after a signal
         1  failed: a port taken, the engine not built, a request refused, requests cut by the drain
         2  wrong option, command or configuration file
-        3  a model named on the command line did not load
+        3  a model named on the command line did not load, or does not verify
 
       sconce help COMMAND has a command's options.
       "

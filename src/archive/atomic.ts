@@ -1,0 +1,34 @@
+/** Files and folders that appear whole or not at all: written beside their place under another name, then renamed. */
+import { randomUUID } from "node:crypto";
+import { open, rename, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+
+/** `path`'s temporary neighbour: hidden, so that nobody takes it for a model. */
+export const beside = (path: string): string => join(dirname(path), `.${basename(path)}.${randomUUID()}.incoming`);
+
+/**
+ * `write` gets the temporary path and makes a file or folder there; its bytes are on the disk before `path` names it. An
+ * existing file is replaced in one step. On failure nothing of it remains.
+ */
+export async function appear(path: string, write: (temporary: string) => Promise<void>): Promise<void> {
+  const temporary = beside(path);
+  try {
+    await write(temporary);
+    await toDisk(temporary);
+    await rename(temporary, path);
+    await toDisk(dirname(path));
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** fsync of a file or folder. */
+async function toDisk(path: string): Promise<void> {
+  const file = await open(path, "r");
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,19 @@
+/** TorchServe's words: what a model may be called, and the handlers it has built in. */
+
+/** TorchServe's rule for names; versions follow it too, as both are parts of paths. */
+export const namePattern = /^[A-Za-z0-9][A-Za-z0-9_\-.]*$/;
+export const maxNameBytes = 256;
+
+/** Built-in handlers that run here. */
+export const nativeHandlers: readonly string[] = ["base_handler", "image_classifier"];
+
+/** All of TorchServe's. */
+export const builtinHandlers: readonly string[] = [
+  ...nativeHandlers,
+  "text_classifier",
+  "object_detector",
+  "image_segmenter",
+  "dali_image_classifier",
+  "vllm_handler",
+  "trt_llm_handler",
+];

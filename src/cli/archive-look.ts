@@ -1,0 +1,23 @@
+/** One look at an archive for the commands of `sconce archive`, under the settings that a server started here would have. */
+import { readFileSync } from "node:fs";
+import { inspectArchive, type Inspection } from "../archive/inspect.js";
+import { resolveServe } from "../config/resolve.js";
+import { builtProbe } from "../models/prepare.js";
+import type { Terminal } from "./terminal.js";
+
+/** `flags`: "probe" is "false" for no loading, "probe-timeout" bounds it. */
+export function look(path: string, flags: ReadonlyMap<string, string>, terminal: Terminal): Promise<Inspection> {
+  const timeout = flags.get("probe-timeout");
+  const { config } = resolveServe({
+    words: timeout === undefined ? [] : ["--probe-timeout", timeout],
+    env: terminal.env,
+    machine: { cores: 1, logToTerminal: false },
+    readFile: (file) => readFileSync(file, "utf8"),
+  });
+  const { probeTimeoutMs, jobQueueSize, responseTimeoutMs, maxInstances } = config;
+  return inspectArchive(path, {
+    probeTimeoutMs,
+    ...(flags.get("probe") === "false" ? {} : { probeProgram: builtProbe }),
+    defaults: { jobQueueSize, responseTimeoutMs, maxInstances },
+  });
+}
