@@ -13,6 +13,8 @@ export function look(path: string, flags: ReadonlyMap<string, string>, terminal:
     env: terminal.env,
     machine: { cores: 1, logToTerminal: false },
     readFile: (file) => readFileSync(file, "utf8"),
+    // What lies about in this folder is a server's business.
+    exists: () => false,
   });
   const { probeTimeoutMs, jobQueueSize, responseTimeoutMs, maxInstances } = config;
   return inspectArchive(path, {
