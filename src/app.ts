@@ -276,6 +276,8 @@ function threadLimits(config: ServeConfig, issuer: TokenIssuer | undefined): Thr
     makeRequestIds: config.requestIds === "always",
     accessLog: config.accessLog,
     logFormat: config.logFormat,
+    // With one core, staying awake would keep the client itself from running.
+    lingerMs: config.cores > 1 ? config.lingerUs / 1000 : 0,
     maxConnections: config.maxConnections,
     maxConnectionsPerAddress: config.maxConnectionsPerAddress,
     maxInflateRatio: config.maxInflateRatio,

@@ -215,6 +215,14 @@ export const optionRows = {
     "limits",
     "Width × height that a picture may declare.",
   ),
+  lingerUs: row(
+    "linger-us",
+    count(0, 10_000),
+    200,
+    "requests",
+    "Microseconds that an HTTP thread without work stays awake for the next request while they follow each other quickly; " +
+      "0 never. Takes up to a core's time, only between such requests, and only where there is more than one core.",
+  ),
   drainDelayMs: row(
     "drain-delay",
     seconds(0, 3600),

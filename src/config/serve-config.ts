@@ -41,6 +41,8 @@ export interface ServeConfig {
   readonly maxInstances: number;
   /** Pixels (width × height) an image may declare before it is decoded. */
   readonly maxImagePixels: number;
+  /** How long an HTTP thread stays awake for the next request of a client that sends one after another, in µs. */
+  readonly lingerUs: number;
   readonly drainDelayMs: number;
   readonly drainTimeoutMs: number;
   readonly supervise: boolean;

@@ -14,6 +14,7 @@ import type { HttpState } from "../metrics/http-counters.js";
 import type { AccessLog } from "../telemetry/access-log.js";
 import type { BodyStore, Dialect, WireBody, WireErrorCode, WireHeaders } from "../wire.js";
 import { HeaderPass } from "./framing.js";
+import { Linger } from "./linger.js";
 import type { RawRequest, RawResponse } from "./raw.js";
 import { addressOf, endHead, isLarge, sizeOf, startLarge, statusLine, writeLarge } from "./respond.js";
 import { Phase, Slot, type SlotOwner } from "./slot.js";
@@ -28,6 +29,8 @@ export interface ExchangeLimits {
   readonly maxDiscard: number;
   /** Requests without a usable x-request-id get one. */
   readonly makeRequestIds: boolean;
+  /** How long a thread stays awake for the next request; 0: not at all. See linger.ts. */
+  readonly lingerMs: number;
 }
 
 export const defaultMaxChunks = 65_536;
@@ -42,6 +45,7 @@ export class ExchangeTable implements SlotOwner {
   private readonly slots: Slot[] = [];
   private readonly free: Slot[] = [];
   private readonly headers = new HeaderPass();
+  private readonly linger: Linger;
   private timer: NodeJS.Timeout | undefined;
   private now = 1;
   private quiet = 0;
@@ -65,6 +69,7 @@ export class ExchangeTable implements SlotOwner {
     this.dialect = dialect;
     this.store = store;
     this.limits = limits;
+    this.linger = new Linger(limits.lingerMs);
     this.state = state;
     this.onIdle = onIdle;
     this.access = access;
@@ -290,6 +295,7 @@ export class ExchangeTable implements SlotOwner {
     slot.phase = Phase.reading;
     slot.bodyRead = false;
     slot.deadline = this.deadlineIn(this.limits.bodyTimeoutMs);
+    if (this.active === 0) this.linger.arrived();
     this.state.setInFlight(++this.active);
     if (this.timer === undefined) this.startClock();
     return slot;
@@ -298,7 +304,10 @@ export class ExchangeTable implements SlotOwner {
   /** The client's side is over; the slot is free once the engine has let go of it too. */
   private finish(slot: Slot): void {
     this.state.setInFlight(--this.active);
-    if (this.active === 0) this.onIdle();
+    if (this.active === 0) {
+      this.linger.idle();
+      this.onIdle();
+    }
     slot.body = "";
     slot.phase = Phase.done;
     slot.deadline = 0;

@@ -40,6 +40,7 @@ export const testConfig: ServeConfig = {
   jobQueueSize: 100,
   maxInstances: 1024,
   maxImagePixels: 1 << 20,
+  lingerUs: 200,
   drainDelayMs: 0,
   drainTimeoutMs: 2000,
   supervise: false,
