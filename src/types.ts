@@ -87,5 +87,5 @@ export interface LoadReport {
   readonly outputShapes: readonly string[];
   readonly weightsBytes: number;
   readonly loadSeconds: number;
-  readonly warmBatchP99Us: number;
+  readonly warmBatchP90Us: number;
 }

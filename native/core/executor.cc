@@ -26,20 +26,24 @@ bool HasFreeDims(const Signature& signature) {
          std::ranges::any_of(signature.inputs, [](const InputSpec& input) { return !input.shape.IsStatic(); });
 }
 
+bool ExecutorJudge::WorthAnotherLook(const ModelConfig& config) {
+  const double limit_us = static_cast<double>(kInlineMaxNs) / kNsPerUs;
+  return Decide(config).why == Why::kWarmSlow && config.warm_batch_p90_us < kDoubtful * limit_us;
+}
+
 ExecutorJudge::Start ExecutorJudge::Decide(const ModelConfig& config) {
   if (config.stateful) return {false, Why::kStateful};
   if (config.executor != ExecutorChoice::kAuto) return {config.executor == ExecutorChoice::kInline, Why::kPinned};
   if (HasFreeDims(config.signature)) return {false, Why::kFreeDims};
   if (config.inline_allowed) return {true, Why::kWarmFast};
-  if (config.warm_batch_p99_us > 0) return {false, Why::kWarmSlow};
-  return {false, Why::kProbation};
+  return {false, config.warm_batch_p90_us > 0 ? Why::kWarmSlow : Why::kProbation};
 }
 
 ExecutorJudge::ExecutorJudge(const ModelConfig& config)
-    : warm_us_(config.warm_batch_p99_us),
+    : warm_us_(config.warm_batch_p90_us),
       judged_(config.executor == ExecutorChoice::kAuto),
       inline_(Decide(config).inlined),
-      probation_(Decide(config).why == Why::kProbation),
+      probation_(Decide(config).why == Why::kProbation || WorthAnotherLook(config)),
       why_(Decide(config).why) {
   window_.reserve(kInlineProbation);
 }
@@ -55,16 +59,18 @@ std::string ExecutorJudge::Reason() const {
     case Why::kFreeDims:
       return "an input has a free dimension or none is declared, so nothing bounds what a batch costs";
     case Why::kWarmFast:
-      return "the p99 of the largest batch was " + Us(warm_us_) + " at warm-up, under " + Limit();
+      return "the p90 of the largest batch was " + Us(warm_us_) + " at warm-up, under " + Limit();
     case Why::kWarmSlow:
-      return "the p99 of the largest batch was " + Us(warm_us_) + " at warm-up, not under " + Limit();
+      if (last_p90_ns_ >= 0)
+        return "the p90 of the last " + batches + " was " + Us(last_p90_ns_) + ", not under " + Limit();
+      return "the p90 of the largest batch was " + Us(warm_us_) + " at warm-up, not under " + Limit();
     case Why::kProbation:
-      if (last_p99_ns_ < 0) return "no warm-up: until " + batches + " were measured it runs on a lane";
-      return "no warm-up, and the p99 of the last " + batches + " was " + Us(last_p99_ns_) + ", not under " + Limit();
+      if (last_p90_ns_ < 0) return "no warm-up: until " + batches + " were measured it runs on a lane";
+      return "no warm-up, and the p90 of the last " + batches + " was " + Us(last_p90_ns_) + ", not under " + Limit();
     case Why::kMeasured:
-      return "the p99 of " + batches + " was " + Us(last_p99_ns_) + ", under " + Limit();
+      return "the p90 of " + batches + " was " + Us(last_p90_ns_) + ", under " + Limit();
     case Why::kFellBack:
-      return "moved from inline to a lane: the p99 of measured inline batches was " + Us(last_p99_ns_) + ", over " +
+      return "moved from inline to a lane: the p90 of measured inline batches was " + Us(last_p90_ns_) + ", over " +
              Limit() + ", " + std::to_string(kStrikes) + " times in a row";
   }
   return {};
@@ -73,20 +79,20 @@ std::string ExecutorJudge::Reason() const {
 std::int64_t ExecutorJudge::AddSample(std::int64_t cpu_ns) {
   window_.push_back(cpu_ns);
   if (window_.size() < kInlineProbation) return -1;
-  const auto p99 = window_.begin() + (kInlineProbation * 99 + 99) / 100 - 1;  // nearest rank
-  std::nth_element(window_.begin(), p99, window_.end());
-  const std::int64_t value = *p99;
+  const auto p90 = window_.begin() + (kInlineProbation * 90 + 99) / 100 - 1;  // nearest rank
+  std::nth_element(window_.begin(), p90, window_.end());
+  const std::int64_t value = *p90;
   window_.clear();
   return value;
 }
 
 void ExecutorJudge::OnLaneBatch(std::int64_t cpu_ns) {
   MutexLock lock(mutex_);
-  if (why_ != Why::kProbation) return;
-  const std::int64_t p99_ns = AddSample(cpu_ns);
-  if (p99_ns < 0) return;
-  last_p99_ns_ = p99_ns;
-  if (p99_ns >= kInlineMaxNs) return;
+  if (!MeasuresLane()) return;
+  const std::int64_t p90_ns = AddSample(cpu_ns);
+  if (p90_ns < 0) return;
+  last_p90_ns_ = p90_ns;
+  if (p90_ns >= kInlineMaxNs) return;
   why_ = Why::kMeasured;
   probation_.store(false, std::memory_order_relaxed);
   inline_.store(true, std::memory_order_relaxed);
@@ -106,11 +112,11 @@ void ExecutorJudge::OnInlineWall(std::int64_t run_ns) {
 void ExecutorJudge::OnInlineSample(std::int64_t cpu_ns) {
   MutexLock lock(mutex_);
   if (!Inline()) return;
-  const std::int64_t p99_ns = AddSample(cpu_ns);
-  if (p99_ns < 0) return;
-  strikes_ = p99_ns > kInlineMaxNs ? strikes_ + 1 : 0;
+  const std::int64_t p90_ns = AddSample(cpu_ns);
+  if (p90_ns < 0) return;
+  strikes_ = p90_ns > kInlineMaxNs ? strikes_ + 1 : 0;
   if (strikes_ < kStrikes) return;
-  last_p99_ns_ = p99_ns;
+  last_p90_ns_ = p90_ns;
   why_ = Why::kFellBack;
   inline_.store(false, std::memory_order_relaxed);
 }

@@ -1,10 +1,11 @@
 // Where one model's batches run, inline or on its lanes, and why: the operator's word, or what was measured.
 //
-// Auto starts from warm-up's figures. A model without a warm-up starts on its lanes and goes inline once the p99 of
-// kInlineProbation real batches is under kInlineMaxNs. An inline model whose batches later cost more, window after
-// window, goes to its lanes and stays there. Costs are the thread's CPU time: a crowded machine makes every model slow
-// by the clock, and sending tiny models to lanes then would make it worse.
-// Thread: all methods from any thread; Inline() and the two gates are single relaxed loads.
+// Auto starts from warm-up's figures. A model without a warm-up, or one that warm-up saw a little over the limit,
+// starts on its lanes and goes inline once the p90 of kInlineProbation real batches is under kInlineMaxNs. An inline
+// model whose batches later cost more, window after window, goes to its lanes and stays there. Costs are the thread's
+// CPU time: a crowded machine makes every model slow by the clock, and sending tiny models to lanes then would make it
+// worse. And p90: what a neighbour on the same core does to a few batches says nothing about the model. Thread: all
+// methods from any thread; Inline() and the two gates are single relaxed loads.
 #pragma once
 
 #include <atomic>
@@ -24,6 +25,7 @@ class ExecutorJudge {
  public:
   static constexpr std::uint64_t kSampleEvery = 64;  // inline batches per measured one
   static constexpr int kStrikes = 3;                 // windows in a row over the limit before inline ends
+  static constexpr double kDoubtful = 4;  // times the limit: up to there warm-up's verdict is looked at again
 
   explicit ExecutorJudge(const ModelConfig& config);
 
@@ -55,7 +57,9 @@ class ExecutorJudge {
     Why why;
   };
   static Start Decide(const ModelConfig& config);
-  // Adds a cost; when the window is full returns its p99 and starts the next, else -1.
+  // Warm-up's figure is so near the limit that a busy machine may have made it.
+  static bool WorthAnotherLook(const ModelConfig& config);
+  // Adds a cost; when the window is full returns its p90 and starts the next, else -1.
   std::int64_t AddSample(std::int64_t cpu_ns) REQUIRES(mutex_);
 
   const double warm_us_;
@@ -67,7 +71,7 @@ class ExecutorJudge {
   mutable Mutex mutex_;
   Why why_ GUARDED_BY(mutex_);
   std::vector<std::int64_t> window_ GUARDED_BY(mutex_);
-  std::int64_t last_p99_ns_ GUARDED_BY(mutex_) = -1;
+  std::int64_t last_p90_ns_ GUARDED_BY(mutex_) = -1;
   int strikes_ GUARDED_BY(mutex_) = 0;
 };
 

@@ -38,11 +38,11 @@ struct ModelConfig {
   std::vector<double> latency_buckets;  // seconds
   std::size_t max_instances = 1024;
   std::size_t max_decoded_bytes = std::size_t{64} << 20;
-  bool inline_allowed = false;   // what warm-up measured: the p99 of the largest batch is under kInlineMaxNs
-  double warm_batch_p99_us = 0;  // 0: no warm-up
+  bool inline_allowed = false;   // what warm-up measured: the p90 of the largest batch is under kInlineMaxNs
+  double warm_batch_p90_us = 0;  // 0: no warm-up
 };
 
-inline constexpr std::int64_t kInlineMaxNs = 200'000;         // p99 of the largest batch, to be run inline
+inline constexpr std::int64_t kInlineMaxNs = 200'000;         // p90 of the largest batch, to be run inline
 inline constexpr std::int64_t kInlineTurnBudgetNs = 500'000;  // all inline runs of one event-loop turn
 inline constexpr int kInlineProbation = 100;  // real batches measured before a model without warm-up may go inline
 

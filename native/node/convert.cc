@@ -140,7 +140,7 @@ Napi::Object FromOutcome(Napi::Env env, const LoadOutcome& outcome) {
   object.Set("outputShapes", shapes);
   object.Set("weightsBytes", static_cast<double>(report.weights_bytes));
   object.Set("loadSeconds", report.load_seconds);
-  object.Set("warmBatchP99Us", report.warm_batch_p99_us);
+  object.Set("warmBatchP90Us", report.warm_batch_p90_us);
   return object;
 }
 

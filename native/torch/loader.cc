@@ -101,8 +101,8 @@ ModelConfig MakeConfig(const LoadSpec& spec, const WarmupResult& warm, bool keep
   config.executor = spec.executor;
   config.stateful = spec.stateful;
   config.lanes = Lanes(spec, warm, keeps_state);
-  config.warm_batch_p99_us = warm.largest_p99_us;
-  config.inline_allowed = warm.ran && warm.largest_p99_us > 0 && warm.largest_p99_us * 1e3 < kInlineMaxNs &&
+  config.warm_batch_p90_us = warm.largest_p90_us;
+  config.inline_allowed = warm.ran && warm.largest_p90_us > 0 && warm.largest_p90_us * 1e3 < kInlineMaxNs &&
                           !keeps_state && !HasFreeDimension(spec.signature);
   // Two threads in code that assigns attributes would race; one lane is the only safe place.
   if (keeps_state && config.executor == ExecutorChoice::kAuto) config.executor = ExecutorChoice::kLane;
@@ -118,7 +118,7 @@ LoadReport MakeReport(const WarmupResult& warm, std::size_t weights_bytes, doubl
   report.output_shapes = warm.output_shapes;
   report.weights_bytes = weights_bytes;
   report.load_seconds = seconds;
-  report.warm_batch_p99_us = warm.largest_p99_us;
+  report.warm_batch_p90_us = warm.largest_p90_us;
   return report;
 }
 

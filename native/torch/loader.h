@@ -43,7 +43,7 @@ struct LoadReport {  // what describe shows
   std::vector<std::string> output_shapes;
   std::size_t weights_bytes = 0;
   double load_seconds = 0;
-  double warm_batch_p99_us = 0;  // largest batch; 0: no warm-up
+  double warm_batch_p90_us = 0;  // largest batch; 0: no warm-up
 };
 
 struct Loaded {

@@ -210,7 +210,7 @@ class Session {
       if (rows == largest) break;
     }
     for (const TaskPtr& sample : samples_) sample->format = OutputFormat::kJson;
-    result_.largest_p99_us = TimeLargest(largest) * 1e6;
+    result_.largest_p90_us = TimeLargest(largest) * 1e6;
   }
 
   double TimeLargest(std::size_t rows) {
@@ -220,7 +220,7 @@ class Session {
       seconds.push_back(trial_->TimeBatch(samples_, rows));
     }
     std::ranges::sort(seconds);
-    return seconds[std::min(seconds.size() - 1, seconds.size() * 99 / 100)];
+    return seconds[std::min(seconds.size() - 1, seconds.size() * 90 / 100)];
   }
 
   const LoadSpec& spec_;

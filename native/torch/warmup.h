@@ -21,7 +21,7 @@ struct WarmupResult {
   bool ran = false;  // a sample went through
   std::uint32_t batch = 1;
   double single_seconds = 0;  // one sample, one intra-op thread
-  double largest_p99_us = 0;  // 0: the largest batch was not run
+  double largest_p90_us = 0;  // 0: the largest batch was not run
   std::string form = "plain";
   std::string form_reason;
   std::string batch_reason;

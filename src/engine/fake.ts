@@ -138,7 +138,7 @@ class FakeEngine implements Engine {
       outputShapes: [],
       weightsBytes: 0,
       loadSeconds: 0,
-      warmBatchP99Us: 0,
+      warmBatchP90Us: 0,
     };
   }
 
