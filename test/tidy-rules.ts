@@ -7,6 +7,7 @@ const modelsInterface = "src/models/models.ts";
 /** Part of src → parts or files that it may import; "*" is everything. */
 export const importable: Readonly<Record<string, readonly string[]>> = {
   main: ["*"],
+  torchserve: ["*"],
   app: ["*"],
   index: ["*"],
   cli: ["*"],
@@ -61,6 +62,9 @@ export const untested: Readonly<Record<string, string>> = {
   "src/models/start-error.ts": "test/unit/models/manager.test.ts",
   "src/index.ts": "names only",
   "src/main.ts": "test/e2e runs it",
+  "src/torchserve.ts": "test/e2e/torchserve-command.test.ts",
+  "src/cli/torchserve.ts": "test/e2e/torchserve-command.test.ts",
+  "src/cli/started.ts": "test/e2e/torchserve-command.test.ts",
   "src/config/setting.ts": "test/unit/config/resolve.test.ts",
   "src/config/yaml-file.ts": "test/unit/config/resolve.test.ts",
   "src/config/usage-error.ts": "test/unit/config/resolve.test.ts",

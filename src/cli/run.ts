@@ -64,7 +64,8 @@ function help(command: string | undefined, terminal: Terminal): number {
   return exitCodes.ok;
 }
 
-function report(error: unknown, command: string | undefined, terminal: Terminal): number {
+/** Says what went wrong; resolves to the exit code. */
+export function report(error: unknown, command: string | undefined, terminal: Terminal): number {
   const head = paint(terminal.colorErr, "red", "sconce:");
   const message = error instanceof Error ? error.message : String(error);
   terminal.err(`${head} ${message}\n`);

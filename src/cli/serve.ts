@@ -17,6 +17,7 @@ import { createLog, type Log, torchserveTime } from "../telemetry/log.js";
 import { openSinks, type Sinks } from "../telemetry/sinks.js";
 import { exitCodes } from "./exit-codes.js";
 import { ensureBuilt } from "./first-run.js";
+import { sayStarted, startedAsVariable } from "./started.js";
 import { supervise } from "./supervise.js";
 import type { Terminal } from "./terminal.js";
 import { packageVersion } from "./version.js";
@@ -57,6 +58,7 @@ function resolve(words: readonly string[], terminal: Terminal): Resolved {
     machine: { cores: readAllowance().cores, logToTerminal: isatty(2) },
     readFile: (path) => readFileSync(path, "utf8"),
     exists: existsSync,
+    torchserve: terminal.env[startedAsVariable] === "torchserve",
   });
 }
 
@@ -105,6 +107,7 @@ async function run(config: ServeConfig, log: Log, sinks: Sinks, signals: Signals
     writeMetrics: (lines) => sinks.metrics(metricText(lines, config)),
     writeAccess: sinks.access,
   });
+  sayStarted(terminal);
   const first = await Promise.race([
     server.started.then(
       () => undefined,

@@ -72,7 +72,7 @@ export async function supervise(words: readonly string[], config: ServeConfig, t
   try {
     for (let deaths = 1; ; deaths++) {
       const begun = performance.now();
-      const end = await start(words, state);
+      const end = await start(words, terminal, state);
       if (!shouldRestart(end, state.asked, state.everReady)) return codeOf(end);
       if (performance.now() - begun >= restartPolicy.stableMs) deaths = 1;
       const delayMs = restartDelayMs(restartPolicy, deaths);
@@ -97,9 +97,9 @@ function pause(ms: number, state: State): Promise<void> {
 }
 
 /** Runs the server once; resolves to how it ended. */
-function start(words: readonly string[], state: State): Promise<End> {
+function start(words: readonly string[], terminal: Terminal, state: State): Promise<End> {
   const child = spawn(process.execPath, [...process.execArgv, entry, "serve", ...words], {
-    env: { ...process.env, SCONCE_SUPERVISED_FD: String(pipeDescriptor) },
+    env: { ...terminal.env, SCONCE_SUPERVISED_FD: String(pipeDescriptor) },
     // A process group of its own: a terminal's Ctrl-C reaches it once, through this parent.
     detached: true,
     stdio: ["ignore", "pipe", "inherit", "pipe"],

@@ -7,7 +7,8 @@ import { fromText } from "./values.js";
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Variables of sconce that are no options. */
-const otherVariables = /^SCONCE_(SUPERVISED_FD|CACHE_DIR|BUILD_JOBS|PYTHON|LIBTORCH|TEST_.*|DEMO.*|BENCH.*)$/;
+const otherVariables =
+  /^SCONCE_(SUPERVISED_FD|STARTED_AS|STARTED_FD|TOKEN|CACHE_DIR|BUILD_JOBS|PYTHON|LIBTORCH|TEST_.*|DEMO.*|BENCH.*)$/;
 
 /** An empty variable counts as unset. */
 export function readEnvironment(env: Environment, rows: readonly OptionRow[]): Settings {

@@ -1,5 +1,6 @@
 /** TorchServe's flags on `sconce serve`: its other spellings, and those that mean nothing here, each with its answer. Pure. */
 import type { FlagShape } from "./flags.js";
+import { optionTable } from "./options.js";
 import type { Note } from "./setting.js";
 
 interface AnsweredFlag extends FlagShape {
@@ -7,7 +8,7 @@ interface AnsweredFlag extends FlagShape {
   readonly here: string | undefined;
 }
 
-export const answeredFlags: readonly AnsweredFlag[] = [
+const flags: readonly AnsweredFlag[] = [
   { flag: "foreground", takes: "nothing", here: undefined },
   { flag: "no-config-snapshots", takes: "nothing", here: undefined },
   { flag: "enable-model-api", takes: "nothing", here: "registering at run time is not in this version" },
@@ -16,6 +17,9 @@ export const answeredFlags: readonly AnsweredFlag[] = [
   { flag: "cpp-log-config", takes: "value", here: "the log is set by --log-level and --log-format" },
   { flag: "plugins-path", takes: "value", here: "Java plugins cannot run here" },
 ];
+
+/** Without those that are an option here. */
+export const answeredFlags = flags.filter(({ flag }) => !optionTable.some((row) => row.flag === flag));
 
 const short: Readonly<Record<string, string>> = {
   "--ncs": "--no-config-snapshots",

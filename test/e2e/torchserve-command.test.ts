@@ -1,0 +1,68 @@
+/** `torchserve --start`, `--stop`, `--version` as scripts use them, on a real server in the background. */
+import { spawnSync } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { call } from "./client.js";
+import { eventually, freePorts, models, nodeBinary, repository } from "./server.js";
+
+const root = mkdtempSync(join(tmpdir(), "sconce-torchserve-"));
+const pidFile = join(root, ".model_server.pid");
+mkdirSync(join(root, "store"));
+for (const file of ["ledger.pt", "ledger.yaml"]) copyFileSync(`${models}${file}`, join(root, "store", file));
+
+function torchserve(...words: string[]) {
+  const env = { ...process.env, TMPDIR: root, NO_COLOR: "1" };
+  // A file takes what the server in the background says: a pipe would stay open as long as it runs.
+  const script = '"$0" "$@" > out.txt 2> err.txt';
+  const argv = ["-c", script, nodeBinary, `${repository}dist/torchserve.js`, ...words];
+  const { status } = spawnSync("bash", argv, { cwd: root, env, timeout: 60_000 });
+  return { status, out: readFileSync(join(root, "out.txt"), "utf8"), err: readFileSync(join(root, "err.txt"), "utf8") };
+}
+
+afterAll(() => {
+  torchserve("--stop");
+  rmSync(root, { recursive: true, force: true });
+});
+
+test("start, start again, stop, stop again", { timeout: 120_000 }, async () => {
+  const [inference = 0, management = 0, metrics = 0] = await freePorts(3);
+  const addresses = { inference, management, metrics };
+  const lines = Object.entries(addresses).map(([api, port]) => `${api}_address=http://127.0.0.1:${port}`);
+  writeFileSync(join(root, "config.properties"), `${lines.join("\n")}\n`);
+  const words = ["--start", "--ncs", "--model-store", "store", "--models", "ledger=ledger.pt"];
+
+  const started = torchserve(...words);
+  expect(started, started.err).toMatchObject({ status: 0 });
+  const said = () => readFileSync(join(root, "out.txt"), "utf8");
+  expect(said()).toContain("Model server started.\n");
+  // Tokens are on, as the command's users know it; the keys lie in the working directory.
+  const keys = JSON.parse(readFileSync(join(root, "key_file.json"), "utf8")) as { inference: { key: string } };
+  const headers = { authorization: `Bearer ${keys.inference.key}` };
+  expect((await call(inference, { path: "/ping" })).status).toBe(400);
+  await eventually(30_000, "the model", async () =>
+    (await call(inference, { path: "/ping", headers })).status === 200 ? true : undefined,
+  );
+
+  const again = torchserve(...words);
+  expect(again.status).toBe(1);
+  expect(again.out).toBe("TorchServe has already started, please use torchserve --stop to stop TorchServe.\n");
+
+  expect(torchserve("--stop")).toMatchObject({ status: 0, out: "TorchServe has stopped.\n" });
+  expect(existsSync(pidFile)).toBe(false);
+  expect(existsSync(join(root, "key_file.json"))).toBe(false);
+  expect(torchserve("--stop")).toMatchObject({ status: 0, out: "TorchServe is not currently running.\n" });
+});
+
+test("a start that cannot be says so with its code, and leaves no pid file", { timeout: 60_000 }, () => {
+  const wrong = torchserve("--start", "--models", "all");
+  expect(wrong.status).toBe(2);
+  expect(wrong.err).toContain("--models: all needs --model-store");
+  expect(existsSync(pidFile)).toBe(false);
+});
+
+test("--version, and words that are none", () => {
+  expect(torchserve("--version").out).toMatch(/^TorchServe Version is \d+\.\d+\.\d+ \(served by sconce \S+\)\n$/);
+  expect(torchserve("--strat")).toMatchObject({ status: 2 });
+});
