@@ -108,20 +108,16 @@ int Channel::InferImage(const InferArgs& args, const ImageInput& image, std::spa
 }
 
 int Channel::Send(TaskPtr task, const Status& decoded, std::size_t body_bytes) {
-  Model& model = *task->model;
   task->body_bytes = body_bytes;
   if (!decoded.ok()) return RefuseTask(std::move(task), decoded);
-  // Inline tasks end within this turn, so only what may reach a lane can be cancelled.
-  Flag flag;
-  if (!model.InlineNow()) {
-    if (!task->cancelled) task->cancelled = std::make_shared<std::atomic<bool>>(false);
-    flag = task->cancelled;
-  }
+  // Any task may come to wait on a lane: pictures, many instances, and what a turn has no budget left for.
+  if (!task->cancelled) task->cancelled = std::make_shared<std::atomic<bool>>(false);
+  Flag flag = task->cancelled;
   const std::uint32_t cookie = task->cookie;
   bool inlined = false;
   const Status sent = turn_->Add(task, &inlined);
   if (!sent.ok()) return RefuseTask(std::move(task), sent);
-  if (flag) SlotOf(cookie).cancelled = std::move(flag);
+  SlotOf(cookie).cancelled = std::move(flag);
   return inlined ? kInlined : kQueued;
 }
 

@@ -341,7 +341,10 @@ bool Engine::Busy() const {
 void Engine::OnExit(int status, void* engine) {
   Engine& self = *static_cast<Engine*>(engine);
   self.exiting_.store(true, std::memory_order_relaxed);
-  if (!self.Busy()) return;
+  if (!self.Busy()) {
+    WaitForDroppedModels();  // models that nobody holds any more may still be on their way out
+    return;
+  }
   fflush(nullptr);
   _exit(status);
 }
