@@ -14,14 +14,16 @@ import type { Engine } from "./engine/engine.js";
 import { ServerError } from "./errors.js";
 import { defaultMaxChunks, defaultMaxDiscard } from "./http/exchange.js";
 import { type Listener, type Listening, loadListener, setHeaderLimit } from "./http/listener.js";
-import { Port } from "./http/port.js";
+import type { TlsFiles } from "./http/raw.js";
 import { createExposition, type Exposition } from "./metrics/exposition.js";
 import { createHttpState, HttpState } from "./metrics/http-counters.js";
 import type { Snapshot } from "./metrics/samples.js";
 import { MetricLines } from "./metrics/torchserve.js";
 import { Windows } from "./metrics/window.js";
 import type { Announce, ModelCatalog } from "./models/models.js";
+import { CertificateWatch, readCertificate, withFiles } from "./server/certificates.js";
 import { openAccessLog } from "./server/inference-server.js";
+import { MainPort } from "./server/main-port.js";
 import type { ThreadLimits } from "./server/messages.js";
 import { type InferenceThreads, startThreads } from "./server/threads.js";
 import { guarded, openIssuer, publishKeys } from "./server/tokens.js";
@@ -58,6 +60,7 @@ export interface ServerDependencies {
 export interface Address {
   readonly host: string;
   readonly port: number;
+  readonly https: boolean;
 }
 
 export interface RunningServer {
@@ -96,7 +99,8 @@ class Server implements RunningServer {
   private readonly manager: ModelManager;
   private threads!: InferenceThreads;
   private issuer: TokenIssuer | undefined;
-  private readonly mainPorts: Port[] = [];
+  private readonly mainPorts: MainPort[] = [];
+  private certificates: CertificateWatch | undefined;
   private readonly mainStates: HttpState[] = [];
   private readonly windows: Windows;
   private readonly metricLines: MetricLines;
@@ -131,18 +135,21 @@ class Server implements RunningServer {
   }
 
   async open(): Promise<void> {
-    const { config, deps, listener, memory } = this;
-    const { engine, engineModule, log } = deps;
+    const { config, deps } = this;
     this.issuer = openIssuer(config);
-    const common = { engine, engineModule, listener, memory, log, limits: threadLimits(config, this.issuer) };
-    const { writeAccess } = this;
-    this.threads = await startThreads({ ...common, writeAccess, count: config.httpThreads, firstRegion: mainRegions });
-    try {
-      await this.openPorts();
-      publishKeys(this.issuer, config);
-    } catch (error) {
-      await this.closeAll(0);
-      throw error;
+    if (config.https || config.managementHttps || config.metricsHttps) {
+      const certificate = readCertificate(config);
+      await withFiles(certificate, (files) => this.openPorts(files));
+      this.certificates = new CertificateWatch(config, certificate, deps.log, (next) =>
+        withFiles(next, (files) => this.renew(files)),
+      );
+    } else {
+      if ((config.certificateFile ?? config.keystore) !== undefined) {
+        deps.log.warn(
+          "the certificate is not used: no listener speaks HTTPS (--https, --management-https, --metrics-https)",
+        );
+      }
+      await this.openPorts(undefined);
     }
     this.refresh();
     this.refreshTimer = setInterval(() => this.refresh(), refreshMs);
@@ -159,16 +166,52 @@ class Server implements RunningServer {
     return this.draining;
   }
 
-  private async openPorts(): Promise<void> {
+  private async openPorts(tls: TlsFiles | undefined): Promise<void> {
+    const { config, deps, listener, memory, writeAccess } = this;
+    const { engine, engineModule, log } = deps;
+    this.threads = await startThreads({
+      count: config.httpThreads,
+      firstRegion: mainRegions,
+      limits: threadLimits(config, this.issuer),
+      tls: config.https ? tls : undefined,
+      ...{ engine, engineModule, listener, memory, log, writeAccess },
+    });
+    try {
+      await this.listen(tls);
+      publishKeys(this.issuer, config);
+    } catch (error) {
+      await this.closeAll(0);
+      throw error;
+    }
+  }
+
+  private async listen(tls: TlsFiles | undefined): Promise<void> {
     const { config, deps } = this;
     const stats = () => deps.engine.stats();
     const management = new ManagementDialect({ catalog: this.manager, stats, state: this.state });
     const metrics = new MetricsDialect(config.metricsApi ? (names) => this.exposition.scrape(names) : undefined);
+    const inference = await this.threads.listen(config.host, config.port);
+    this.listening.push(inference);
     this.addresses = {
-      inference: await this.keep(config.host, await this.threads.listen(config.host, config.port)),
-      management: await this.openMainPort(this.guard(management), config.managementHost, config.managementPort),
-      metrics: await this.openMainPort(metrics, config.metricsHost, config.metricsPort),
+      inference: { host: config.host, port: inference.port, https: config.https },
+      management: await this.openMainPort(
+        this.guard(management),
+        config.managementHost,
+        config.managementPort,
+        config.managementHttps ? tls : undefined,
+      ),
+      metrics: await this.openMainPort(
+        metrics,
+        config.metricsHost,
+        config.metricsPort,
+        config.metricsHttps ? tls : undefined,
+      ),
     };
+  }
+
+  private async renew(files: TlsFiles): Promise<void> {
+    if (this.config.https) await this.threads.renew(files);
+    for (const port of this.mainPorts) port.renew(files);
   }
 
   private readonly snapshot = (): Snapshot => ({
@@ -195,30 +238,22 @@ class Server implements RunningServer {
     return guarded(management, "management", threadLimits(this.config, this.issuer), this.issuer);
   }
 
-  private async openMainPort(dialect: Dialect, host: string, port: number): Promise<Address> {
+  private async openMainPort(
+    dialect: Dialect,
+    host: string,
+    port: number,
+    tls: TlsFiles | undefined,
+  ): Promise<Address> {
     // A state of its own: what happens on these ports is not the inference port's traffic.
     const state = new HttpState(createHttpState(1), 0);
     this.mainStates.push(state);
-    let number = 0;
     const limits = threadLimits(this.config, this.issuer);
-    const main = new Port({
-      listener: this.listener,
-      dialect,
-      store: noBodies,
-      limits,
-      state,
-      port: () => number,
-      access: openAccessLog(limits, this.writeAccess),
-    });
+    const access = openAccessLog(limits, this.writeAccess);
+    const main = new MainPort({ listener: this.listener, dialect, store: noBodies, limits, state, tls, access });
     this.mainPorts.push(main);
-    const address = await this.keep(host, await this.listener.listen(main.app, host, port));
-    number = address.port;
-    return address;
-  }
-
-  private keep(host: string, listening: Listening): Promise<Address> {
+    const listening = await main.listen(host, port);
     this.listening.push(listening);
-    return Promise.resolve({ host, port: listening.port });
+    return { host, port: listening.port, https: tls !== undefined };
   }
 
   private readonly announce: Announce = async (name, version, handler) => {
@@ -255,6 +290,7 @@ class Server implements RunningServer {
   private async closeAll(timeoutMs: number): Promise<number> {
     clearInterval(this.refreshTimer);
     this.windows.close();
+    this.certificates?.close();
     this.logMetrics();
     this.listening[0]?.close();
     const cut = await this.threads.drain(timeoutMs);
@@ -273,6 +309,8 @@ function threadLimits(config: ServeConfig, issuer: TokenIssuer | undefined): Thr
     responseTimeoutMs: config.responseTimeoutMs,
     maxChunks: defaultMaxChunks,
     maxDiscard: defaultMaxDiscard,
+    cors: corsLines(config),
+    maxResponseSize: config.maxResponseSize,
     makeRequestIds: config.requestIds === "always",
     accessLog: config.accessLog,
     logFormat: config.logFormat,
@@ -286,6 +324,15 @@ function threadLimits(config: ServeConfig, issuer: TokenIssuer | undefined): Thr
     compat: config.compat,
     decodeParallelism: Math.max(1, Math.ceil(config.cores / Math.max(1, config.httpThreads))),
   };
+}
+
+/** One text for the answers' heads; the values were checked for line breaks. */
+function corsLines({ corsAllowedOrigin, corsAllowedMethods, corsAllowedHeaders }: ServeConfig): string {
+  const lines = { origin: corsAllowedOrigin, methods: corsAllowedMethods, headers: corsAllowedHeaders };
+  return Object.entries(lines)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `access-control-allow-${name}: ${value}`)
+    .join("\r\n");
 }
 
 /** Management and metrics read no bodies yet: a request with one is refused by its verb. */

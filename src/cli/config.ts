@@ -8,7 +8,7 @@ import { resolveServe, strangeVariables, type Resolved } from "../config/resolve
 import { configSchema } from "../config/schema.js";
 import { didYouMean } from "../config/suggest.js";
 import { UsageError } from "../config/usage-error.js";
-import { showValue } from "../config/values.js";
+import { showValue, type OptionValue } from "../config/values.js";
 import { exitCodes } from "./exit-codes.js";
 import { table } from "./table.js";
 import { paint, type Terminal } from "./terminal.js";
@@ -51,7 +51,7 @@ function show(words: readonly string[], terminal: Terminal): number {
   if (json) {
     const options = rows.map(({ row, setting }) => [
       row.fileKey,
-      { value: setting?.value ?? null, origin: setting?.origin ?? "unset" },
+      { value: shown(row, setting?.value) ?? null, origin: setting?.origin ?? "unset" },
     ]);
     const { files, torchserve, notes } = resolved;
     const found = { files, torchserve, options: Object.fromEntries(options) as unknown, notes };
@@ -60,7 +60,7 @@ function show(words: readonly string[], terminal: Terminal): number {
   }
   const lines = rows.map(({ row, setting }) => [
     row.fileKey,
-    setting === undefined ? "" : showValue(row.kind, setting.value),
+    setting === undefined ? "" : showValue(row.kind, shown(row, setting.value) ?? ""),
     setting?.origin ?? "unset",
   ]);
   terminal.out(table(["option", "value", "from"], lines, terminal));
@@ -68,6 +68,10 @@ function show(words: readonly string[], terminal: Terminal): number {
     terminal.err(`${paint(terminal.colorErr, "yellow", "note:")} ${message}\n`);
   }
   return exitCodes.ok;
+}
+
+function shown(row: OptionRow, value: OptionValue | undefined): OptionValue | undefined {
+  return row.secret === true && value !== undefined ? "(secret)" : value;
 }
 
 const migrateFlags: readonly FlagShape[] = [{ flag: "output", takes: "value", short: "o" }];

@@ -76,6 +76,7 @@ const groupTitles: Readonly<Record<OptionGroup, string>> = {
   authorization: "Authorization",
   requests: "Requests",
   limits: "Limits",
+  security: "HTTPS and other origins",
   shutdown: "Start and end",
   loading: "Loading",
   logging: "Logs and metrics",

@@ -137,7 +137,8 @@ function metricText(lines: readonly string[], { logFormat }: ServeConfig): strin
   return lines.map((line) => `${head}${line}\n`).join("");
 }
 
-const url = ({ host, port }: Address): string => `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+const url = ({ host, port, https }: Address): string =>
+  `${https ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${port}`;
 
 function readyLine({ addresses }: RunningServer): string {
   const { inference, management, metrics } = addresses;

@@ -3,55 +3,12 @@
  * with its limits, the default, and the words for help and docs/options.md. To add an option: a key in ServeConfig and a
  * row here (the compiler asks for the row).
  */
+import { bytes, choice, count, flag, GiB, KiB, MiB, type OptionRow, port, row, seconds, text } from "./option-row.js";
+import { securityRows } from "./options-security.js";
 import type { ServeConfig } from "./serve-config.js";
-import type { Kind, OptionValue } from "./values.js";
+import type { OptionValue } from "./values.js";
 
-export type OptionGroup =
-  "models" | "listeners" | "authorization" | "requests" | "limits" | "shutdown" | "loading" | "logging";
-
-export interface OptionRow {
-  /** Without the two dashes. */
-  readonly flag: string;
-  /** Environment variable: SCONCE_ and the flag in capitals. */
-  readonly env: string;
-  /** Key in the YAML file that --config names: the flag in camel case. */
-  readonly fileKey: string;
-  readonly kind: Kind;
-  /** Undefined: unset unless given; "auto": worked out from the machine, see `autoDefault`. */
-  readonly fallback: OptionValue | undefined;
-  /** What "auto" means, in words. */
-  readonly auto?: string;
-  readonly group: OptionGroup;
-  readonly help: string;
-  /** What stands for the value in help, where the kind's own word says too little. */
-  readonly placeholder?: string;
-}
-
-const KiB = 1024;
-const MiB = 1024 * KiB;
-const GiB = 1024 * MiB;
-
-const port: Kind = { type: "integer", min: 0, max: 65_535 };
-const text: Kind = { type: "string" };
-const flag: Kind = { type: "boolean" };
-
-function row(
-  name: string,
-  kind: Kind,
-  fallback: OptionRow["fallback"],
-  group: OptionGroup,
-  help: string,
-  more: { readonly placeholder?: string; readonly auto?: string } = {},
-): OptionRow {
-  const env = `SCONCE_${name.toUpperCase().replaceAll("-", "_")}`;
-  const fileKey = name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
-  return { flag: name, env, fileKey, kind, fallback, group, help, ...more };
-}
-
-const count = (min: number, max: number): Kind => ({ type: "integer", min, max });
-const seconds = (min: number, max: number): Kind => ({ type: "duration", minMs: min * 1000, maxMs: max * 1000 });
-const bytes = (min: number, max: number): Kind => ({ type: "size", min, max });
-const choice = (...choices: string[]): Kind => ({ type: "choice", choices });
+export type { OptionGroup, OptionRow } from "./option-row.js";
 
 /** By the key of ServeConfig that each fills. */
 export const optionRows = {
@@ -223,6 +180,7 @@ export const optionRows = {
     "Microseconds that an HTTP thread without work stays awake for the next request while they follow each other quickly; " +
       "0 never. Takes up to a core's time, only between such requests, and only where there is more than one core.",
   ),
+  ...securityRows,
   drainDelayMs: row(
     "drain-delay",
     seconds(0, 3600),

@@ -126,7 +126,7 @@ interface Gathered {
 
 function gather(values: ReadonlyMap<string, string>, sources: Sources): Gathered {
   const flags = fromFlags(values);
-  const env = readEnvironment(sources.env, allRows);
+  const env = readEnvironment(sources.env, allRows, sources.readFile);
   const { own, torchserve, passedOver } = chooseFiles((row) => flags.get(row) ?? env.get(row), sources);
   const notes = [...answersTo(values)];
   if (passedOver) {
@@ -182,6 +182,9 @@ function checkTogether(config: ServeConfig, settings: ReadonlyMap<OptionKey, Set
     throw new UsageError(
       `${origin("models")}: ${config.models.join(" ")} needs --model-store, the folder that the files are in`,
     );
+  }
+  for (const key of ["corsAllowedOrigin", "corsAllowedMethods", "corsAllowedHeaders"] as const) {
+    if (!/^[\x20-\x7e]*$/.test(config[key] ?? "")) throw new UsageError(`${origin(key)}: ASCII on one line expected`);
   }
   if (!isLoopback(config.managementHost) && !config.insecure && !isDecided(config, settings)) {
     throw new UsageError(

@@ -45,6 +45,17 @@ export interface ServeConfig {
   readonly lingerUs: number;
   readonly drainDelayMs: number;
   readonly drainTimeoutMs: number;
+  /** The inference listener speaks HTTPS. */
+  readonly https: boolean;
+  readonly managementHttps: boolean;
+  readonly metricsHttps: boolean;
+  readonly certificateFile: string | undefined;
+  readonly privateKeyFile: string | undefined;
+  readonly keystore: string | undefined;
+  readonly keystorePass: string;
+  readonly corsAllowedOrigin: string | undefined;
+  readonly corsAllowedMethods: string | undefined;
+  readonly corsAllowedHeaders: string | undefined;
   readonly supervise: boolean;
   readonly insecure: boolean;
   readonly probe: "auto" | "always" | "never";

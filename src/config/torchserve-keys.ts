@@ -55,19 +55,35 @@ function own(key: string, read: (text: string) => Filled | string, here: string)
 
 const noEnv = (each: TorchserveKey): TorchserveKey => ({ ...each, env: undefined });
 
-const addressAllowed = "http://HOST or http://HOST:PORT";
+const addressAllowed = "http(s)://HOST or http(s)://HOST:PORT";
 
-/** `http://0.0.0.0:8080` → host and port; a URL without a port has the one that TorchServe gives it. */
-function address(key: string, host: OptionKey, port: OptionKey, httpPort: number): TorchserveKey {
+interface AddressOptions {
+  readonly host: OptionKey;
+  readonly port: OptionKey;
+  readonly https: OptionKey;
+  /** What TorchServe takes where the URL has none. */
+  readonly httpPort: number;
+  readonly httpsPort: number;
+}
+
+/** `https://0.0.0.0:8443` → host, port and whether it is HTTPS. */
+function address(key: string, { host, port, https, httpPort, httpsPort }: AddressOptions): TorchserveKey {
   const read = (text: string): Filled | string => {
     if (/^unix:/i.test(text)) return `${addressAllowed}: Unix sockets are not served`;
-    if (/^https:/i.test(text)) return `${addressAllowed}: HTTPS is not served; put a proxy in front`;
-    const found = /^http:\/\/(\[[0-9a-f:.]+\]|[^/?#:@\s]+)(?::(\d{1,5}))?\/?$/i.exec(text);
-    const number = Number(found?.[2] ?? httpPort);
+    const found = /^http(s?):\/\/(\[[0-9a-f:.]+\]|[^/?#:@\s]+)(?::(\d{1,5}))?\/?$/i.exec(text);
+    const secure = found?.[1] !== "";
+    const number = Number(found?.[3] ?? (secure ? httpsPort : httpPort));
     if (!found || number >= 65_535) return addressAllowed;
-    return { [host]: (found[1] ?? "").replace(/^\[|\]$/g, ""), [port]: number };
+    const where = { [host]: (found[2] ?? "").replace(/^\[|\]$/g, ""), [port]: number };
+    return secure ? { ...where, [https]: true } : where;
   };
-  return own(key, read, `\`--${row(host).flag}\` and \`--${row(port).flag}\`. ${addressAllowed}.`);
+  const flags = [host, port, https].map((each) => `\`--${row(each).flag}\``).join(", ");
+  return own(key, read, `${flags}. ${addressAllowed}.`);
+}
+
+/** Java's other formats have to be converted once. */
+function keystoreType(text: string): Filled | string {
+  return /^pkcs12$/i.test(text) ? {} : "PKCS12 (keytool -importkeystore -deststoretype PKCS12 makes one)";
 }
 
 /** `ALL`, or a list of files with or without names. */
@@ -93,14 +109,24 @@ function imagePixels(text: string): Filled | string {
 const noPython = "There are no Python workers in this version.";
 const noJava = "There is no Java in this server.";
 const noGrpc = "gRPC is not served by this version.";
-const noTls = "HTTPS is not served by this version; put a proxy in front.";
-const noCors = "CORS headers are not sent by this version.";
 const sequences = "Sequence batching is not in this version.";
 
 export const torchserveKeys: readonly TorchserveKey[] = [
-  address("inference_address", "host", "port", 80),
-  address("management_address", "managementHost", "managementPort", 8081),
-  address("metrics_address", "metricsHost", "metricsPort", 8082),
+  address("inference_address", { host: "host", port: "port", https: "https", httpPort: 80, httpsPort: 443 }),
+  address("management_address", {
+    host: "managementHost",
+    port: "managementPort",
+    https: "managementHttps",
+    httpPort: 8081,
+    httpsPort: 8444,
+  }),
+  address("metrics_address", {
+    host: "metricsHost",
+    port: "metricsPort",
+    https: "metricsHttps",
+    httpPort: 8082,
+    httpsPort: 8445,
+  }),
   ...["grpc_inference_address", "grpc_management_address", "grpc_inference_port", "grpc_management_port"].map((key) =>
     answered(key, noGrpc),
   ),
@@ -143,14 +169,14 @@ export const torchserveKeys: readonly TorchserveKey[] = [
   noEnv(answered("system_metrics_cmd", "The machine is measured by the server itself; no command is run.")),
   noEnv(fills("metric_time_interval", "metricsIntervalMs", { unit: "s" })),
   answered("blacklist_env_vars", noPython),
-  answered("cors_allowed_origin", noCors),
-  answered("cors_allowed_methods", noCors),
-  answered("cors_allowed_headers", noCors),
-  answered("keystore", noTls),
-  answered("keystore_pass", noTls),
-  answered("keystore_type", noTls),
-  answered("private_key_file", noTls),
-  answered("certificate_file", noTls),
+  fills("cors_allowed_origin", "corsAllowedOrigin"),
+  fills("cors_allowed_methods", "corsAllowedMethods"),
+  fills("cors_allowed_headers", "corsAllowedHeaders"),
+  fills("keystore", "keystore"),
+  fills("keystore_pass", "keystorePass"),
+  own("keystore_type", keystoreType, "PKCS12 alone."),
+  fills("private_key_file", "privateKeyFile"),
+  fills("certificate_file", "certificateFile", { here: "Without one, HTTPS does not start: none is made up." }),
   answered("async_logging", "Logging never waits for its reader.", { harmless: true }),
   answered("initial_worker_port", "Models run inside this process and need no ports.", { harmless: true }),
   answered("initial_distribution_port", "Models run inside this process and need no ports."),

@@ -31,6 +31,8 @@ export interface ExchangeLimits {
   readonly makeRequestIds: boolean;
   /** How long a thread stays awake for the next request; 0: not at all. See linger.ts. */
   readonly lingerMs: number;
+  /** Header lines of every answer, for pages of other origins; "": none, and no preflight request is answered. */
+  readonly cors: string;
 }
 
 export const defaultMaxChunks = 65_536;
@@ -101,7 +103,8 @@ export class ExchangeTable implements SlotOwner {
       this.fail(slot, "bad_framing", headers.fault);
       return;
     }
-    if (headers.contentLength > this.limits.maxRequestSize) this.tooLarge(slot, headers.contentLength);
+    if (this.limits.cors !== "" && isPreflight(method, req)) this.refuse(slot, 200, "text/plain", "");
+    else if (headers.contentLength > this.limits.maxRequestSize) this.tooLarge(slot, headers.contentLength);
     else this.dialect.head(slot);
     if (slot.res !== undefined) res.onData(slot.dataCallback);
   }
@@ -190,7 +193,7 @@ export class ExchangeTable implements SlotOwner {
     const res = slot.res;
     if (res === undefined || slot.phase === Phase.writing || slot.phase === Phase.done) return;
     slot.status = status;
-    slot.block = contentType;
+    slot.block = this.limits.cors === "" ? contentType : `${contentType}\r\n${this.limits.cors}`;
     slot.body = body;
     slot.extra = headers;
     slot.close = close || this.state.draining || !slot.bodyRead;
@@ -378,4 +381,9 @@ export class ExchangeTable implements SlotOwner {
       this.fail(slot, "request_timeout", `The body did not arrive within the ${seconds} s that --body-timeout allows.`);
     }
   }
+}
+
+/** A browser asks whether a page may send what it is about to send. */
+function isPreflight(method: string, req: RawRequest): boolean {
+  return method === "OPTIONS" && req.getHeader("access-control-request-method") !== "";
 }

@@ -8,13 +8,14 @@
  */
 
 import { ServerError } from "../errors.js";
-import type { RawApp } from "./raw.js";
+import type { RawApp, TlsFiles } from "./raw.js";
 
 /** Bytes of all header fields of one request; more is refused by the parser with 431. */
 export const maxHeaderBytes = 16_384;
 
 interface UwsModule {
   readonly App: () => RawApp;
+  readonly SSLApp: (options: { readonly key_file_name: string; readonly cert_file_name: string }) => RawApp;
   readonly us_listen_socket_close: (socket: unknown) => void;
   readonly us_socket_local_port: (socket: unknown) => number;
   readonly LIBUS_LISTEN_EXCLUSIVE_PORT?: number;
@@ -27,7 +28,8 @@ export interface Listening {
 }
 
 export interface Listener {
-  createApp(): RawApp;
+  /** With files: an app that speaks HTTPS (TLS 1.2 and 1.3) and deals only to others that do. Throws when they cannot be used. */
+  createApp(tls: TlsFiles | undefined): RawApp;
   /** Port 0: any free one. Rejects naming host and port when it cannot. */
   listen(app: RawApp, host: string, port: number): Promise<Listening>;
 }
@@ -41,7 +43,16 @@ export function setHeaderLimit(environment: NodeJS.ProcessEnv): void {
 export async function loadListener(): Promise<Listener> {
   const imported = (await import("uWebSockets.js")) as unknown as Partial<UwsModule> & { readonly default?: UwsModule };
   const uws = (imported.App === undefined ? imported.default : imported) as UwsModule;
-  return { createApp: () => uws.App(), listen: (app, host, port) => listen(uws, app, host, port) };
+  return { createApp: (tls) => createApp(uws, tls), listen: (app, host, port) => listen(uws, app, host, port) };
+}
+
+function createApp(uws: UwsModule, tls: TlsFiles | undefined): RawApp {
+  if (tls === undefined) return uws.App();
+  try {
+    return uws.SSLApp({ key_file_name: tls.key, cert_file_name: tls.certificate });
+  } catch (cause) {
+    throw new ServerError("internal", "The TLS library does not take the certificate or its key.", { cause });
+  }
 }
 
 /** In µSockets the option is bit 1 in every build so far; older builds do not export its name. */

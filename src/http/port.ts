@@ -9,7 +9,7 @@ import type { BodyStore, Dialect } from "../wire.js";
 import { ConnectionCaps, type ConnectionLimits } from "./connections.js";
 import { type ExchangeLimits, ExchangeTable } from "./exchange.js";
 import type { Listener } from "./listener.js";
-import type { RawApp } from "./raw.js";
+import type { RawApp, TlsFiles } from "./raw.js";
 
 export interface PortOptions {
   readonly listener: Listener;
@@ -20,6 +20,8 @@ export interface PortOptions {
   /** The port connections come from, for the cap per address. */
   readonly port: () => number;
   readonly access?: AccessLog | undefined;
+  /** HTTPS with this certificate; undefined: HTTP. */
+  readonly tls?: TlsFiles | undefined;
 }
 
 /** A connection may just have sent a request when the last answer left; this long a silence ends the wait. */
@@ -27,10 +29,14 @@ const quietMs = 150;
 const pollMs = 10;
 
 export class Port {
-  readonly app: RawApp;
+  /** Takes the new connections. */
+  app: RawApp;
   readonly table: ExchangeTable;
   private readonly caps: ConnectionCaps;
   private readonly access: AccessLog | undefined;
+  private readonly listener: Listener;
+  /** Apps of former certificates: their connections may be open still. */
+  private readonly retired: RawApp[] = [];
   private lastBusy = 0;
 
   constructor(options: PortOptions) {
@@ -39,10 +45,24 @@ export class Port {
     this.table = new ExchangeTable(dialect, store, limits, state, onIdle, access);
     this.access = access;
     this.caps = new ConnectionCaps(limits, state, port);
-    this.app = listener.createApp();
-    this.caps.attach(this.app);
-    this.app.post("/*", (res, req) => this.table.begin(res, req, "POST"));
-    this.app.any("/*", (res, req) => this.table.begin(res, req, req.getCaseSensitiveMethod()));
+    this.listener = listener;
+    this.app = this.createApp(options.tls);
+  }
+
+  /** Makes another app with this certificate for the connections to come; those that are open stay as they are. */
+  renew(tls: TlsFiles): RawApp {
+    const next = this.createApp(tls);
+    this.retired.push(this.app);
+    this.app = next;
+    return next;
+  }
+
+  private createApp(tls: TlsFiles | undefined): RawApp {
+    const app = this.listener.createApp(tls);
+    this.caps.attach(app);
+    app.post("/*", (res, req) => this.table.begin(res, req, "POST"));
+    app.any("/*", (res, req) => this.table.begin(res, req, req.getCaseSensitiveMethod()));
+    return app;
   }
 
   /**
@@ -62,7 +82,7 @@ export class Port {
 
   close(): void {
     this.table.stop();
-    this.app.close();
+    for (const app of [this.app, ...this.retired]) app.close();
     this.access?.flush();
   }
 

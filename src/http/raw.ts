@@ -20,6 +20,8 @@ export interface RawRequest {
   getUrl(): string;
   getQuery(): string;
   getCaseSensitiveMethod(): string;
+  /** "" when absent; the name in lower case. */
+  getHeader(name: string): string;
   forEach(each: (name: string, value: string) => void): void;
 }
 
@@ -31,5 +33,12 @@ export interface RawApp {
   listen(host: string, port: number, options: number, done: (socket: unknown) => void): RawApp;
   getDescriptor(): unknown;
   addChildAppDescriptor(descriptor: unknown): RawApp;
+  removeChildAppDescriptor(descriptor: unknown): RawApp;
   close(): RawApp;
+}
+
+/** Paths of a PEM chain and its key, both readable until the app is made. Plain data. */
+export interface TlsFiles {
+  readonly certificate: string;
+  readonly key: string;
 }

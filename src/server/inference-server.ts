@@ -9,7 +9,7 @@ import type { Engine } from "../engine/engine.js";
 import { HandlerRegistry } from "../handlers/registry.js";
 import type { Listener } from "../http/listener.js";
 import { Port } from "../http/port.js";
-import type { RawApp } from "../http/raw.js";
+import type { RawApp, TlsFiles } from "../http/raw.js";
 import { Pipeline } from "../inference/pipeline.js";
 import type { HttpState } from "../metrics/http-counters.js";
 import type { ModelEntry } from "../models/models.js";
@@ -22,6 +22,7 @@ export interface InferenceServerOptions {
   readonly listener: Listener;
   readonly state: HttpState;
   readonly limits: ThreadLimits;
+  readonly tls: TlsFiles | undefined;
   readonly report: Report;
   /** Takes the access log's lines, where the limits ask for them. */
   readonly writeAccess: (lines: string) => void;
@@ -56,12 +57,18 @@ export class InferenceServer {
       limits,
       state,
       port: () => this.portNumber,
+      tls: options.tls,
       access: openAccessLog(limits, options.writeAccess),
     });
   }
 
   get app(): RawApp {
     return this.port.app;
+  }
+
+  /** See Port.renew. */
+  renew(tls: TlsFiles): RawApp {
+    return this.port.renew(tls);
   }
 
   announce({ name, version, spec, responseTimeoutMs }: Announcement): void {

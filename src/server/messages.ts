@@ -2,6 +2,7 @@
 
 import type { ConnectionLimits } from "../http/connections.js";
 import type { ExchangeLimits } from "../http/exchange.js";
+import type { TlsFiles } from "../http/raw.js";
 import type { ModelEntry } from "../models/models.js";
 import type { LogFormat } from "../telemetry/log.js";
 import type { HandlerSpec } from "../types.js";
@@ -10,6 +11,7 @@ export interface ThreadLimits extends ExchangeLimits, ConnectionLimits {
   readonly maxInflateRatio: number;
   readonly maxImagePixels: number;
   readonly decodeParallelism: number;
+  readonly maxResponseSize: number;
   readonly accessLog: AccessLogMode;
   readonly logFormat: LogFormat;
   /** The keys that requests are checked against; undefined: every request may pass. */
@@ -27,6 +29,8 @@ export interface ThreadSetup {
   /** URL of the module whose `openEngine` gives this process' engine. */
   readonly engineModule: string;
   readonly limits: ThreadLimits;
+  /** HTTPS; the files are there until the thread is ready. */
+  readonly tls: TlsFiles | undefined;
 }
 
 /** A version's handler and what else a thread must know of it before it is routed. */
@@ -41,6 +45,7 @@ export type ToThread =
   | { readonly type: "handler"; readonly id: number; readonly announcement: Announcement }
   | { readonly type: "unready"; readonly entries: readonly ModelEntry[] }
   | { readonly type: "listening"; readonly port: number }
+  | { readonly type: "renew"; readonly tls: TlsFiles }
   | { readonly type: "drain"; readonly timeoutMs: number };
 
 export interface LogMessage {
@@ -52,6 +57,8 @@ export interface LogMessage {
 
 export type FromThread =
   | { readonly type: "ready"; readonly descriptor: unknown }
+  | { readonly type: "renewed"; readonly descriptor: unknown }
+  | { readonly type: "notRenewed"; readonly reason: string }
   | { readonly type: "ack"; readonly id: number }
   | { readonly type: "drained"; readonly cut: number }
   | { readonly type: "access"; readonly lines: string }

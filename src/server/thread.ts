@@ -6,6 +6,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import type { Engine } from "../engine/engine.js";
 import { loadListener } from "../http/listener.js";
+import type { TlsFiles } from "../http/raw.js";
 import { HttpState } from "../metrics/http-counters.js";
 import { InferenceServer } from "./inference-server.js";
 import type { FromThread, ThreadSetup, ToThread } from "./messages.js";
@@ -32,6 +33,7 @@ const server = new InferenceServer({
   listener: await loadListener(),
   state: new HttpState(setup.memory, setup.index),
   limits: setup.limits,
+  tls: setup.tls,
   report: (level, message, fields) => say({ type: "log", level, message, fields }),
   writeAccess: (lines) => say({ type: "access", lines }),
 });
@@ -52,10 +54,20 @@ main.on("message", (message: ToThread) => {
       server.listening(message.port);
       return;
     }
+    case "renew":
+      return renew(message.tls);
     case "drain":
       return void drain(message.timeoutMs);
   }
 });
+
+function renew(tls: TlsFiles): void {
+  try {
+    say({ type: "renewed", descriptor: server.renew(tls).getDescriptor() });
+  } catch (error) {
+    say({ type: "notRenewed", reason: error instanceof Error ? error.message : String(error) });
+  }
+}
 
 async function drain(timeoutMs: number): Promise<void> {
   const cut = await server.drain(timeoutMs);

@@ -6,8 +6,9 @@
 import { Worker } from "node:worker_threads";
 import type { Engine } from "../engine/engine.js";
 import { ServerError } from "../errors.js";
-import { type Listener, type Listening } from "../http/listener.js";
-import type { RawApp } from "../http/raw.js";
+import { Entrance } from "../http/entrance.js";
+import type { Listener, Listening } from "../http/listener.js";
+import type { TlsFiles } from "../http/raw.js";
 import { HttpState } from "../metrics/http-counters.js";
 import type { ModelEntry } from "../models/models.js";
 import type { Log } from "../telemetry/log.js";
@@ -19,6 +20,8 @@ export interface InferenceThreads {
   announce(announcement: Announcement): Promise<void>;
   setUnready(entries: readonly ModelEntry[]): void;
   listen(host: string, port: number): Promise<Listening>;
+  /** New connections meet this certificate, on every thread or, when it rejects, perhaps on some. */
+  renew(tls: TlsFiles): Promise<void>;
   /** After the listen socket is closed. Resolves with the number of requests cut. */
   drain(timeoutMs: number): Promise<number>;
 }
@@ -32,6 +35,8 @@ export interface ThreadsOptions {
   /** The first region of the shared state that the threads use. */
   readonly firstRegion: number;
   readonly limits: ThreadLimits;
+  /** HTTPS instead of HTTP. */
+  readonly tls: TlsFiles | undefined;
   readonly log: Log;
   readonly writeAccess: (lines: string) => void;
 }
@@ -40,26 +45,28 @@ export interface ThreadsOptions {
 export async function startThreads(options: ThreadsOptions): Promise<InferenceThreads> {
   if (options.count === 0) return new OnMain(options);
   const threads = Array.from({ length: options.count }, (_, index) => new Thread(options, options.firstRegion + index));
-  const acceptor = options.listener.createApp();
-  for (const thread of threads) acceptor.addChildAppDescriptor(await thread.ready);
-  return new OnThreads(threads, acceptor, options.listener);
+  const entrance = new Entrance(options.listener, options.tls);
+  for (const thread of threads) entrance.add(await thread.ready);
+  return new OnThreads(threads, entrance);
 }
 
 class OnMain implements InferenceThreads {
   private readonly server: InferenceServer;
-  private readonly listener: Listener;
+  private readonly entrance: Entrance;
 
   constructor(options: ThreadsOptions) {
-    const { engine, listener, memory, firstRegion, limits, log, writeAccess } = options;
-    this.listener = listener;
+    const { engine, listener, memory, firstRegion, limits, tls, log, writeAccess } = options;
     this.server = new InferenceServer({
       engine,
       listener,
       state: new HttpState(memory, firstRegion),
       limits,
+      tls,
       report: (level, message, fields) => log[level](message, fields),
       writeAccess,
     });
+    this.entrance = new Entrance(listener, tls);
+    this.entrance.add(this.server.app.getDescriptor());
   }
 
   announce(announcement: Announcement): Promise<void> {
@@ -70,24 +77,29 @@ class OnMain implements InferenceThreads {
     this.server.setUnready(entries);
   }
   async listen(host: string, port: number): Promise<Listening> {
-    const listening = await this.listener.listen(this.server.app, host, port);
+    const listening = await this.entrance.listen(host, port);
     this.server.listening(listening.port);
     return listening;
   }
-  drain(timeoutMs: number): Promise<number> {
-    return this.server.drain(timeoutMs);
+  renew(tls: TlsFiles): Promise<void> {
+    const old: unknown = this.server.app.getDescriptor();
+    this.entrance.exchange(old, this.server.renew(tls).getDescriptor());
+    return Promise.resolve();
+  }
+  async drain(timeoutMs: number): Promise<number> {
+    const cut = await this.server.drain(timeoutMs);
+    this.entrance.close();
+    return cut;
   }
 }
 
 class OnThreads implements InferenceThreads {
   private readonly threads: readonly Thread[];
-  private readonly acceptor: RawApp;
-  private readonly listener: Listener;
+  private readonly entrance: Entrance;
 
-  constructor(threads: readonly Thread[], acceptor: RawApp, listener: Listener) {
+  constructor(threads: readonly Thread[], entrance: Entrance) {
     this.threads = threads;
-    this.acceptor = acceptor;
-    this.listener = listener;
+    this.entrance = entrance;
   }
 
   async announce(announcement: Announcement): Promise<void> {
@@ -97,13 +109,19 @@ class OnThreads implements InferenceThreads {
     for (const thread of this.threads) thread.say({ type: "unready", entries });
   }
   async listen(host: string, port: number): Promise<Listening> {
-    const listening = await this.listener.listen(this.acceptor, host, port);
+    const listening = await this.entrance.listen(host, port);
     for (const thread of this.threads) thread.say({ type: "listening", port: listening.port });
     return listening;
   }
+  async renew(tls: TlsFiles): Promise<void> {
+    for (const thread of this.threads) {
+      const { old, next } = await thread.renew(tls);
+      this.entrance.exchange(old, next);
+    }
+  }
   async drain(timeoutMs: number): Promise<number> {
     const cuts = await Promise.all(this.threads.map((thread) => thread.drain(timeoutMs)));
-    this.acceptor.close();
+    this.entrance.close();
     return cuts.reduce((sum, cut) => sum + cut, 0);
   }
 }
@@ -112,6 +130,8 @@ class OnThreads implements InferenceThreads {
 class Thread {
   /** The app's descriptor, for the acceptor. */
   readonly ready: Promise<unknown>;
+  private descriptor: unknown;
+  private renewing: { readonly resolve: (next: unknown) => void; readonly reject: (error: Error) => void } | undefined;
   private readonly worker: Worker;
   private readonly log: Log;
   private readonly writeAccess: (lines: string) => void;
@@ -121,8 +141,8 @@ class Thread {
   private cut = 0;
 
   constructor(options: ThreadsOptions, region: number) {
-    const { memory, engineModule, limits } = options;
-    const setup: ThreadSetup = { index: region, memory, engineModule, limits };
+    const { memory, engineModule, limits, tls } = options;
+    const setup: ThreadSetup = { index: region, memory, engineModule, limits, tls };
     this.log = options.log;
     this.writeAccess = options.writeAccess;
     this.worker = new Worker(new URL("./thread.js", import.meta.url), { workerData: setup, name: `http-${region}` });
@@ -146,6 +166,17 @@ class Thread {
     });
   }
 
+  /** One at a time. */
+  async renew(tls: TlsFiles): Promise<{ readonly old: unknown; readonly next: unknown }> {
+    const old = this.descriptor;
+    const next = await new Promise((resolve, reject) => {
+      this.renewing = { resolve, reject };
+      this.say({ type: "renew", tls });
+    });
+    this.descriptor = next;
+    return { old, next };
+  }
+
   async drain(timeoutMs: number): Promise<number> {
     this.say({ type: "drain", timeoutMs });
     await this.ended;
@@ -155,7 +186,16 @@ class Thread {
   private heard(message: FromThread, ready: (descriptor: unknown) => void): void {
     switch (message.type) {
       case "ready": {
+        this.descriptor = message.descriptor;
         ready(message.descriptor);
+        return;
+      }
+      case "renewed": {
+        this.renewing?.resolve(message.descriptor);
+        return;
+      }
+      case "notRenewed": {
+        this.renewing?.reject(new ServerError("internal", message.reason));
         return;
       }
       case "ack": {

@@ -29,6 +29,8 @@ export interface PredictContext extends InflateLimits {
   /** Registered versions of a name that are not being served: loading, failed, unloading. */
   readonly unready: (name: string) => readonly ModelEntry[];
   readonly report: Report;
+  /** Bytes of an answer's body. */
+  readonly maxResponseSize: number;
 }
 
 export class PredictCall implements Call {
@@ -55,7 +57,9 @@ export class PredictCall implements Call {
     this.exchange.release();
   }
   answer(model: string, body: string | ArrayBuffer, output: OutputFormat): void {
-    this.exchange.answer(200, this.predict.block(model, output), body);
+    const size = typeof body === "string" ? body.length : body.byteLength;
+    if (size > this.predict.maxResponseSize) this.fail("bad_output", this.predict.tooLarge(size));
+    else this.exchange.answer(200, this.predict.block(model, output), body);
   }
   fail(code: ErrorCode, message: string, cause?: unknown): void {
     this.predict.failed(this, code, message, cause);
@@ -71,6 +75,14 @@ export class Predict {
 
   constructor(context: PredictContext) {
     this.context = context;
+  }
+
+  get maxResponseSize(): number {
+    return this.context.maxResponseSize;
+  }
+
+  tooLarge(size: number): string {
+    return `The answer has ${size} bytes, more than the ${this.maxResponseSize} that --max-response-size allows.`;
   }
 
   /** Headers are read: everything that can be refused without the body is. */

@@ -2,17 +2,34 @@ import { expect, test } from "vitest";
 import { readEnvironment, strangeNames } from "../../../src/config/environment.js";
 import { optionRows } from "../../../src/config/options.js";
 
+const noFile = (path: string): string => {
+  throw new Error(`no ${path}`);
+};
+
 test("variables become settings; empty ones are unset; wrong ones are refused by name", () => {
   const rows = [optionRows.port];
-  expect([...readEnvironment({ SCONCE_PORT: "9" }, rows)]).toEqual([
+  expect([...readEnvironment({ SCONCE_PORT: "9" }, rows, noFile)]).toEqual([
     [optionRows.port, { value: 9, origin: "SCONCE_PORT" }],
   ]);
-  expect(readEnvironment({ SCONCE_PORT: "" }, rows).size).toBe(0);
-  expect(() => readEnvironment({ SCONCE_PORT: "x" }, rows)).toThrow('SCONCE_PORT: "x" is not allowed');
+  expect(readEnvironment({ SCONCE_PORT: "" }, rows, noFile).size).toBe(0);
+  expect(() => readEnvironment({ SCONCE_PORT: "x" }, rows, noFile)).toThrow('SCONCE_PORT: "x" is not allowed');
 });
 
 test("a variable that looks like an option and is none is said", () => {
   expect(strangeNames({ SCONCE_PROT: "1", SCONCE_CACHE_DIR: "/x" }, [optionRows.port])).toEqual([
     "the environment variable SCONCE_PROT is no option of sconce (did you mean SCONCE_PORT?)",
   ]);
+});
+
+test("a secret may stand in a file; its variable wins, and neither is shown", () => {
+  const rows = [optionRows.keystorePass, optionRows.keystore];
+  const read = (env: Record<string, string>) =>
+    readEnvironment(env, rows, (path) => (path === "/s" ? "in file\n" : noFile(path)));
+  const file = { SCONCE_KEYSTORE_PASS_FILE: "/s" };
+  expect(read(file).get(optionRows.keystorePass)).toEqual({ value: "in file", origin: "SCONCE_KEYSTORE_PASS_FILE" });
+  expect(read({ ...file, SCONCE_KEYSTORE_PASS: "here" }).get(optionRows.keystorePass)?.value).toBe("here");
+  expect(() => read({ SCONCE_KEYSTORE_PASS_FILE: "/t" })).toThrow("SCONCE_KEYSTORE_PASS_FILE=/t: no /t");
+  expect(() => read({ SCONCE_KEYSTORE_PASS: "a\0b" })).toThrow(/^(?!.*a\0b)/s);
+  expect(strangeNames(file, rows)).toEqual([]);
+  expect(strangeNames({ SCONCE_KEYSTORE_FILE: "/s" }, rows)).toHaveLength(1);
 });

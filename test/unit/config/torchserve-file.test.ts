@@ -77,7 +77,10 @@ describe("config.properties", () => {
   test.each([
     ["job_queue_size=lots", 'c.properties:1: job_queue_size: "lots" is not allowed; expected a whole number from 1 to'],
     ["\n\nmodels={", 'c.properties:3: models: "{" is not allowed; expected JSON like'],
-    ["inference_address=ftp://x", 'c.properties:1: inference_address: "ftp://x" is not allowed; expected http://HOST'],
+    [
+      "inference_address=ftp://x",
+      'c.properties:1: inference_address: "ftp://x" is not allowed; expected http(s)://HOST',
+    ],
     [
       "enable_envvars_config=yes",
       'c.properties:1: enable_envvars_config: "yes" is not allowed; expected true or false',

@@ -5,6 +5,7 @@ function read(fields: readonly (readonly [string, string])[], pass = new HeaderP
   pass.read({
     getUrl: () => "/",
     getQuery: () => "",
+    getHeader: () => "",
     getCaseSensitiveMethod: () => "POST",
     forEach: (each) => {
       for (const [name, value] of fields) each(name, value);
