@@ -54,8 +54,10 @@ main.on("message", (message: ToThread) => {
       server.listening(message.port);
       return;
     }
-    case "renew":
-      return renew(message.tls);
+    case "renew": {
+      renew(message.tls);
+      return;
+    }
     case "drain":
       return void drain(message.timeoutMs);
   }

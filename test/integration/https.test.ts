@@ -36,7 +36,7 @@ function call(port: number, path: string, agent: Agent, body?: string | Buffer):
   return new Promise((resolve, reject) => {
     const method = body === undefined ? "GET" : "POST";
     const sent = request({ host: "127.0.0.1", port, path, method, agent, ca }, (answer) => {
-      const subject = (answer.socket as TLSSocket).getPeerCertificate().subject.CN;
+      const subject = (answer.socket as unknown as TLSSocket).getPeerCertificate().subject.CN;
       let text = "";
       answer.setEncoding("utf8");
       answer.on("data", (piece: string) => (text += piece));
