@@ -17,6 +17,7 @@ struct Tally {
 Tally Count(std::span<const LaneState> lanes) {
   Tally tally;
   for (const LaneState& lane : lanes) {
+    if (lane.gone && !lane.busy) continue;
     if (lane.wide) {
       tally.has_wide = true;
       tally.wide_busy = lane.busy;
@@ -46,7 +47,7 @@ LanePlan PlanLanes(std::span<const LaneState> lanes, std::size_t waiting, int co
 }
 
 bool MayStart(const LanePlan& plan, const LaneState& lane) {
-  return !lane.busy && (lane.wide ? plan.wide : plan.narrow > 0);
+  return !lane.busy && !lane.gone && (lane.wide ? plan.wide : plan.narrow > 0);
 }
 
 std::uint32_t IdleExecutors(const LanePlan& plan) { return plan.wide ? 1 : std::max<std::uint32_t>(plan.narrow, 1); }

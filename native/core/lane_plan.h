@@ -15,6 +15,7 @@ struct LaneState {
   bool wide = false;
   bool busy = false;       // runs a batch
   bool signalled = false;  // idle, and told to look at the queue
+  bool gone = false;       // takes no batch any more; it may still run its last one
 };
 
 struct LanePlan {

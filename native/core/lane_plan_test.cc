@@ -8,12 +8,14 @@
 namespace sconce {
 namespace {
 
-// One letter per lane: w/n idle wide/narrow, W/N busy, v/m idle and signalled.
+// One letter per lane: w/n idle wide/narrow, W/N busy, v/m idle and signalled, x gone, X gone and running its last batch.
 std::vector<LaneState> Lanes(const std::string& text) {
   std::vector<LaneState> lanes;
   for (const char c : text) {
-    lanes.push_back(
-        {.wide = c == 'w' || c == 'W' || c == 'v', .busy = c == 'W' || c == 'N', .signalled = c == 'v' || c == 'm'});
+    lanes.push_back({.wide = c == 'w' || c == 'W' || c == 'v',
+                     .busy = c == 'W' || c == 'N' || c == 'X',
+                     .signalled = c == 'v' || c == 'm',
+                     .gone = c == 'x' || c == 'X'});
   }
   return lanes;
 }
@@ -51,6 +53,11 @@ TEST(LanePlan, Table) {
       {"nn", 1, 2, false, 2, 0},
       {"mn", 1, 2, false, 2, kNoLane},
       {"nwn", 1, 2, true, 0, 1},  // the order of lanes does not matter
+      {"xn", 1, 2, false, 1, 1},  // what is gone is not told
+      {"xx", 5, 2, false, 0, kNoLane},
+      {"wxn", 1, 2, true, 0, 0},
+      {"wXn", 1, 2, false, 1, 2},  // it keeps a core busy until its batch ends
+      {"WXn", 5, 2, false, 0, kNoLane},
   };
   for (const Case& each : cases) {
     SCOPED_TRACE(std::string(each.lanes) + " waiting " + std::to_string(each.waiting));

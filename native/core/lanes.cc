@@ -3,6 +3,9 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <functional>
+#include <string>
+#include <system_error>
 #include <utility>
 
 #include "core/clock.h"
@@ -21,7 +24,7 @@ thread_local const Lanes* lanes_of_this_thread = nullptr;
 std::vector<LaneSpec> LaneSpecs(const ModelConfig& config) {
   std::vector<LaneSpec> specs = config.lanes;
   if (specs.empty()) specs.emplace_back();
-  if (!config.stateful) return specs;
+  if (!config.stateful && !config.one_lane) return specs;
   const auto by_threads = [](const LaneSpec& a, const LaneSpec& b) { return a.intra_op_threads < b.intra_op_threads; };
   return {*std::ranges::max_element(specs, by_threads)};
 }
@@ -30,23 +33,24 @@ std::vector<LaneSpec> LaneSpecs(const ModelConfig& config) {
 
 Lanes::Lanes(const ModelConfig& config, Runner& runner, Counters& counters, ExecutorJudge& judge)
     : config_(config), runner_(runner), counters_(counters), judge_(judge), queue_(config.queue_capacity) {
-  const std::vector<LaneSpec> specs = LaneSpecs(config);
+  Status status;
   {
-    MutexLock lock(mutex_);
-    for (const LaneSpec& spec : specs) {
-      cores_ = std::max(cores_, spec.wide ? spec.intra_op_threads : 1);
-      states_.push_back({.wide = spec.wide, .busy = false, .signalled = false});
-      held_.push_back(0);
-      lanes_.push_back(std::make_unique<Lane>());
-      lanes_.back()->spec = spec;
+    MutexLock joining(join_mutex_);
+    std::vector<std::size_t> all;
+    {
+      MutexLock lock(mutex_);
+      for (const LaneSpec& spec : LaneSpecs(config)) {
+        cores_ = std::max(cores_, spec.wide ? spec.intra_op_threads : 1);
+        all.push_back(lanes_.size());
+        AddLane(spec);
+        if (Counted(all.back())) ++target_;
+      }
     }
+    status = StartLanes(all);
   }
-  try {
-    for (std::size_t i = 0; i < lanes_.size(); ++i) lanes_[i]->thread = std::thread(&Lanes::Loop, this, i);
-  } catch (...) {
-    Stop();
-    throw;
-  }
+  if (status.ok()) return;
+  Stop();
+  throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again), status.message());
 }
 
 Lanes::~Lanes() { Stop(); }
@@ -59,6 +63,7 @@ Status Lanes::Submit(TaskPtr& task, bool accepted_before) {
   {
     MutexLock lock(mutex_);
     if (stopping_) return UnloadingStatus(config_);
+    if (!Takes(accepted_before)) return NoWorkerStatus(config_);
     if (queue_.full() && !accepted_before) MakeRoom(task->enqueued_ns, dropped);
     if (queue_.full() && !accepted_before) {
       status = QueueFullStatus(config_);
@@ -92,10 +97,10 @@ void Lanes::SignalNext() {
   if (CondVar* wake = NextToWake()) wake->NotifyOne();
 }
 
-void Lanes::Loop(std::size_t self) {
+void Lanes::Loop(std::size_t self, Lane& lane) {
   pthread_setname_np(pthread_self(), "sconce-lane");
   lanes_of_this_thread = this;
-  const LaneSpec& spec = lanes_[self]->spec;
+  const LaneSpec& spec = lane.spec;
   const std::unique_ptr<RunnerScratch> scratch = runner_.NewScratch(spec.intra_op_threads);
   Work work;
   while (Next(self, work)) Run(spec, work, *scratch);
@@ -106,6 +111,7 @@ bool Lanes::Next(std::size_t self, Work& work) {
   states_[self].busy = false;
   held_[self] = 0;
   while (!stopping_) {
+    if (MayLeave(self)) break;
     std::int64_t wait_until_ns = 0;
     if (TryTake(self, work, wait_until_ns)) return true;
     states_[self].signalled = false;
@@ -117,7 +123,22 @@ bool Lanes::Next(std::size_t self, Work& work) {
       lanes_[self]->wake.Wait(mutex_);
     }
   }
+  Leave(self);
   return false;
+}
+
+bool Lanes::MayLeave(std::size_t self) const {
+  return lanes_[self]->retired && (target_ > 0 || queue_.empty());
+}
+
+// The lane's last look under the lock: others may wait for it to end its batch, or for the queue to be empty.
+void Lanes::Leave(std::size_t self) {
+  lanes_[self]->exited = true;
+  states_[self] = {.wide = states_[self].wide, .gone = true};
+  if (stopping_) return;
+  SignalNext();
+  if (target_ > 0) return;
+  for (const auto& lane : lanes_) lane->wake.NotifyAll();
 }
 
 bool Lanes::TryTake(std::size_t self, Work& work, std::int64_t& wait_until_ns) {
@@ -131,7 +152,8 @@ bool Lanes::TryTake(std::size_t self, Work& work, std::int64_t& wait_until_ns) {
   waiting_.store(queue_.size(), std::memory_order_relaxed);
   wait_until_ns = decision.wait_until_ns;
   if (work.batch.empty() && work.dropped.empty()) return false;
-  states_[self] = {.wide = states_[self].wide, .busy = true, .signalled = false};
+  states_[self].busy = true;
+  states_[self].signalled = false;
   held_[self] = work.batch.size() + work.dropped.size();
   SignalNext();
   return true;
@@ -174,12 +196,124 @@ void Lanes::Complete(std::vector<TaskPtr>& tasks, std::int64_t now_ns) {
   }
 }
 
+void Lanes::AddLane(const LaneSpec& spec) {
+  states_.push_back({.wide = spec.wide});
+  held_.push_back(0);
+  lanes_.push_back(std::make_unique<Lane>());
+  lanes_.back()->spec = spec;
+}
+
+// Whether the lane stands for an instance: the narrow ones do, and the only one of a model that may have no other.
+bool Lanes::Counted(std::size_t lane) const { return !states_[lane].wide || config_.stateful || config_.one_lane; }
+
+bool Lanes::Takes(bool accepted_before) const {
+  if (target_ > 0) return true;
+  return accepted_before && std::ranges::any_of(states_, [](const LaneState& state) { return !state.gone; });
+}
+
+void Lanes::Retire(std::size_t lane) {
+  lanes_[lane]->retired = true;
+  // Without any lane left, the retired ones empty the queue first.
+  states_[lane].gone = states_[lane].gone || target_ > 0;
+  states_[lane].signalled = false;
+  lanes_[lane]->wake.NotifyAll();
+}
+
+bool Lanes::Revive(std::size_t lane) {
+  lanes_[lane]->retired = false;
+  states_[lane].gone = false;
+  return lanes_[lane]->exited;
+}
+
+// Of the lanes whose thread runs (or of the others) revives as many as are wanted, and retires the rest.
+void Lanes::Keep(bool running, int& serving, std::vector<std::size_t>& start) {
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    if (lanes_[i]->exited == running) continue;
+    if (Counted(i) ? serving >= target_ : target_ == 0) {
+      Retire(i);
+      continue;
+    }
+    if (Counted(i)) ++serving;
+    if (Revive(i)) start.push_back(i);
+  }
+}
+
+// Until target_ lanes count; the wide one serves while any other does. Gives those to start. Running ones are kept
+// first: reviving one costs nothing and starts no second batch.
+std::vector<std::size_t> Lanes::Arrange() {
+  std::vector<std::size_t> start;
+  int serving = 0;
+  Keep(true, serving, start);
+  Keep(false, serving, start);
+  for (; serving < target_; ++serving) {
+    start.push_back(lanes_.size());
+    AddLane({});
+  }
+  return start;
+}
+
+Status Lanes::StartLanes(const std::vector<std::size_t>& which) {
+  for (std::size_t i = 0; i < which.size(); ++i) {
+    Lane* lane = nullptr;
+    {
+      MutexLock lock(mutex_);
+      lane = lanes_[which[i]].get();
+      lane->exited = false;
+    }
+    try {
+      if (lane->thread.joinable()) lane->thread.join();  // it has done its last work
+      lane->thread = std::thread(&Lanes::Loop, this, which[i], std::ref(*lane));
+    } catch (const std::system_error& error) {
+      GiveUp(std::span(which).subspan(i));
+      return {Code::kOutOfMemory, "no thread for another instance of model " + config_.name + ": " + error.what()};
+    }
+  }
+  return Status::Ok();
+}
+
+void Lanes::GiveUp(std::span<const std::size_t> unstarted) {
+  MutexLock lock(mutex_);
+  for (const std::size_t index : unstarted) {
+    if (Counted(index)) --target_;
+    lanes_[index]->retired = true;
+    Leave(index);
+  }
+  if (target_ == 0) refusing_.store(true, std::memory_order_relaxed);
+}
+
+Status Lanes::Resize(int instances) {
+  MutexLock joining(join_mutex_);
+  std::vector<std::size_t> start;
+  {
+    MutexLock lock(mutex_);
+    if (stopping_) return UnloadingStatus(config_);
+    const bool one = config_.stateful || config_.one_lane;
+    target_ = std::clamp(instances, 0, one ? 1 : kMaxInstances);
+    refusing_.store(target_ == 0, std::memory_order_relaxed);
+    start = Arrange();
+    SignalNext();
+  }
+  return StartLanes(start);
+}
+
+int Lanes::instances() const {
+  MutexLock lock(mutex_);
+  return target_;
+}
+
+int Lanes::running() const {
+  MutexLock lock(mutex_);
+  int count = 0;
+  for (std::size_t i = 0; i < lanes_.size(); ++i) count += Counted(i) && !lanes_[i]->exited ? 1 : 0;
+  return count;
+}
+
 void Lanes::Close() {
   std::vector<TaskPtr> refused;
   {
     MutexLock lock(mutex_);
     stopping_ = true;
-    closed_.store(true, std::memory_order_relaxed);
+    refusing_.store(true, std::memory_order_relaxed);
     queue_.TakeAll(refused);
     waiting_.store(0, std::memory_order_relaxed);
     for (const auto& lane : lanes_) lane->wake.NotifyAll();
@@ -190,8 +324,13 @@ void Lanes::Close() {
 
 void Lanes::Stop() {
   Close();
-  MutexLock lock(join_mutex_);
-  for (const auto& lane : lanes_) {
+  MutexLock joining(join_mutex_);
+  std::vector<Lane*> lanes;
+  {
+    MutexLock lock(mutex_);
+    for (const auto& lane : lanes_) lanes.push_back(lane.get());
+  }
+  for (Lane* lane : lanes) {
     if (lane->thread.joinable()) lane->thread.join();
   }
   stopped_.store(true, std::memory_order_release);

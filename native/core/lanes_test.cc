@@ -118,6 +118,42 @@ TEST_P(Arrivals, RandomArrivalsAreEachAnsweredOnce) {
 
 INSTANTIATE_TEST_SUITE_P(WideNarrowDelayed, Arrivals, testing::Values(0, 1, 2));
 
+// Workers come and go while requests arrive: every accepted one is answered, once and rightly.
+TEST(Lanes, ResizeUnderFireLosesNothing) {
+  ModelConfig config = fake::Config(4);
+  config.queue_capacity = 50;
+  config.lanes = {{.intra_op_threads = 2, .wide = true}, {}};
+  const auto runner = std::make_shared<FakeRunner>();
+  const auto model = Model::Start(config, runner);
+  std::vector<Tally> tallies(2);
+  std::vector<std::thread> producers;
+  for (std::uint32_t p = 0; p < 2; ++p) {
+    producers.emplace_back([&, p] { Produce(model, p + 5, 8'000, tallies[p]); });
+  }
+  std::mt19937 random(3);
+  std::atomic<bool> over{false};
+  std::thread resizer([&] {
+    while (!over) {
+      const int wanted = static_cast<int>(random() % 5);
+      ASSERT_TRUE(model->Resize(wanted).ok());
+      ASSERT_EQ(model->instances(), wanted);
+      std::this_thread::sleep_for(std::chrono::microseconds(random() % 300));
+    }
+  });
+  for (std::thread& producer : producers) producer.join();
+  over = true;
+  resizer.join();
+  std::size_t sum = 0;
+  for (const Tally& each : tallies) sum += each.answered + each.cancelled + each.expired + each.refused;
+  EXPECT_EQ(sum, 16'000u);
+  EXPECT_EQ(model->in_flight(), 0u);
+  ASSERT_TRUE(model->Resize(3).ok());
+  EXPECT_EQ(model->lanes(), 3);
+  model->Stop();
+  EXPECT_EQ(model->lanes(), 0);
+  EXPECT_EQ(model->Resize(1).code(), Code::kNotReady);
+}
+
 // Models are published, replaced and stopped while others resolve, submit and drop their environments.
 TEST(Lanes, LoadAndUnloadUnderFire) {
   Router router;

@@ -34,6 +34,7 @@ struct ModelConfig {
   std::int64_t response_timeout_ns = 0;  // 0: none
   ExecutorChoice executor = ExecutorChoice::kAuto;
   bool stateful = false;                // no re-runs, no freezing, batches in arrival order on one lane
+  bool one_lane = false;                // never two batches at once, however many instances are asked for
   std::vector<LaneSpec> lanes;          // at least one
   std::vector<double> latency_buckets;  // seconds
   std::size_t max_instances = 1024;
@@ -44,6 +45,7 @@ struct ModelConfig {
 
 inline constexpr std::int64_t kInlineMaxNs = 200'000;         // p90 of the largest batch, to be run inline
 inline constexpr std::int64_t kInlineTurnBudgetNs = 500'000;  // all inline runs of one event-loop turn
+inline constexpr int kMaxInstances = 1024;                    // lanes that Resize starts at most
 inline constexpr int kInlineProbation = 100;  // real batches measured before a model without warm-up may go inline
 
 // One inline run on MonotonicNs()'s clock.
@@ -82,6 +84,13 @@ class Model : public std::enable_shared_from_this<Model> {
 
   // Like Submit for a task that the inline path had accepted: never refused for a full queue.
   Status HandOver(TaskPtr& task);
+
+  // How many narrow lanes (TorchServe's workers) take batches from now on; models that may have one only keep to one.
+  // Lanes that are too many end after the batch they run; with 0 what waits is still answered first, and new tasks are
+  // refused with kNotReady. kOutOfMemory: the system gives no more threads, and as many run as could be started.
+  Status Resize(int instances);
+  int instances() const;  // asked for, as far as the model allows
+  int lanes() const;      // narrow lanes whose thread has not ended
 
   // Stops taking tasks, fails what waits with kNotReady, joins the lanes. Idempotent. From a lane of its own (whose
   // batch held the last pin) it only closes.

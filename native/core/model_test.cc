@@ -105,6 +105,78 @@ TEST(Model, ALoneRequestGoesToTheWideLaneAndTheNextBesideIt) {
   EXPECT_EQ(world.Wait(3).size(), 3u);
 }
 
+TEST(Model, MoreInstancesRunMoreBatchesAtOnce) {
+  World world(fake::Config(1));
+  world.Occupy();
+  ASSERT_TRUE(world.Submit(1).ok());
+  ASSERT_TRUE(world.Submit(2).ok());
+  ASSERT_TRUE(world.model->Resize(3).ok());
+  world.runner->WaitForBatches(3);
+  EXPECT_EQ(world.model->queue_depth(), 0u);
+  EXPECT_EQ(world.model->lanes(), 3);
+}
+
+TEST(Model, ALaneThatIsTooManyFinishesItsBatch) {
+  ModelConfig config = fake::Config(1);
+  config.lanes = {{}, {}};
+  World world(config);
+  world.Occupy(2);
+  ASSERT_TRUE(world.Submit(1).ok());
+  ASSERT_TRUE(world.model->Resize(1).ok());
+  EXPECT_EQ(world.model->instances(), 1);
+  EXPECT_EQ(world.model->lanes(), 2);  // it still runs
+  world.runner->OpenGate();
+  EXPECT_EQ(world.Wait(3).size(), 3u);
+  while (world.model->lanes() != 1) SleepMs(1);
+  ASSERT_TRUE(world.Submit(2).ok());
+  EXPECT_TRUE(world.sink.WaitOne()->status.ok());
+}
+
+TEST(Model, WithoutInstancesWhatWaitsIsAnsweredAndNothingNewIsTaken) {
+  ModelConfig config = fake::Config(1);
+  config.executor = ExecutorChoice::kInline;
+  World world(config);
+  EXPECT_TRUE(world.model->InlineNow());
+  world.Occupy();
+  ASSERT_TRUE(world.Submit(1).ok());
+  ASSERT_TRUE(world.Submit(2).ok());
+  ASSERT_TRUE(world.model->Resize(0).ok());
+  EXPECT_FALSE(world.model->InlineNow());
+  const Status refused = world.Submit(3);
+  EXPECT_EQ(refused.code(), Code::kNotReady);
+  EXPECT_NE(refused.message().find("has no worker"), std::string::npos);
+  world.runner->OpenGate();
+  EXPECT_EQ(world.Wait(3).size(), 3u);
+  while (world.model->lanes() != 0) SleepMs(1);
+  ASSERT_TRUE(world.model->Resize(1).ok());
+  EXPECT_TRUE(world.model->InlineNow());
+  ASSERT_TRUE(world.Submit(4).ok());
+  EXPECT_TRUE(world.sink.WaitOne()->status.ok());
+}
+
+TEST(Model, OneLaneStaysOneLane) {
+  for (const bool stateful : {false, true}) {
+    ModelConfig config = fake::Config(1);
+    config.stateful = stateful;
+    config.one_lane = true;
+    config.lanes = {{.intra_op_threads = 2, .wide = false}};
+    World world(config);
+    ASSERT_TRUE(world.model->Resize(4).ok());
+    EXPECT_EQ(world.model->instances(), 1);
+    EXPECT_EQ(world.model->lanes(), 1);
+    // The lane that is revived is the one that still runs, so two batches never run at once.
+    world.Occupy();
+    ASSERT_TRUE(world.model->Resize(0).ok());
+    ASSERT_TRUE(world.model->Resize(1).ok());
+    EXPECT_EQ(world.model->lanes(), 1);
+    ASSERT_TRUE(world.Submit(1).ok());
+    SleepMs(2);
+    EXPECT_EQ(world.runner->Seen().size(), 1u);
+    world.runner->OpenGate();
+    EXPECT_EQ(world.Wait(2).size(), 2u);
+  }
+}
+
 TEST(Model, TheDelayWaitsForAFullBatch) {
   ModelConfig config = fake::Config(3);
   config.max_batch_delay_ns = 3'600'000'000'000;

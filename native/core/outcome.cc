@@ -30,6 +30,12 @@ Status UnloadingStatus(const ModelConfig& config) {
   return {Code::kNotReady, "Model " + Label(config) + " is being unloaded"};
 }
 
+Status NoWorkerStatus(const ModelConfig& config) {
+  return {Code::kNotReady, "Model \"" + config.name +
+                               "\" has no worker to serve inference request. Please use scale workers API to add "
+                               "workers."};
+}
+
 void FinishTask(Task& task, std::int64_t now_ns, Counters& counters) {
   task.finished_ns = now_ns;
   if (task.deadline_ns != 0 && now_ns >= task.deadline_ns && task.status.ok()) {

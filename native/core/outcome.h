@@ -16,6 +16,8 @@ Status DeadlineStatus(const Task& task);
 Status CancelledStatus();
 Status QueueFullStatus(const ModelConfig& config);
 Status UnloadingStatus(const ModelConfig& config);
+// Scaled to 0. TorchServe's words.
+Status NoWorkerStatus(const ModelConfig& config);
 
 // Stamps the end, turns an answer that came after the deadline into kDeadlineExceeded, and counts the request.
 void FinishTask(Task& task, std::int64_t now_ns, Counters& counters);

@@ -159,6 +159,13 @@ void SetDefault(const Napi::CallbackInfo& info) {
   Check(info.Env(), OpenEngine(info.Env()).SetDefault(info[0].ToString().Utf8Value(), info[1].ToString().Utf8Value()));
 }
 
+// resize(name, version, instances)
+void Resize(const Napi::CallbackInfo& info) {
+  Check(info.Env(), OpenEngine(info.Env())
+                        .Resize(info[0].ToString().Utf8Value(), info[1].ToString().Utf8Value(),
+                                info[2].ToNumber().Int32Value()));
+}
+
 Napi::Value Stats(const Napi::CallbackInfo& info) {
   const std::vector<ModelRow> rows = OpenEngine(info.Env()).Models();
   Napi::Array array = Napi::Array::New(info.Env(), rows.size());
@@ -203,6 +210,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("publish", Napi::Function::New<Guard<Publish>>(env));
   exports.Set("remove", Napi::Function::New<Guard<Remove>>(env));
   exports.Set("setDefault", Napi::Function::New<Guard<SetDefault>>(env));
+  exports.Set("resize", Napi::Function::New<Guard<Resize>>(env));
   exports.Set("stats", Napi::Function::New<Guard<Stats>>(env));
   exports.Set("tagName", Napi::Function::New<Guard<TagName>>(env));
   napi_value open_channel = nullptr;

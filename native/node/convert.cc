@@ -153,6 +153,8 @@ Napi::Object FromModel(Napi::Env env, const ModelRow& row) {
   object.Set("isDefault", row.is_default);
   object.Set("queueDepth", static_cast<double>(model.queue_depth()));
   object.Set("inFlight", static_cast<double>(model.in_flight()));
+  object.Set("instances", model.instances());
+  object.Set("lanes", model.lanes());
   object.Set("executor", ExecutorWord(model.executor()));
   object.Set("executorReason", model.executor_reason());
   object.Set("requestsByCode", Numbers(env, counted.requests_by_code));

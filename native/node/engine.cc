@@ -176,6 +176,11 @@ Status Engine::Remove(std::string_view name, std::string_view version, std::int6
 
 Status Engine::SetDefault(std::string_view name, std::string_view version) { return router_.SetDefault(name, version); }
 
+Status Engine::Resize(std::string_view name, std::string_view version, int instances) {
+  Result<std::shared_ptr<Model>> model = router_.Resolve(router_.NameId(name), version);
+  return model.ok() ? (*model)->Resize(instances) : model.status();
+}
+
 std::vector<ModelRow> Engine::Models() const {
   std::vector<ModelRow> rows;
   for (std::shared_ptr<Model>& model : router_.All()) {

@@ -110,6 +110,9 @@ class Engine {
                 std::function<void(bool)> done);
   Status SetDefault(std::string_view name, std::string_view version);
 
+  // See Model::Resize. kModelNotFound, kVersionNotFound.
+  Status Resize(std::string_view name, std::string_view version, int instances);
+
   std::vector<ModelRow> Models() const;
   const Router& router() const { return router_; }
   // "name/version" of ModelConfig::tag; "" when there is none.

@@ -100,6 +100,7 @@ ModelConfig MakeConfig(const LoadSpec& spec, const WarmupResult& warm, bool keep
   config.max_batch_delay_ns = spec.max_batch_delay_ns;
   config.executor = spec.executor;
   config.stateful = spec.stateful;
+  config.one_lane = keeps_state;
   config.lanes = Lanes(spec, warm, keeps_state);
   config.warm_batch_p90_us = warm.largest_p90_us;
   config.inline_allowed = warm.ran && warm.largest_p90_us > 0 && warm.largest_p90_us * 1e3 < kInlineMaxNs &&

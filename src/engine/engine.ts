@@ -113,6 +113,10 @@ export interface ModelStats {
   readonly isDefault: boolean;
   readonly queueDepth: number;
   readonly inFlight: number;
+  /** Instances asked for, as far as the model allows more than one. */
+  readonly instances: number;
+  /** Instances whose thread has not ended: more than `instances` while some finish their last batch. */
+  readonly lanes: number;
   readonly executor: "inline" | "lane";
   readonly executorReason: string;
   /** Finished requests by native error number. */
@@ -159,6 +163,11 @@ export interface Engine {
   /** Main thread only. Resolves when every pin is gone (true), or false after timeoutMs (it then goes on in the background). */
   remove(name: string, version: string, timeoutMs: number): Promise<boolean>;
   setDefault(name: string, version: string): void;
+  /**
+   * How many instances a version has from now on; 0: it takes no requests, and what waits is answered first. Running
+   * batches are not cut. Throws ServerError: model_not_found, version_not_found, out_of_memory (as many as could start run).
+   */
+  resize(name: string, version: string, instances: number): void;
   stats(): readonly ModelStats[];
   openChannel(onReady: () => void): Channel;
 }

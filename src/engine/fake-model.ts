@@ -12,6 +12,8 @@ export interface FakeModel {
   readonly lane: boolean;
   readonly slowMs: number;
   inFlight: number;
+  /** 0: takes no requests. */
+  instances: number;
   readonly byCode: number[];
 }
 

@@ -58,7 +58,7 @@ export class FakeRoutes {
   }
 
   remove(name: string, version: string): FakeModel {
-    const model = this.#find(name, version);
+    const model = this.find(name, version);
     const versions = this.#versions.get(name);
     versions?.delete(version);
     const last = [...(versions?.keys() ?? [])].at(-1);
@@ -72,7 +72,7 @@ export class FakeRoutes {
   }
 
   setDefault(name: string, version: string): void {
-    this.#find(name, version);
+    this.find(name, version);
     this.#defaults.set(name, version);
   }
 
@@ -84,7 +84,7 @@ export class FakeRoutes {
     return [...this.#versions.values()].flatMap((versions) => [...versions.values()]);
   }
 
-  #find(name: string, version: string): FakeModel {
+  find(name: string, version: string): FakeModel {
     const found = this.resolve(this.nameId(name), version);
     if ("spec" in found) return found;
     throw new ServerError(nativeErrorCode(found[0]), found[1]);
@@ -125,6 +125,7 @@ class FakeEngine implements Engine {
       lane,
       slowMs: this.#options.slowMs,
       inFlight: 0,
+      instances: Math.max(1, spec.instances),
       byCode: new Array<number>(18).fill(0),
     };
     return {
@@ -173,6 +174,10 @@ class FakeEngine implements Engine {
     this.#routes.setDefault(name, version);
   }
 
+  resize(name: string, version: string, instances: number): void {
+    this.#routes.find(name, version).instances = instances;
+  }
+
   stats(): readonly ModelStats[] {
     return this.#routes.all().map((model) => statsOf(model, this.#routes.isDefault(model)));
   }
@@ -191,6 +196,8 @@ function statsOf(model: FakeModel, isDefault: boolean): ModelStats {
     isDefault,
     queueDepth: 0,
     inFlight: model.inFlight,
+    instances: model.instances,
+    lanes: model.instances,
     executor: model.lane ? "lane" : "inline",
     executorReason: "fake",
     requestsByCode: [...model.byCode],

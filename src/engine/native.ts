@@ -27,6 +27,7 @@ interface Addon {
   publish(loadId: string): void;
   remove(name: string, version: string, timeoutMs: number, onDone: (gone: boolean) => void): void;
   setDefault(name: string, version: string): void;
+  resize(name: string, version: string, instances: number): void;
   stats(): readonly ModelStats[];
   tagName(tag: number): string;
   openChannel(meta: Uint32Array, onReady: () => void): ChannelFunctions;
@@ -121,6 +122,10 @@ class NativeEngine implements Engine {
 
   setDefault(name: string, version: string): void {
     call(() => this.#addon.setDefault(name, version));
+  }
+
+  resize(name: string, version: string, instances: number): void {
+    call(() => this.#addon.resize(name, version, instances));
   }
 
   stats(): readonly ModelStats[] {
