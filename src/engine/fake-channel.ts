@@ -46,6 +46,7 @@ export class FakeChannel implements Channel {
     const model = this.#routes.resolve(nameId, version);
     if (this.#closed) return this.#refuse(12, "the channel is closed: its thread is ending");
     if (!("spec" in model)) return this.#refuse(...model);
+    if (model.instances === 0) return this.#refuse(11, noWorker(model));
     const decoded = decode(model, body instanceof ArrayBuffer ? new Uint8Array(body) : body, input);
     if ("code" in decoded) {
       count(model, decoded.code);
@@ -186,6 +187,10 @@ export class FakeChannel implements Channel {
     count(done.model, done.code);
     sink(done.cookie, done.code, `${done.model.spec.name}/${done.model.spec.version}`, done.body, done.tensors);
   }
+}
+
+function noWorker(model: FakeModel): string {
+  return `Model "${model.spec.name}" has no worker to serve inference request. Please use scale workers API to add workers.`;
 }
 
 function count(model: FakeModel, code: number): void {

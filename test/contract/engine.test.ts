@@ -250,6 +250,18 @@ describe.each([
     await expect(engine.remove("nobody", "1.0", 10)).rejects.toMatchObject({ code: "model_not_found" });
   });
 
+  test("without instances requests are refused, with one again served; the figures say how many there are", async () => {
+    const figures = () => engine.stats().find((each) => each.name === "sum");
+    engine.resize("sum", "1.0", 0);
+    expect(codeOf(-client.send(1, "sum", "[1,2,3,4]"))).toBe("not_ready");
+    expect(client.channel.lastError()).toContain('"sum" has no worker to serve');
+    engine.resize("sum", "1.0", 2);
+    expect(figures()).toMatchObject({ instances: 2, lanes: 2 });
+    expect(valueOf(await client.predict("sum", "[1,2,3,4]"))).toBe(10);
+    expect(() => engine.resize("sum", "9.9", 1)).toThrow(/does not exist/u);
+    expect(() => engine.resize("nobody", "1.0", 1)).toThrow(/not found/u);
+  });
+
   test("removal waits for what was accepted, and says when it takes too long", async () => {
     await publish("slow", { version: "2.0", executor: "lane" });
     client.send(1, "slow", "[1,2,3,4]", { version: "2.0" });
