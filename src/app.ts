@@ -7,12 +7,14 @@
  */
 
 import { hostname } from "node:os";
-import { ManagementDialect, MetricsDialect } from "./api/torchserve/routes.js";
+import { ManagementDialect } from "./api/torchserve/management-routes.js";
+import { MetricsDialect } from "./api/torchserve/routes.js";
 import type { TokenIssuer } from "./auth/token-issuer.js";
 import type { ServeConfig } from "./config/serve-config.js";
 import type { Engine } from "./engine/engine.js";
 import { ServerError } from "./errors.js";
 import { defaultMaxChunks, defaultMaxDiscard } from "./http/exchange.js";
+import { MemoryBodies } from "./http/body-store.js";
 import { type Listener, type Listening, loadListener, setHeaderLimit } from "./http/listener.js";
 import type { TlsFiles } from "./http/raw.js";
 import { createExposition, type Exposition } from "./metrics/exposition.js";
@@ -20,7 +22,7 @@ import { createHttpState, HttpState } from "./metrics/http-counters.js";
 import type { Snapshot } from "./metrics/samples.js";
 import { MetricLines } from "./metrics/torchserve.js";
 import { Windows } from "./metrics/window.js";
-import type { Announce, ModelCatalog } from "./models/models.js";
+import type { Announce, ModelAdmin, ModelCatalog } from "./models/models.js";
 import { CertificateWatch, readCertificate, withFiles } from "./server/certificates.js";
 import { openAccessLog } from "./server/inference-server.js";
 import { MainPort } from "./server/main-port.js";
@@ -28,10 +30,10 @@ import type { ThreadLimits } from "./server/messages.js";
 import { type InferenceThreads, startThreads } from "./server/threads.js";
 import { guarded, openIssuer, publishKeys } from "./server/tokens.js";
 import type { Log } from "./telemetry/log.js";
-import type { Dialect } from "./wire.js";
+import type { BodyStore, Dialect } from "./wire.js";
 
 /** What models/manager.ts makes. */
-export interface ModelManager extends ModelCatalog {
+export interface ModelManager extends ModelAdmin {
   /** Loads what the configuration names; rejects when that must stop the start. */
   start(): Promise<void>;
   /** Cancels loads under way; no model changes after it. */
@@ -108,6 +110,7 @@ class Server implements RunningServer {
   private readonly listening: Listening[] = [];
   private refreshTimer: NodeJS.Timeout | undefined;
   private lastUnready = "";
+  private shown: Promise<void> = Promise.resolve();
   private startSettled = false;
   private draining: Promise<number> | undefined;
 
@@ -119,7 +122,7 @@ class Server implements RunningServer {
     this.state = new HttpState(memory, 0);
     this.state.health = "unready";
     const { engine, log } = deps;
-    this.manager = deps.createModelManager({ engine, config, log, announce: (...args) => this.announce(...args) });
+    this.manager = deps.createModelManager({ engine, config, log, announce: this.announce });
     this.exposition = createExposition(this.snapshot, { processMetrics: true, mode: config.metricsMode });
     this.metricLines = new MetricLines(config.metricsMode);
     this.windows = new Windows({
@@ -151,11 +154,11 @@ class Server implements RunningServer {
       }
       await this.openPorts(undefined);
     }
-    this.refresh();
-    this.refreshTimer = setInterval(() => this.refresh(), refreshMs);
+    await this.refresh();
+    this.refreshTimer = setInterval(() => void this.refresh(), refreshMs);
     this.started = this.manager.start().finally(() => {
       this.startSettled = true;
-      this.refresh();
+      void this.refresh();
     });
     // The caller awaits `started`; until it does, a failure is not unhandled.
     this.started.catch(() => undefined);
@@ -188,7 +191,16 @@ class Server implements RunningServer {
   private async listen(tls: TlsFiles | undefined): Promise<void> {
     const { config, deps } = this;
     const stats = () => deps.engine.stats();
-    const management = new ManagementDialect({ catalog: this.manager, stats, state: this.state });
+    const bodies = new MemoryBodies();
+    const management = new ManagementDialect({
+      admin: this.manager,
+      stats,
+      state: this.state,
+      modelApi: config.enableModelApi,
+      compat: config.compat,
+      takeBody: (cookie) => bodies.take(cookie),
+      report: (error) => deps.log.error("a management request failed", { error }),
+    });
     const metrics = new MetricsDialect(config.metricsApi ? (names) => this.exposition.scrape(names) : undefined);
     const inference = await this.threads.listen(config.host, config.port);
     this.listening.push(inference);
@@ -196,12 +208,14 @@ class Server implements RunningServer {
       inference: { host: config.host, port: inference.port, https: config.https },
       management: await this.openMainPort(
         this.guard(management),
+        bodies,
         config.managementHost,
         config.managementPort,
         config.managementHttps ? tls : undefined,
       ),
       metrics: await this.openMainPort(
         metrics,
+        noBodies,
         config.metricsHost,
         config.metricsPort,
         config.metricsHttps ? tls : undefined,
@@ -240,6 +254,7 @@ class Server implements RunningServer {
 
   private async openMainPort(
     dialect: Dialect,
+    store: BodyStore,
     host: string,
     port: number,
     tls: TlsFiles | undefined,
@@ -249,30 +264,37 @@ class Server implements RunningServer {
     this.mainStates.push(state);
     const limits = threadLimits(this.config, this.issuer);
     const access = openAccessLog(limits, this.writeAccess);
-    const main = new MainPort({ listener: this.listener, dialect, store: noBodies, limits, state, tls, access });
+    const main = new MainPort({ listener: this.listener, dialect, store, limits, state, tls, access });
     this.mainPorts.push(main);
     const listening = await main.listen(host, port);
     this.listening.push(listening);
     return { host, port: listening.port, https: tls !== undefined };
   }
 
-  private readonly announce: Announce = async (name, version, handler) => {
-    const spec = this.manager.get(name).find((entry) => entry.version === version)?.spec;
-    const responseTimeoutMs = spec?.responseTimeoutMs ?? this.config.responseTimeoutMs;
-    await this.threads.announce({ name, version, spec: handler, responseTimeoutMs });
+  private readonly announce: Announce = {
+    handler: async (name, version, handler) => {
+      const spec = this.manager.get(name).find((entry) => entry.version === version)?.spec;
+      const responseTimeoutMs = spec?.responseTimeoutMs ?? this.config.responseTimeoutMs;
+      await this.threads.announce({ name, version, spec: handler, responseTimeoutMs });
+    },
+    defaultVersion: (name, version) => this.threads.setDefault(name, version),
+    withdraw: (name, version) => this.threads.withdraw(name, version),
+    visible: () => this.refresh(),
   };
 
-  /** Shows the threads how the models are. */
-  private refresh(): void {
+  /** Shows the threads how the models are; resolves when all have seen it. */
+  private async refresh(): Promise<void> {
     const health = this.manager.health();
     // Before the start has looked at what it was told to load, no model is no proof that none is wanted.
     this.state.health = health === "empty" && !this.startSettled ? "unready" : health;
     const unready = this.manager.list().filter((entry) => entry.state !== "ready");
     const plain = unready.map(({ spec: _spec, report: _report, ...entry }) => ({ ...entry, loadSeconds: 0 }));
     const text = JSON.stringify(plain);
-    if (text === this.lastUnready) return;
-    this.lastUnready = text;
-    this.threads.setUnready(plain);
+    if (text !== this.lastUnready) {
+      this.lastUnready = text;
+      this.shown = this.threads.setUnready(plain);
+    }
+    await this.shown;
   }
 
   /** See the drain's steps in docs/architecture.md: say so, wait for balancers, close the port, finish, end. */

@@ -50,6 +50,8 @@ export interface Exchange {
 
 /** One wire protocol on one port. Calls come from the thread's event loop, never nested for one exchange. */
 export interface Dialect {
+  /** Whether the query of a POST is read; elsewhere it always is. */
+  readonly readsPostQuery?: boolean;
   /** The headers are read; nothing of the body is. May refuse. */
   head(exchange: Exchange): void;
   /** The whole body is there: `chunk` when it came in one piece (valid during the call only), else gathered in the body store. */

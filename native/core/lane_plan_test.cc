@@ -8,7 +8,8 @@
 namespace sconce {
 namespace {
 
-// One letter per lane: w/n idle wide/narrow, W/N busy, v/m idle and signalled, x gone, X gone and running its last batch.
+// One letter per lane: w/n idle wide/narrow, W/N busy, v/m idle and signalled, x gone, X gone and running its last
+// batch.
 std::vector<LaneState> Lanes(const std::string& text) {
   std::vector<LaneState> lanes;
   for (const char c : text) {

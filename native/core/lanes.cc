@@ -127,9 +127,7 @@ bool Lanes::Next(std::size_t self, Work& work) {
   return false;
 }
 
-bool Lanes::MayLeave(std::size_t self) const {
-  return lanes_[self]->retired && (target_ > 0 || queue_.empty());
-}
+bool Lanes::MayLeave(std::size_t self) const { return lanes_[self]->retired && (target_ > 0 || queue_.empty()); }
 
 // The lane's last look under the lock: others may wait for it to end its batch, or for the queue to be empty.
 void Lanes::Leave(std::size_t self) {

@@ -46,7 +46,7 @@ class Lanes {
 
   bool OnLaneThread() const;
   bool refusing() const { return refusing_.load(std::memory_order_relaxed); }  // closed, or without instances
-  bool stopped() const { return stopped_.load(std::memory_order_acquire); }  // Stop has joined every lane
+  bool stopped() const { return stopped_.load(std::memory_order_acquire); }    // Stop has joined every lane
   std::size_t waiting() const { return waiting_.load(std::memory_order_relaxed); }
   std::size_t in_flight() const;  // waiting and running
   int instances() const;

@@ -130,7 +130,9 @@ Status Model::HandOver(TaskPtr& task) {
   return impl_->lanes.Submit(task, true);
 }
 
-bool Model::InlineNow() const { return impl_->judge.Inline() && impl_->lanes.waiting() == 0 && !impl_->lanes.refusing(); }
+bool Model::InlineNow() const {
+  return impl_->judge.Inline() && impl_->lanes.waiting() == 0 && !impl_->lanes.refusing();
+}
 
 Status Model::Resize(int instances) { return impl_->lanes.Resize(instances); }
 int Model::instances() const { return impl_->lanes.instances(); }

@@ -161,9 +161,9 @@ void SetDefault(const Napi::CallbackInfo& info) {
 
 // resize(name, version, instances)
 void Resize(const Napi::CallbackInfo& info) {
-  Check(info.Env(), OpenEngine(info.Env())
-                        .Resize(info[0].ToString().Utf8Value(), info[1].ToString().Utf8Value(),
-                                info[2].ToNumber().Int32Value()));
+  Check(info.Env(),
+        OpenEngine(info.Env())
+            .Resize(info[0].ToString().Utf8Value(), info[1].ToString().Utf8Value(), info[2].ToNumber().Int32Value()));
 }
 
 Napi::Value Stats(const Napi::CallbackInfo& info) {

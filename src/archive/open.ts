@@ -19,6 +19,8 @@ export interface ModelRequest {
   readonly path: string;
   /** Wins over the manifest's. */
   readonly name?: string;
+  /** Wins over the manifest's. */
+  readonly handler?: string;
 }
 
 export interface OpenOptions extends UnpackOptions {
@@ -98,7 +100,7 @@ function checkName(path: string, what: "name" | "version", value: string): strin
 }
 
 async function handlerOf(request: ModelRequest, files: ModelFiles, config: ModelConfig): Promise<HandlerSpec> {
-  const name = handlerName(request.path, files.manifest, config);
+  const name = handlerName(request, files.manifest, config);
   const labels =
     files.labelsFile === undefined
       ? undefined
@@ -110,11 +112,13 @@ async function handlerOf(request: ModelRequest, files: ModelFiles, config: Model
   return { name, topK: config.topK ?? defaultTopK, ...(image ? { image } : {}), ...(labels ? { labels } : {}) };
 }
 
-function handlerName(path: string, manifest: Manifest, config: ModelConfig): string {
+function handlerName(request: ModelRequest, manifest: Manifest, config: ModelConfig): string {
+  const { path } = request;
   if (manifest.runtime === "LSP") {
     throw invalid(path, "the manifest's runtime is LSP, TorchServe's C++ back end; pack the model with runtime python");
   }
-  const given = manifest.handler ?? config.handler ?? (config.image ? "image_classifier" : "base_handler");
+  const fallback = config.image ? "image_classifier" : "base_handler";
+  const given = request.handler ?? manifest.handler ?? config.handler ?? fallback;
   const python = "it needs Python worker support, which this version does not have";
   if (manifest.modelFile !== undefined) {
     throw invalid(

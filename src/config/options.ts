@@ -57,6 +57,13 @@ export const optionRows = {
       auto: "half of --cores",
     },
   ),
+  enableModelApi: row(
+    "enable-model-api",
+    flag,
+    false,
+    "listeners",
+    "Lets POST and DELETE on /models register and unregister models; else they answer 405.",
+  ),
   insecure: row(
     "insecure",
     flag,
@@ -92,7 +99,7 @@ export const optionRows = {
     choice("torchserve", "sconce"),
     "auto",
     "requests",
-    "Whose way where the two differ visibly. torchserve: a wrong key gets 400, /ping needs one.",
+    "Whose way where the two differ visibly, such as the status of a wrong key; docs/management.md lists where.",
     { auto: "torchserve when started as torchserve or with a config.properties, else sconce" },
   ),
   responseTimeoutMs: row(
@@ -194,6 +201,13 @@ export const optionRows = {
     30_000,
     "shutdown",
     "Requests unanswered that long after the port closed are cut, and the exit code is 1.",
+  ),
+  unloadTimeoutMs: row(
+    "unload-timeout",
+    seconds(0, 86_400),
+    120_000,
+    "shutdown",
+    "Unregistering a model answers 408 when requests of it still run after this; they are not cut.",
   ),
   supervise: row("supervise", flag, false, "shutdown", "Runs the server as a child and starts it again when it dies."),
   probe: row(

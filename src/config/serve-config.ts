@@ -56,6 +56,10 @@ export interface ServeConfig {
   readonly corsAllowedOrigin: string | undefined;
   readonly corsAllowedMethods: string | undefined;
   readonly corsAllowedHeaders: string | undefined;
+  /** How long unregistering waits for the last request. */
+  readonly unloadTimeoutMs: number;
+  /** POST and DELETE on /models. */
+  readonly enableModelApi: boolean;
   readonly supervise: boolean;
   readonly insecure: boolean;
   readonly probe: "auto" | "always" | "never";

@@ -141,10 +141,7 @@ export const torchserveKeys: readonly TorchserveKey[] = [
   fills("default_workers_per_model", "defaultWorkers"),
   fills("default_response_timeout", "responseTimeoutMs", { unit: "s" }),
   fills("default_startup_timeout", "probeTimeoutMs", { unit: "s", here: "The time that the trial load may take." }),
-  answered(
-    "unregister_model_timeout",
-    "A version that is taken away may finish its requests for as long as --drain-timeout.",
-  ),
+  fills("unregister_model_timeout", "unloadTimeoutMs", { unit: "s" }),
   fills("number_of_netty_threads", "httpThreads", { zeroIsDefault: true, here: "0: the default." }),
   answered("netty_client_threads", "No connections to workers exist: models run inside this process.", {
     harmless: true,
@@ -189,7 +186,7 @@ export const torchserveKeys: readonly TorchserveKey[] = [
   ),
   own("disable_token_authorization", (text) => negated(text, "tokenAuth"), "`--no-token-auth`."),
   fills("token_expiration_min", "tokenExpirationMs", { unit: "m", env: "TS_TOKEN_EXPIRATION_TIME_MIN" }),
-  answered("enable_model_api", "Registering and unregistering at run time is not in this version."),
+  fills("enable_model_api", "enableModelApi"),
   noEnv({
     ...own("enable_envvars_config", (text) => (truth(text) === undefined ? "true or false" : {}), "As in TorchServe."),
   }),

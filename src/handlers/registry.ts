@@ -12,10 +12,17 @@ export interface KnownVersion {
   readonly version: string;
   readonly handler: Handler;
   readonly responseTimeoutMs: number;
+  /** The handler in words: two versions with equal ones read and answer alike. */
+  readonly words: string;
+}
+
+interface KnownModel {
+  readonly versions: Map<string, KnownVersion>;
+  defaultVersion: string;
 }
 
 export class HandlerRegistry {
-  private readonly models = new Map<string, Map<string, KnownVersion>>();
+  private readonly models = new Map<string, KnownModel>();
   private readonly pictures: PictureDecoder;
 
   private readonly context: HandlerContext;
@@ -25,18 +32,36 @@ export class HandlerRegistry {
     this.pictures = new PictureDecoder(context);
   }
 
-  /** Replaces what was known of this version. */
+  /** Replaces what was known of this version. The first version of a name is its default until told otherwise. */
   announce(name: string, version: string, spec: HandlerSpec, responseTimeoutMs: number): void {
-    const versions = this.models.get(name) ?? new Map<string, KnownVersion>();
-    versions.set(version, { name, version, handler: this.make(spec), responseTimeoutMs });
-    this.models.set(name, versions);
+    const model = this.models.get(name) ?? { versions: new Map<string, KnownVersion>(), defaultVersion: version };
+    const words = JSON.stringify(spec);
+    model.versions.set(version, { name, version, handler: this.make(spec), responseTimeoutMs, words });
+    this.models.set(name, model);
   }
 
-  /** version "": the default is the engine's affair; any version's handler decides how the body is read, so the first is taken. */
+  setDefault(name: string, version: string): void {
+    const model = this.models.get(name);
+    if (model !== undefined) model.defaultVersion = version;
+  }
+
+  withdraw(name: string, version: string): void {
+    const model = this.models.get(name);
+    model?.versions.delete(version);
+    if (model?.versions.size === 0) this.models.delete(name);
+  }
+
+  /** version "": the default one. */
   find(name: string, version: string): KnownVersion | undefined {
-    const versions = this.models.get(name);
-    if (version !== "") return versions?.get(version);
-    return versions?.values().next().value;
+    const model = this.models.get(name);
+    if (version !== "") return model?.versions.get(version);
+    return model?.versions.get(model.defaultVersion) ?? model?.versions.values().next().value;
+  }
+
+  /** Whether all versions of a name read and answer alike, so that it does not matter here which one the engine takes. */
+  alike(name: string): boolean {
+    const [first, ...others] = this.models.get(name)?.versions.values() ?? [];
+    return others.every((each) => each.words === first?.words);
   }
 
   private make(spec: HandlerSpec): Handler {

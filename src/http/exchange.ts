@@ -89,7 +89,7 @@ export class ExchangeTable implements SlotOwner {
     headers.read(req);
     slot.method = method;
     slot.path = req.getUrl();
-    slot.query = method === "POST" ? "" : req.getQuery();
+    slot.query = method === "POST" && this.dialect.readsPostQuery !== true ? "" : (req.getQuery() ?? "");
     slot.contentType = headers.contentType;
     slot.contentEncoding = headers.contentEncoding;
     slot.accept = headers.accept;

@@ -18,7 +18,8 @@ export interface RawResponse {
 
 export interface RawRequest {
   getUrl(): string;
-  getQuery(): string;
+  /** Undefined where there is no question mark. */
+  getQuery(): string | undefined;
   getCaseSensitiveMethod(): string;
   /** "" when absent; the name in lower case. */
   getHeader(name: string): string;

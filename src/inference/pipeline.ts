@@ -52,7 +52,9 @@ export class Pipeline {
     const known = this.handlers.find(name, version) ?? this.handlers.find(name, "");
     const nameId = known === undefined ? -1 : this.channel.nameId(name);
     if (nameId < 0 || known === undefined) return undefined;
-    return { name, version, nameId, handler: known.handler, timeoutMs: known.responseTimeoutMs };
+    // The handler that reads the body must be the one of the version that runs it, also when the default changes between.
+    const routed = version === "" && !this.handlers.alike(name) ? known.version : version;
+    return { name, version: routed, nameId, handler: known.handler, timeoutMs: known.responseTimeoutMs };
   }
 
   /** Whether any version of this name was announced. */

@@ -4,7 +4,7 @@
  *
  *   const models = createModelManager({ engine, announce, config, log });
  *   await models.start();                       // StartError when a model that has to load does not
- *   await models.register({ path: "new.mar" }); // ServerError when it does not load; nothing remains of it then
+ *   await models.register({ url: "new.mar", workers: 1, wait: true }); // ServerError when it does not load
  *   await models.stop();
  */
 import { settingsOf } from "../config/model-settings.js";
@@ -12,13 +12,26 @@ import type { ServeConfig } from "../config/serve-config.js";
 import type { Engine } from "../engine/engine.js";
 import { ServerError } from "../errors.js";
 import type { Log } from "../telemetry/log.js";
-import type { LoadReport, ModelSpec } from "../types.js";
-import { stemOf } from "../archive/unpack.js";
-import type { Announce, Health, LoadCount, ModelCatalog, ModelEntry, ModelState } from "./models.js";
+import type { ModelSpec } from "../types.js";
+import { Defaults } from "./defaults.js";
+import type {
+  Announce,
+  Health,
+  LoadCount,
+  ModelAdmin,
+  ModelEntry,
+  RegisterRequest,
+  Scaled,
+  Workers,
+} from "./models.js";
+import { Instances } from "./instances.js";
 import { healthOf, nextSteps, type Step } from "./policy.js";
 import { builtProbe, createPrepare, type Prepare } from "./prepare.js";
-import { listSources, type ModelSource } from "./sources.js";
+import { listSources } from "./sources.js";
 import { StartError } from "./start-error.js";
+import { createStore, type ModelStore } from "./store.js";
+import { ModelTable } from "./table.js";
+import { Tracked, type Wanted } from "./tracked.js";
 
 export interface ManagerOptions {
   readonly engine: Engine;
@@ -27,65 +40,18 @@ export interface ManagerOptions {
   readonly log: Log;
   /** For tests: how a source becomes a spec. */
   readonly prepare?: Prepare;
+  /** For tests: where registrations come from. */
+  readonly store?: ModelStore;
 }
 
-export interface ModelManager extends ModelCatalog {
+/** Registrations under way at once; one more is refused with busy. */
+export const maxRegistrations = 64;
+
+export interface ModelManager extends ModelAdmin {
   /** Loads what the configuration names. Rejects with StartError, or ServerError cancelled after `stop`. */
   start(): Promise<void>;
   /** Cancels loads under way and waits for their end; nothing changes any more. Models that serve go on serving. */
   stop(): Promise<void>;
-  /** Loads one more version. Rejects with ServerError (invalid_model, conflict, …) and leaves no trace then. */
-  register(request: { readonly path: string; readonly name?: string }): Promise<ModelEntry>;
-  /**
-   * Takes a version (undefined: the default one) out of service at once. Resolves to whether its last request ended
-   * within timeoutMs. Rejects with model_not_found, version_not_found, or conflict for a default that has siblings.
-   */
-  unregister(name: string, version: string | undefined, timeoutMs: number): Promise<boolean>;
-  /** Requests without a version go there from now on. */
-  setDefault(name: string, version: string): void;
-}
-
-/** TorchServe's version for models that name none. */
-const unknownVersion = "1.0";
-
-/** One model version on its way through the states. */
-class Tracked {
-  state: ModelState = "loading";
-  name: string;
-  version = unknownVersion;
-  opened = false;
-  spec: ModelSpec | undefined;
-  report: LoadReport | undefined;
-  reason: string | undefined;
-  error: unknown;
-  phase: string | undefined = "open";
-  since = new Date().toISOString();
-  loadSeconds = 0;
-  readonly abort = new AbortController();
-  readonly settled: Promise<void>;
-  settle!: () => void;
-  readonly begun = performance.now();
-  readonly id: string;
-  readonly source: ModelSource;
-  readonly trigger: LoadCount["trigger"];
-
-  constructor(id: string, source: ModelSource, trigger: LoadCount["trigger"]) {
-    this.id = id;
-    this.source = source;
-    this.trigger = trigger;
-    this.name = source.name ?? stemOf(source.path);
-    this.settled = new Promise((resolve) => (this.settle = resolve));
-  }
-
-  enter(state: ModelState): void {
-    this.state = state;
-    this.since = new Date().toISOString();
-    this.phase = undefined;
-  }
-
-  seconds(): number {
-    return this.state === "loading" ? (performance.now() - this.begun) / 1000 : this.loadSeconds;
-  }
 }
 
 export function createModelManager(options: ManagerOptions): ModelManager {
@@ -98,23 +64,27 @@ class Manager implements ModelManager {
   private readonly config: ServeConfig;
   private readonly log: Log;
   private readonly prepare: Prepare;
+  private readonly store: ModelStore;
   /** What is wanted, in order; every one of them is tracked, but not every tracked one is wanted. */
-  private readonly desired = new Map<string, ModelSource & { readonly trigger: LoadCount["trigger"] }>();
-  private readonly tracked = new Map<string, Tracked>();
-  private readonly chosenDefaults = new Map<string, string>();
-  private readonly routedDefaults = new Map<string, string>();
+  private readonly desired = new Map<string, Wanted>();
+  private readonly defaults = new Defaults();
+  private readonly table = new ModelTable(this.defaults);
+  private readonly instances: Instances;
   private readonly counts = new Map<string, number>();
   private nextId = 1;
+  private registering = 0;
   private stopped = false;
   /** Whether it is known what the configuration names: until then nothing there does not mean nothing wanted. */
   private listed = false;
 
   constructor(options: ManagerOptions) {
     this.engine = options.engine;
+    this.instances = new Instances(options.engine);
     this.announce = options.announce;
     this.config = options.config;
     this.log = options.log;
     const { config, log, engine } = options;
+    this.store = options.store ?? createStore(config);
     const libtorch = engine.info().libtorch;
     this.prepare =
       options.prepare ?? createPrepare({ config, log, libtorch, env: process.env, probeProgram: builtProbe });
@@ -123,10 +93,10 @@ class Manager implements ModelManager {
   async start(): Promise<void> {
     const sources = await listSources(this.config);
     this.listed = true;
-    const ids = sources.map((source) => this.want(source, "startup"));
+    const ids = sources.map((source) => this.want({ ...source, trigger: "startup" }));
     this.reconcile();
     const loads = ids.map(async (id) => {
-      const model = this.find(id);
+      const model = this.table.find(id);
       await model.settled;
       if (model.state === "failed" && model.source.required && !this.stopped) {
         throw new StartError(model.source.path, model.reason ?? "does not load");
@@ -143,58 +113,110 @@ class Manager implements ModelManager {
 
   async stop(): Promise<void> {
     this.stopped = true;
-    const loading = [...this.tracked.values()].filter((model) => model.state === "loading");
+    const loading = this.table.all().filter((model) => model.state === "loading");
     for (const model of loading) this.cancel(model);
     await Promise.all(loading.map((model) => model.settled));
   }
 
-  async register(request: { readonly path: string; readonly name?: string }): Promise<ModelEntry> {
+  async register(request: RegisterRequest): Promise<ModelEntry> {
     if (this.stopped) throw new ServerError("draining", "the server is shutting down");
-    const id = this.want({ ...request, required: false }, "management");
-    this.reconcile();
-    const model = this.find(id);
-    await model.settled;
-    if (model.state === "ready") return this.entry(model);
-    this.desired.delete(id);
-    this.reconcile();
-    throw model.error;
+    if (this.registering >= maxRegistrations) {
+      throw new ServerError("busy", `${maxRegistrations} registrations are under way; try again when one has ended`);
+    }
+    this.registering++;
+    try {
+      return await this.registerOne(request);
+    } finally {
+      this.registering--;
+    }
   }
 
-  async unregister(name: string, version: string | undefined, timeoutMs: number): Promise<boolean> {
-    const versions = this.versionsOf(name);
-    const wanted = version ?? this.routedDefaults.get(name) ?? versions[0]?.version ?? "";
-    const model = this.version(name, wanted);
-    const siblings = versions.filter((each) => each !== model && each.opened && each.state !== "unloading");
-    if (this.routedDefaults.get(name) === wanted && siblings.some((each) => each.state !== "failed")) {
-      throw new ServerError("conflict", `Cannot remove default version for model ${name}`);
-    }
-    this.desired.delete(model.id);
-    if (model.state !== "ready") {
+  private async registerOne(request: RegisterRequest): Promise<ModelEntry> {
+    const path = await this.store.locate(request.url);
+    const { url, name } = request;
+    const named = name === undefined ? {} : { name };
+    const id = this.want({ path, url, ...named, required: false, trigger: "management", request });
+    this.reconcile();
+    const model = this.table.find(id);
+    await (request.wait ? model.settled : model.known);
+    if (model.state === "failed") {
+      this.desired.delete(id);
       this.reconcile();
-      return model.settled.then(() => true);
     }
-    return this.unload(model, timeoutMs);
+    await this.announce.visible();
+    if (model.state === "failed") throw model.error;
+    return this.table.entry(model);
   }
 
-  setDefault(name: string, version: string): void {
-    const model = this.version(name, version);
+  async scale(name: string, version: string | undefined, workers: Workers, wait: boolean): Promise<Scaled> {
+    const model = this.table.version(name, version);
+    if (model.state === "failed") {
+      const words = `Failed to start workers for model ${name} version: ${model.version}`;
+      throw new ServerError("no_workers", `${words}: ${model.reason ?? "it did not load"}`);
+    }
+    model.workers = workers;
+    if (model.state === "ready") this.instances.resize(model, workers);
+    const { instances } = this.instances.figures(model);
+    // A model that may run one batch only keeps to one instance, whatever was asked for.
+    if (model.state === "ready" && instances < workers.min) model.workers = { min: instances, max: instances };
+    const settled = await this.instances.settled(model, wait ? this.config.unloadTimeoutMs : 0);
+    await this.announce.visible();
+    return { entry: this.table.entry(model), instances, settled };
+  }
+
+  async setDefault(name: string, version: string): Promise<void> {
+    const model = this.table.version(name, version, " ");
     if (model.state !== "ready")
       throw new ServerError("not_ready", `Model ${name} version ${version} is ${model.state}`);
-    this.chosenDefaults.set(name, version);
+    this.defaults.choose(name, version);
     this.reconcile();
+    await this.defaults.announced(name);
+    await this.announce.visible();
+  }
+
+  async rollback(name: string): Promise<{ readonly from: string; readonly to: string }> {
+    const { version: from } = this.table.version(name, undefined);
+    const ready = this.table.versionsOf(name).filter((model) => model.state === "ready");
+    const to = this.defaults.previous(
+      name,
+      ready.map((model) => model.version),
+    );
+    if (to === undefined) {
+      throw new ServerError("conflict", `Model ${name} has no earlier default version that is still registered`);
+    }
+    this.defaults.goBack(name, to);
+    this.reconcile();
+    await this.defaults.announced(name);
+    await this.announce.visible();
+    this.log.info("default version rolled back", { model: name, from, to });
+    return { from, to };
+  }
+
+  async unregister(name: string, version: string | undefined): Promise<boolean> {
+    const model = this.table.version(name, version);
+    const isDefault = this.defaults.routed.get(name) === model.version;
+    if (isDefault && this.table.siblingsOf(model).length > 0) {
+      throw new ServerError("default_version", `Cannot remove default version for model ${name}`);
+    }
+    this.desired.delete(model.id);
+    const ready = model.state === "ready";
+    if (!ready) this.reconcile();
+    const gone = ready ? await this.unload(model, this.config.unloadTimeoutMs) : await model.settled.then(() => true);
+    await this.announce.visible();
+    return gone;
   }
 
   list(): readonly ModelEntry[] {
-    return [...this.tracked.values()].map((model) => this.entry(model));
+    return this.table.all().map((model) => this.table.entry(model));
   }
 
   get(name: string): readonly ModelEntry[] {
-    return this.versionsOf(name).map((model) => this.entry(model));
+    return this.table.versionsOf(name).map((model) => this.table.entry(model));
   }
 
   health(): Health {
     if (!this.listed) return "unready";
-    return healthOf([...this.tracked.values()].map((model) => model.state));
+    return healthOf(this.table.all().map((model) => model.state));
   }
 
   loadCounts(): readonly LoadCount[] {
@@ -204,17 +226,17 @@ class Manager implements ModelManager {
     });
   }
 
-  private want(source: ModelSource, trigger: LoadCount["trigger"]): string {
+  private want(wanted: Wanted): string {
     const id = `load-${this.nextId++}`;
-    this.desired.set(id, { ...source, trigger });
+    this.desired.set(id, wanted);
     return id;
   }
 
   /** Starts whatever the policy says. Each step changes what is tracked before it returns, so none is started twice. */
   private reconcile(): void {
-    const { chosenDefaults, routedDefaults } = this;
+    const { chosen: chosenDefaults, routed: routedDefaults } = this.defaults;
     const desired = [...this.desired.keys()].map((id) => ({ id }));
-    const actual = [...this.tracked.values()].map((model) => {
+    const actual = this.table.all().map((model) => {
       const { id, state, name, version } = model;
       return { id, state, version, name: model.opened ? name : undefined };
     });
@@ -224,26 +246,27 @@ class Manager implements ModelManager {
   private perform(step: Step): void {
     if (step.kind === "default") {
       this.engine.setDefault(step.name, step.version);
-      this.routedDefaults.set(step.name, step.version);
+      this.defaults.route(step.name, step.version, this.announce.defaultVersion(step.name, step.version));
       return;
     }
     const { id } = step;
     if (step.kind === "load") void this.load(id);
-    else if (step.kind === "cancel") this.cancel(this.find(id));
-    else if (step.kind === "forget") this.tracked.delete(id);
-    else void this.unload(this.find(id), this.config.drainTimeoutMs);
+    else if (step.kind === "cancel") this.cancel(this.table.find(id));
+    else if (step.kind === "forget") this.table.delete(id);
+    else void this.unload(this.table.find(id), this.config.drainTimeoutMs);
   }
 
   private async load(id: string): Promise<void> {
     const source = this.desired.get(id);
     if (!source) return;
-    const model = new Tracked(id, source, source.trigger);
-    this.tracked.set(id, model);
+    const model = new Tracked(id, source);
+    this.table.add(model);
     try {
       const spec = await this.prepare({
         ...source,
         signal: model.abort.signal,
         onSpec: (opened) => this.opened(model, opened),
+        ...(source.request === undefined ? {} : { said: source.request }),
       });
       await this.loadPrepared(model, spec);
       model.loadSeconds = model.seconds();
@@ -252,7 +275,7 @@ class Manager implements ModelManager {
     } catch (error) {
       this.failed(model, error);
     }
-    const outcome = `${model.trigger} ${model.state === "ready" ? "ok" : "failed"}`;
+    const outcome = `${model.source.trigger} ${model.state === "ready" ? "ok" : "failed"}`;
     if (!model.abort.signal.aborted) this.counts.set(outcome, (this.counts.get(outcome) ?? 0) + 1);
     this.reconcile();
     model.settle();
@@ -260,23 +283,17 @@ class Manager implements ModelManager {
 
   /** The archive says who it is; a version that is there already is refused before anything is loaded. */
   private opened(model: Tracked, spec: ModelSpec): void {
-    const twin = [...this.tracked.values()].find(
-      (other) =>
-        other !== model &&
-        other.opened &&
-        other.name === spec.name &&
-        other.version === spec.version &&
-        other.state !== "failed",
-    );
+    const twins = this.table.twinsOf(model, spec.name, spec.version);
     model.name = spec.name;
     model.version = spec.version;
     model.spec = spec;
+    const twin = twins.find((other) => other.state !== "failed");
     if (twin) {
-      const words = `Model version ${spec.version} is already registered for model ${spec.name}`;
-      throw new ServerError("conflict", `${words} (from ${twin.source.path})`);
+      throw new ServerError("conflict", `Model version ${spec.version} is already registered for model ${spec.name}`);
     }
-    model.opened = true;
-    model.phase = "probe";
+    // A version that failed gives way to the next try.
+    for (const failed of twins) this.desired.delete(failed.id);
+    model.open(spec);
     this.log.info("model opened", {
       model: spec.name,
       version: spec.version,
@@ -290,25 +307,40 @@ class Manager implements ModelManager {
     model.phase = "load";
     const cancel = (): void => this.engine.cancelLoad(model.id);
     model.abort.signal.addEventListener("abort", cancel, { once: true });
-    model.report = await this.engine.load(spec, model.id, (phase) => (model.phase = phase));
+    // For the engine 0 is one per core; for a registration it is none, which it becomes before any request comes.
+    const none = model.source.trigger === "management" && spec.instances === 0;
+    const loaded = none ? { ...spec, instances: 1 } : spec;
+    model.report = await this.engine.load(loaded, model.id, (phase) => (model.phase = phase));
     model.abort.signal.removeEventListener("abort", cancel);
     try {
       model.abort.signal.throwIfAborted();
-      await this.announce(spec.name, spec.version, spec.handler);
+      await this.announce.handler(spec.name, spec.version, spec.handler);
       model.abort.signal.throwIfAborted();
       this.engine.publish(model.id);
     } catch (error) {
       this.engine.discard(model.id);
+      await this.announce.withdraw(spec.name, spec.version);
       throw error;
     }
-    if (!this.routedDefaults.has(spec.name)) this.routedDefaults.set(spec.name, spec.version);
-    const { defaultVersion } = settingsOf(this.config.modelSettings, spec.name, spec.version);
-    if (defaultVersion === true && model.trigger === "startup") this.chosenDefaults.set(spec.name, spec.version);
+    await this.published(model, none ? { min: 0, max: 0 } : model.workers);
+  }
+
+  private async published(model: Tracked, workers: Workers | undefined): Promise<void> {
+    const { name, version, spec } = model;
+    model.workers = workers;
+    if (workers !== undefined) this.instances.resize(model, workers);
+    model.started(this.instances.figures(model).instances);
+    const { defaultVersion } = settingsOf(this.config.modelSettings, name, version);
+    if (defaultVersion === true && model.source.trigger === "startup") this.defaults.choose(name, version);
+    if (!this.defaults.routed.has(name) && spec !== undefined) {
+      this.defaults.route(name, version, this.announce.defaultVersion(name, version));
+    }
+    await this.defaults.announced(name);
   }
 
   private failed(model: Tracked, error: unknown): void {
     const cancelled = model.abort.signal.aborted;
-    model.error = cancelled ? new ServerError("cancelled", "the load was cancelled", { cause: error }) : error;
+    model.error = cancelled ? cancelledError(model, this.stopped, error) : error;
     model.reason = model.error instanceof Error ? model.error.message : String(model.error);
     model.loadSeconds = model.seconds();
     model.enter("failed");
@@ -324,50 +356,21 @@ class Manager implements ModelManager {
   private async unload(model: Tracked, timeoutMs: number): Promise<boolean> {
     model.enter("unloading");
     const { name, version } = model;
-    if (this.routedDefaults.get(name) === version) this.routedDefaults.delete(name);
-    if (this.chosenDefaults.get(name) === version) this.chosenDefaults.delete(name);
-    const gone = await this.engine.remove(name, version, timeoutMs);
-    this.tracked.delete(model.id);
+    this.defaults.forget(name, version);
+    const removed = this.engine.remove(name, version, timeoutMs);
+    await this.announce.withdraw(name, version);
+    const gone = await removed;
+    this.table.delete(model.id);
+    this.reconcile();
     this.log.info("model removed", { model: name, version, drained: gone });
     return gone;
   }
+}
 
-  private find(id: string): Tracked {
-    const found = this.tracked.get(id);
-    if (!found) throw new ServerError("internal", `no model is tracked as ${id}`);
-    return found;
-  }
-
-  private versionsOf(name: string): readonly Tracked[] {
-    return [...this.tracked.values()].filter((model) => model.name === name);
-  }
-
-  private version(name: string, version: string): Tracked {
-    const versions = this.versionsOf(name).filter((model) => model.state !== "unloading");
-    if (versions.length === 0) throw new ServerError("model_not_found", `Model not found: ${name}`);
-    const same = versions.filter((model) => model.version === version);
-    const found = same.find((model) => model.state === "ready") ?? same[0];
-    if (!found)
-      throw new ServerError("version_not_found", `Model version: ${version} does not exist for model: ${name}`);
-    return found;
-  }
-
-  private entry(model: Tracked): ModelEntry {
-    const { name, version, state, reason, phase, spec, report, since } = model;
-    return {
-      name,
-      version,
-      state,
-      isDefault: state === "ready" && this.routedDefaults.get(name) === version,
-      loadSeconds: model.seconds(),
-      loadedAtStartup: model.trigger === "startup",
-      since,
-      ...(reason === undefined ? {} : { reason }),
-      ...(phase === undefined ? {} : { phase }),
-      ...(spec === undefined ? {} : { spec }),
-      ...(report === undefined ? {} : { report }),
-    };
-  }
+/** Unregistered or shut down while it loaded. */
+function cancelledError({ name, version }: Tracked, stopped: boolean, cause: unknown): ServerError {
+  if (stopped) return new ServerError("cancelled", "the load was cancelled", { cause });
+  return new ServerError("conflict", `Model ${name} version ${version} was unregistered while it loaded`, { cause });
 }
 
 function readyFields(model: Tracked): Readonly<Record<string, unknown>> {

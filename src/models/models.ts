@@ -17,8 +17,19 @@ export interface ModelEntry {
   readonly loadedAtStartup: boolean;
   /** ISO time. */
   readonly since: string;
+  /** As it was registered: a file of the store or a URL. */
+  readonly url?: string;
+  /** Bounds that an operator gave the number of instances; absent: what the model says itself. */
+  readonly workers?: Workers;
+  /** ISO times at which its instances were started, oldest first. */
+  readonly workerTimes?: readonly string[];
   readonly spec?: ModelSpec;
   readonly report?: LoadReport;
+}
+
+export interface Workers {
+  readonly min: number;
+  readonly max: number;
 }
 
 /** all ready · some failed · none ready or still loading · nothing configured. */
@@ -37,5 +48,57 @@ export interface ModelCatalog {
   loadCounts(): readonly LoadCount[];
 }
 
-/** Tells every HTTP thread about a version's handler; resolves when all have it. Called before the version is routed. */
-export type Announce = (name: string, version: string, handler: HandlerSpec) => Promise<void>;
+/** What a registration may say of the model; where its model-config.yaml speaks too, see prepare.ts. */
+export interface RegisterRequest {
+  /** A file of the model store, or a URL that the store takes. */
+  readonly url: string;
+  readonly name?: string;
+  /** Wins over the manifest's. */
+  readonly handler?: string;
+  readonly batchSize?: number;
+  readonly maxBatchDelayMs?: number;
+  readonly responseTimeoutMs?: number;
+  /**
+   * Instances to begin with, when model-config.yaml names no number; 0: it is loaded and takes no requests.
+   * Absent: --default-workers.
+   */
+  readonly workers?: number;
+  /** Resolve once it serves; else as soon as the archive has been read. */
+  readonly wait: boolean;
+}
+
+export interface Scaled {
+  readonly entry: ModelEntry;
+  /** Instances there are now. */
+  readonly instances: number;
+  /** Every instance that was too many has ended. */
+  readonly settled: boolean;
+}
+
+/** What operators do to models. Every promise resolves when the change is seen on every HTTP thread. */
+export interface ModelAdmin extends ModelCatalog {
+  /** Rejects with ServerError (invalid_model, conflict, model_not_found, busy…) and leaves no trace then. */
+  register(request: RegisterRequest): Promise<ModelEntry>;
+  /** version undefined: the default one. `wait`: until instances that are too many have ended. */
+  scale(name: string, version: string | undefined, workers: Workers, wait: boolean): Promise<Scaled>;
+  /** Requests without a version go there from now on. */
+  setDefault(name: string, version: string): Promise<void>;
+  /** The default version becomes the one that was it before. Rejects with conflict when there is none. */
+  rollback(name: string): Promise<{ readonly from: string; readonly to: string }>;
+  /**
+   * Takes a version (undefined: the default one) out of service, or cancels its load. Resolves to whether its last
+   * request ended in time. Rejects with model_not_found, version_not_found, or default_version when it has siblings.
+   */
+  unregister(name: string, version: string | undefined): Promise<boolean>;
+}
+
+/** What HTTP threads are told; each resolves when all of them know. */
+export interface Announce {
+  /** Before the version is routed. */
+  handler(name: string, version: string, handler: HandlerSpec): Promise<void>;
+  defaultVersion(name: string, version: string): Promise<void>;
+  /** The version is no longer routed. */
+  withdraw(name: string, version: string): Promise<void>;
+  /** Whatever else is answered from the catalog's state. */
+  visible(): Promise<void>;
+}

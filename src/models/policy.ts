@@ -1,7 +1,7 @@
 /**
  * What to do next about the models: pure functions of a snapshot, without clock, lock or I/O. manager.ts does it.
  */
-import type { Health, ModelState } from "./models.js";
+import type { Health, ModelState, Workers } from "./models.js";
 
 export interface Desired {
   readonly id: string;
@@ -60,6 +60,20 @@ function defaultSteps(snapshot: Snapshot): readonly Step[] {
       ? []
       : [{ kind: "default", name, version }];
   });
+}
+
+/** The latest of the earlier defaults that is ready and is not the present one. `history` is oldest first. */
+export function rollbackTarget(
+  history: readonly string[],
+  current: string | undefined,
+  ready: readonly string[],
+): string | undefined {
+  return history.findLast((version) => version !== current && ready.includes(version));
+}
+
+/** TorchServe's rule: raised to the least, trimmed to the most. */
+export function instancesFor(now: number, { min, max }: Workers): number {
+  return Math.min(Math.max(now, min), max);
 }
 
 /** What /ping says, from all models' states. */

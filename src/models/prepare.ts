@@ -7,6 +7,7 @@ import type { ServeConfig } from "../config/serve-config.js";
 import { ServerError } from "../errors.js";
 import type { Log } from "../telemetry/log.js";
 import type { ModelSpec } from "../types.js";
+import type { RegisterRequest } from "./models.js";
 
 export interface PrepareOptions {
   readonly config: ServeConfig;
@@ -20,6 +21,8 @@ export interface PrepareOptions {
 export interface PrepareRequest {
   readonly path: string;
   readonly name?: string;
+  /** What a registration says beside it. A model's own model-config.yaml wins, except over batch size and delay. */
+  readonly said?: Pick<RegisterRequest, "handler" | "batchSize" | "maxBatchDelayMs" | "responseTimeoutMs" | "workers">;
   readonly signal: AbortSignal;
   /** Called once the archive is read, before the probe; throws to stop there. */
   readonly onSpec: (spec: ModelSpec) => void;
@@ -43,10 +46,16 @@ export function createPrepare(options: PrepareOptions): Prepare {
     gate(async () => {
       request.signal.throwIfAborted();
       const folder = await (cache ??= openCache(cacheCandidates(options.env, uid), uid));
-      const { jobQueueSize, responseTimeoutMs, maxInstances, defaultWorkers: instances } = config;
+      const { said = {} } = request;
+      const { jobQueueSize, maxInstances } = config;
+      const responseTimeoutMs = said.responseTimeoutMs ?? config.responseTimeoutMs;
+      const instances = said.workers ?? config.defaultWorkers;
       const defaults = { jobQueueSize, responseTimeoutMs, maxInstances, instances };
       const open = { cache: folder, defaults, settings: config.modelSettings };
-      const { spec, warnings } = await openModel(request, open);
+      const { handler } = said;
+      const opened = await openModel({ ...request, ...(handler === undefined ? {} : { handler }) }, open);
+      const { warnings } = opened;
+      const spec = batchedAs(opened.spec, said);
       for (const warning of warnings) log.warn(warning);
       request.onSpec(spec);
       request.signal.throwIfAborted();
@@ -57,6 +66,15 @@ export function createPrepare(options: PrepareOptions): Prepare {
       }
       return spec;
     });
+}
+
+function batchedAs(spec: ModelSpec, said: NonNullable<PrepareRequest["said"]>): ModelSpec {
+  const { batchSize, maxBatchDelayMs } = said;
+  return {
+    ...spec,
+    ...(batchSize === undefined ? {} : { batchSize }),
+    ...(maxBatchDelayMs === undefined ? {} : { maxBatchDelayMs }),
+  };
 }
 
 async function wantsProbe({ config, log, probeProgram }: PrepareOptions): Promise<boolean> {

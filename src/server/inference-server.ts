@@ -76,6 +76,18 @@ export class InferenceServer {
     this.dialect.forget();
   }
 
+  /** Requests without a version go there. */
+  setDefault(name: string, version: string): void {
+    this.handlers.setDefault(name, version);
+    this.dialect.forget();
+  }
+
+  /** The version is not routed any more. */
+  withdraw(name: string, version: string): void {
+    this.handlers.withdraw(name, version);
+    this.dialect.forget();
+  }
+
   /** Versions that are known but not served, by whose state their requests are answered. */
   setUnready(entries: readonly ModelEntry[]): void {
     const byName = new Map<string, ModelEntry[]>();

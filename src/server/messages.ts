@@ -43,7 +43,8 @@ export interface Announcement {
 
 export type ToThread =
   | { readonly type: "handler"; readonly id: number; readonly announcement: Announcement }
-  | { readonly type: "unready"; readonly entries: readonly ModelEntry[] }
+  | { readonly type: "default" | "withdraw"; readonly id: number; readonly name: string; readonly version: string }
+  | { readonly type: "unready"; readonly id: number; readonly entries: readonly ModelEntry[] }
   | { readonly type: "listening"; readonly port: number }
   | { readonly type: "renew"; readonly tls: TlsFiles }
   | { readonly type: "drain"; readonly timeoutMs: number };

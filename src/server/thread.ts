@@ -41,13 +41,11 @@ const server = new InferenceServer({
 main.on("message", (message: ToThread) => {
   switch (message.type) {
     case "handler":
-      server.announce(message.announcement);
-      {
-        say({ type: "ack", id: message.id });
-        return;
-      }
+    case "default":
+    case "withdraw":
     case "unready": {
-      server.setUnready(message.entries);
+      learn(message);
+      say({ type: "ack", id: message.id });
       return;
     }
     case "listening": {
@@ -69,6 +67,13 @@ function renew(tls: TlsFiles): void {
   } catch (error) {
     say({ type: "notRenewed", reason: error instanceof Error ? error.message : String(error) });
   }
+}
+
+function learn(message: Extract<ToThread, { readonly id: number }>): void {
+  if (message.type === "handler") server.announce(message.announcement);
+  else if (message.type === "unready") server.setUnready(message.entries);
+  else if (message.type === "default") server.setDefault(message.name, message.version);
+  else server.withdraw(message.name, message.version);
 }
 
 async function drain(timeoutMs: number): Promise<void> {

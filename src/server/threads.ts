@@ -18,7 +18,10 @@ import type { Announcement, FromThread, LogMessage, ThreadLimits, ThreadSetup, T
 export interface InferenceThreads {
   /** Resolves when every thread has the handler. */
   announce(announcement: Announcement): Promise<void>;
-  setUnready(entries: readonly ModelEntry[]): void;
+  /** These resolve when every thread knows, too. */
+  setDefault(name: string, version: string): Promise<void>;
+  withdraw(name: string, version: string): Promise<void>;
+  setUnready(entries: readonly ModelEntry[]): Promise<void>;
   listen(host: string, port: number): Promise<Listening>;
   /** New connections meet this certificate, on every thread or, when it rejects, perhaps on some. */
   renew(tls: TlsFiles): Promise<void>;
@@ -73,8 +76,17 @@ class OnMain implements InferenceThreads {
     this.server.announce(announcement);
     return Promise.resolve();
   }
-  setUnready(entries: readonly ModelEntry[]): void {
+  setDefault(name: string, version: string): Promise<void> {
+    this.server.setDefault(name, version);
+    return Promise.resolve();
+  }
+  withdraw(name: string, version: string): Promise<void> {
+    this.server.withdraw(name, version);
+    return Promise.resolve();
+  }
+  setUnready(entries: readonly ModelEntry[]): Promise<void> {
     this.server.setUnready(entries);
+    return Promise.resolve();
   }
   async listen(host: string, port: number): Promise<Listening> {
     const listening = await this.entrance.listen(host, port);
@@ -102,11 +114,20 @@ class OnThreads implements InferenceThreads {
     this.entrance = entrance;
   }
 
-  async announce(announcement: Announcement): Promise<void> {
-    await Promise.all(this.threads.map((thread) => thread.announce(announcement)));
+  announce(announcement: Announcement): Promise<void> {
+    return this.tell((id) => ({ type: "handler", id, announcement }));
   }
-  setUnready(entries: readonly ModelEntry[]): void {
-    for (const thread of this.threads) thread.say({ type: "unready", entries });
+  setDefault(name: string, version: string): Promise<void> {
+    return this.tell((id) => ({ type: "default", id, name, version }));
+  }
+  withdraw(name: string, version: string): Promise<void> {
+    return this.tell((id) => ({ type: "withdraw", id, name, version }));
+  }
+  setUnready(entries: readonly ModelEntry[]): Promise<void> {
+    return this.tell((id) => ({ type: "unready", id, entries }));
+  }
+  private async tell(message: (id: number) => ToThread): Promise<void> {
+    await Promise.all(this.threads.map((thread) => thread.tell(message)));
   }
   async listen(host: string, port: number): Promise<Listening> {
     const listening = await this.entrance.listen(host, port);
@@ -139,6 +160,7 @@ class Thread {
   private readonly ended: Promise<number>;
   private nextId = 1;
   private cut = 0;
+  private gone = false;
 
   constructor(options: ThreadsOptions, region: number) {
     const { memory, engineModule, limits, tls } = options;
@@ -147,6 +169,11 @@ class Thread {
     this.writeAccess = options.writeAccess;
     this.worker = new Worker(new URL("./thread.js", import.meta.url), { workerData: setup, name: `http-${region}` });
     this.ended = new Promise((resolve) => this.worker.once("exit", resolve));
+    void this.ended.then(() => {
+      this.gone = true;
+      for (const acked of this.acks.values()) acked();
+      this.acks.clear();
+    });
     this.ready = new Promise((resolve, reject) => {
       this.worker.once("error", (error) => reject(startFailure(error)));
       this.worker.on("message", (message: FromThread) => this.heard(message, resolve));
@@ -158,11 +185,13 @@ class Thread {
     this.worker.postMessage(message);
   }
 
-  announce(announcement: Announcement): Promise<void> {
+  /** Resolves when the thread has done it, or has ended. */
+  tell(message: (id: number) => ToThread): Promise<void> {
     const id = this.nextId++;
+    if (this.gone) return Promise.resolve();
     return new Promise((resolve) => {
       this.acks.set(id, resolve);
-      this.say({ type: "handler", id, announcement });
+      this.say(message(id));
     });
   }
 

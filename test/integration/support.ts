@@ -7,7 +7,8 @@ import { startServer } from "../../src/app.js";
 import type { ServeConfig } from "../../src/config/serve-config.js";
 import type { Engine } from "../../src/engine/engine.js";
 import { openFakeEngine } from "../../src/engine/fake.js";
-import type { Announce, Health, ModelCatalog, ModelEntry } from "../../src/models/models.js";
+import type { Announce, Health, ModelAdmin, ModelEntry, Scaled } from "../../src/models/models.js";
+import { ServerError } from "../../src/errors.js";
 import { silentLog } from "../../src/telemetry/log.js";
 import type { HandlerSpec, ModelSpec } from "../../src/types.js";
 
@@ -53,6 +54,8 @@ export const testConfig: ServeConfig = {
   corsAllowedOrigin: undefined,
   corsAllowedMethods: undefined,
   corsAllowedHeaders: undefined,
+  unloadTimeoutMs: 2000,
+  enableModelApi: true,
   supervise: false,
   insecure: false,
   probe: "never",
@@ -97,7 +100,7 @@ export function modelSpec(name: string, artifact: string, changes: Partial<Model
 }
 
 /** Loads the given models as a manager would; a name that starts with "loading" or "failing" stays in that state. */
-export class TestManager implements ModelCatalog {
+export class TestManager implements ModelAdmin {
   readonly entries: ModelEntry[] = [];
   override: Health | undefined;
   private readonly engine: Engine;
@@ -129,11 +132,27 @@ export class TestManager implements ModelCatalog {
       return void this.entries.push({ ...common, state: "failed", reason: "not a model" });
     const report = await this.engine.load(spec, `${name}/${version}`);
     this.entries.push({ ...common, state: "ready", report, isDefault: this.get(name).length === 0 });
-    await this.announce(name, version, spec.handler);
+    await this.announce.handler(name, version, spec.handler);
     this.engine.publish(`${name}/${version}`);
   }
   stop(): void {
     // Nothing is under way.
+  }
+  register(): Promise<ModelEntry> {
+    return Promise.reject(new ServerError("not_ready", "not in this test"));
+  }
+  scale(): Promise<Scaled> {
+    return Promise.reject(new ServerError("not_ready", "not in this test"));
+  }
+  async setDefault(name: string, version: string): Promise<void> {
+    this.engine.setDefault(name, version);
+    await this.announce.defaultVersion(name, version);
+  }
+  rollback(): Promise<{ from: string; to: string }> {
+    return Promise.reject(new ServerError("not_ready", "not in this test"));
+  }
+  unregister(): Promise<boolean> {
+    return Promise.reject(new ServerError("not_ready", "not in this test"));
   }
   list(): readonly ModelEntry[] {
     return this.entries;

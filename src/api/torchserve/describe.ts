@@ -7,6 +7,9 @@ export interface ServingStats {
   readonly name: string;
   readonly version: string;
   readonly queueDepth: number;
+  readonly instances: number;
+  /** Instances whose thread has not ended. */
+  readonly lanes: number;
   readonly executor: string;
   readonly executorReason: string;
 }
@@ -24,9 +27,7 @@ export function listModels(entries: readonly ModelEntry[], query: string): unkno
   const limit = wanted < 0 || wanted > maxPage ? maxPage : wanted;
   const from = Math.max(0, wholeNumber(parameters.get("next_page_token"), 0));
   const shown = defaults(entries);
-  const models = shown
-    .slice(from, from + limit)
-    .map((entry) => ({ modelName: entry.name, modelUrl: entry.spec?.source ?? "" }));
+  const models = shown.slice(from, from + limit).map((entry) => ({ modelName: entry.name, modelUrl: urlOf(entry) }));
   return from + limit <= shown.length ? { nextPageToken: String(from + limit), models } : { models };
 }
 
@@ -35,6 +36,10 @@ function defaults(entries: readonly ModelEntry[]): readonly ModelEntry[] {
   const byName = new Map<string, ModelEntry>();
   for (const entry of entries) if (entry.isDefault || !byName.has(entry.name)) byName.set(entry.name, entry);
   return [...byName.values()].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+}
+
+function urlOf({ url, spec }: ModelEntry): string {
+  return url ?? spec?.source ?? "";
 }
 
 function wholeNumber(text: string | null, otherwise: number): number {
@@ -69,19 +74,20 @@ function choose(versions: readonly ModelEntry[], version: string): readonly Mode
 function describeEntry(entry: ModelEntry, stats: ServingStats | undefined): Readonly<Record<string, unknown>> {
   const { spec, report } = entry;
   const waiting = stats?.queueDepth ?? 0;
+  const instances = stats?.instances ?? spec?.instances ?? 0;
   return {
     modelName: entry.name,
     modelVersion: entry.version,
-    modelUrl: spec?.source ?? "",
+    modelUrl: urlOf(entry),
     runtime,
-    minWorkers: spec?.instances ?? 0,
-    maxWorkers: spec?.instances ?? 0,
+    minWorkers: entry.workers?.min ?? instances,
+    maxWorkers: entry.workers?.max ?? instances,
     batchSize: report?.batchSize ?? spec?.batchSize ?? 1,
     maxBatchDelay: spec?.maxBatchDelayMs ?? 0,
     responseTimeout: seconds(spec?.responseTimeoutMs ?? 0),
     ...fixedFields(spec?.stateful ?? false),
     loadedAtStartup: entry.loadedAtStartup,
-    workers: workersOf(entry),
+    workers: workersOf(entry, stats),
     jobQueueStatus: {
       remainingCapacity: Math.max(0, (spec?.jobQueueSize ?? 0) - waiting),
       pendingRequests: waiting,
@@ -114,13 +120,18 @@ function seconds(ms: number): number {
   return Math.max(1, Math.round(ms / 1000));
 }
 
-/** One per instance; they share the process and its weights, which the first one shows. */
-function workersOf(entry: ModelEntry): unknown[] {
-  const { spec, report } = entry;
-  return Array.from({ length: Math.max(1, spec?.instances ?? 1) }, (_, index) => ({
+/**
+ * One per instance; they share the process and its weights, which the first one shows. Those over the number asked for
+ * end after their last batch.
+ */
+function workersOf(entry: ModelEntry, stats: ServingStats | undefined): unknown[] {
+  const { spec, report, workerTimes } = entry;
+  const count = stats === undefined ? Math.max(1, spec?.instances ?? 1) : Math.max(stats.lanes, stats.instances);
+  const wanted = stats?.instances ?? count;
+  return Array.from({ length: count }, (_, index) => ({
     id: String(index),
-    startTime: entry.since,
-    status: workerStatus(entry.state),
+    startTime: workerTimes?.[index] ?? entry.since,
+    status: index < wanted ? workerStatus(entry.state) : "UNLOADING",
     memoryUsage: index === 0 ? (report?.weightsBytes ?? 0) : 0,
     pid: process.pid,
     gpu: false,

@@ -21,11 +21,13 @@ export interface GuardOptions {
 }
 
 export class GuardedDialect implements Dialect {
+  readonly readsPostQuery: boolean;
   private readonly inner: Dialect;
   private readonly options: GuardOptions;
 
   constructor(inner: Dialect, options: GuardOptions) {
     this.inner = inner;
+    this.readsPostQuery = inner.readsPostQuery ?? false;
     this.options = options;
   }
 

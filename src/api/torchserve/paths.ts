@@ -14,6 +14,12 @@ export type Target =
   | { readonly kind: "ready" }
   | { readonly kind: "models" }
   | { readonly kind: "model"; readonly name: string; readonly version: string }
+  | { readonly kind: "setDefault"; readonly name: string; readonly version: string }
+  /** KServe's v1 question on the management port. */
+  | { readonly kind: "modelReady"; readonly name: string; readonly version: string }
+  | { readonly kind: "apiDescription" }
+  /** "/" itself. */
+  | { readonly kind: "root" }
   | { readonly kind: "metrics" }
   | { readonly kind: "unknown" }
   /** Shown to the client as JSON text. */
@@ -41,7 +47,15 @@ export function parsePath(path: string): Target {
       return segments.length === 2 || segments.length === 3 ? named("predict", segments) : { kind: "unknown" };
     case "models":
       if (segments.length === 1) return { kind: "models" };
+      if (segments.length === 4 && segments[3] === "set-default") return named("setDefault", segments);
       return segments.length <= 3 ? named("model", segments) : { kind: "unknown" };
+    case "v1":
+      if (segments.length !== 3 || segments[1] !== "models") return { kind: "unknown" };
+      return named("modelReady", segments.slice(1));
+    case "api-description":
+      return segments.length === 1 ? { kind: "apiDescription" } : { kind: "unknown" };
+    case "":
+      return path === "/" ? { kind: "root" } : { kind: "unknown" };
     case undefined:
     default:
       return { kind: "unknown" };
@@ -54,9 +68,9 @@ function health(segments: readonly string[]): Target {
   return segments[2] === "ready" ? { kind: "ready" } : { kind: "unknown" };
 }
 
-function named(kind: "predict" | "model", segments: readonly string[]): Target {
+function named(kind: "predict" | "model" | "setDefault" | "modelReady", segments: readonly string[]): Target {
   const [, name = "", version = ""] = segments;
-  if (name === "" || (segments.length === 3 && version === "")) return { kind: "unknown" };
+  if (name === "" || (segments.length >= 3 && version === "")) return { kind: "unknown" };
   if (!isModelName(name)) return { kind: "badName", name };
   if (version !== "" && !isModelName(version)) return { kind: "badName", name: `${name}/${version}` };
   return { kind, name, version };

@@ -4,12 +4,10 @@
  */
 
 import type { HttpState } from "../../metrics/http-counters.js";
-import type { ModelCatalog } from "../../models/models.js";
 import type { Route } from "../../inference/call.js";
 import type { Pipeline } from "../../inference/pipeline.js";
 import { Memo } from "../../inference/negotiate.js";
 import type { Dialect, Exchange, WireErrorCode } from "../../wire.js";
-import { describeModel, listModels, type ServingStats } from "./describe.js";
 import { errorBody, json, notAllowed, notFound, prettyJson, sendError } from "./errors.js";
 import { predictionApi } from "./openapi.js";
 import { parsePath, type Target } from "./paths.js";
@@ -98,16 +96,10 @@ export class InferenceDialect implements Dialect {
   }
 }
 
-export interface ManagementContext {
-  readonly catalog: ModelCatalog;
-  readonly stats: () => readonly ServingStats[];
-  readonly state: HttpState;
-}
-
 /** Ports whose answers are made from what main knows: nothing waits for the engine there. */
-abstract class MainDialect implements Dialect {
+export abstract class MainDialect implements Dialect {
   abstract head(exchange: Exchange): void;
-  body(exchange: Exchange): void {
+  body(exchange: Exchange, _chunk: ArrayBuffer | undefined): void {
     sendError(exchange, "not_found", notFound);
   }
   aborted(): void {
@@ -118,40 +110,6 @@ abstract class MainDialect implements Dialect {
   }
   error(code: WireErrorCode, message: string): { readonly status: number; readonly body: string } {
     return errorBody(code, message);
-  }
-}
-
-/** The management port: listing and describing; registering belongs here too, once it exists. */
-export class ManagementDialect extends MainDialect {
-  private readonly context: ManagementContext;
-
-  constructor(context: ManagementContext) {
-    super();
-    this.context = context;
-  }
-
-  head(exchange: Exchange): void {
-    const target = parsePath(exchange.path);
-    const { catalog, state } = this.context;
-    if (target.kind === "ping") onlyReading(exchange, () => reply(exchange, ping(state.health, state.draining)));
-    else if (target.kind === "models")
-      onlyReading(exchange, () => answerJson(exchange, listModels(catalog.list(), exchange.query)));
-    else if (target.kind === "model") onlyReading(exchange, () => this.model(exchange, target.name, target.version));
-    else refuseTarget(exchange, target);
-  }
-
-  private model(exchange: Exchange, name: string, version: string): void {
-    const versions = this.context.catalog.get(name);
-    if (versions.length === 0) {
-      sendError(exchange, "model_not_found", `Model not found: ${name}`);
-      return;
-    }
-    const described = describeModel(versions, version, this.context.stats(), exchange.query);
-    if (described !== undefined) {
-      exchange.refuse(200, json, prettyJson(described));
-      return;
-    }
-    sendError(exchange, "version_not_found", `Model version: ${version} does not exist for model: ${name}`);
   }
 }
 
@@ -188,20 +146,16 @@ export class MetricsDialect extends MainDialect {
   }
 }
 
-function reply(exchange: Exchange, answer: { readonly status: number; readonly body: string }): void {
+export function reply(exchange: Exchange, answer: { readonly status: number; readonly body: string }): void {
   exchange.refuse(answer.status, json, answer.body, answer.status === 503 ? [["retry-after", "1"]] : undefined);
 }
 
-function answerJson(exchange: Exchange, value: unknown): void {
-  exchange.refuse(200, json, prettyJson(value));
-}
-
-function onlyReading(exchange: Exchange, answer: () => void): void {
+export function onlyReading(exchange: Exchange, answer: () => void): void {
   if (exchange.method === "GET" || exchange.method === "HEAD") answer();
   else sendError(exchange, "method_not_allowed", notAllowed, [["allow", reading]]);
 }
 
-function refuseTarget(exchange: Exchange, target: Target): void {
+export function refuseTarget(exchange: Exchange, target: Target): void {
   if (target.kind === "bad") sendError(exchange, "bad_request", target.message);
   else if (target.kind === "badName")
     sendError(exchange, "model_not_found", `Model not found: ${target.name.slice(0, 128)}`);

@@ -13,3 +13,19 @@ test("knows what was announced, by version, and what came last of one", () => {
   registry.announce("m", "1", { name: "image_classifier", topK: 5 }, 100);
   expect(registry.find("m", "1")?.handler.pre).toBeDefined();
 });
+
+test("requests without a version follow the default; versions that read alike need no telling apart", () => {
+  const registry = new HandlerRegistry({ maxImagePixels: 1, maxRequestSize: 1, decodeParallelism: 1 });
+  registry.announce("m", "1", { name: "base_handler", topK: 5 }, 100);
+  registry.announce("m", "2", { name: "base_handler", topK: 5 }, 200);
+  expect(registry.alike("m")).toBe(true);
+  registry.announce("m", "3", { name: "image_classifier", topK: 5 }, 100);
+  expect(registry.alike("m")).toBe(false);
+  registry.setDefault("m", "3");
+  expect(registry.find("m", "")?.version).toBe("3");
+  registry.withdraw("m", "3");
+  expect(registry.find("m", "")?.version).toBe("1");
+  registry.withdraw("m", "1");
+  registry.withdraw("m", "2");
+  expect(registry.find("m", "")).toBeUndefined();
+});

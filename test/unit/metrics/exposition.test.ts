@@ -14,6 +14,8 @@ const stats: ModelStats = {
   version: "1",
   isDefault: true,
   queueDepth: 2,
+  instances: 1,
+  lanes: 1,
   inFlight: 3,
   executor: "inline",
   executorReason: "",

@@ -1,11 +1,12 @@
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { optionKeys, optionRows } from "../../../src/config/options.js";
 import type { ServeConfig } from "../../../src/config/serve-config.js";
 import type { Engine } from "../../../src/engine/engine.js";
 import { openFakeEngine } from "../../../src/engine/fake.js";
 import { ServerError } from "../../../src/errors.js";
 import { createModelManager, type ManagerOptions } from "../../../src/models/manager.js";
+import type { Announce, RegisterRequest } from "../../../src/models/models.js";
 import type { Prepare } from "../../../src/models/prepare.js";
 import { silentLog } from "../../../src/telemetry/log.js";
 import type { ModelSpec } from "../../../src/types.js";
@@ -32,28 +33,41 @@ function specOf(path: string): ModelSpec {
   };
 }
 
-const prepare: Prepare = async ({ path, signal, onSpec }) => {
+const prepare: Prepare = async ({ path, signal, onSpec, said }) => {
   await new Promise((resolve) => setImmediate(resolve));
   signal.throwIfAborted();
   if (path.includes(":bad")) throw new ServerError("invalid_model", `${path}: not an archive`);
-  const spec = specOf(path);
+  const spec = { ...specOf(path), instances: said?.workers ?? 0 };
   onSpec(spec);
   await new Promise((resolve) => setImmediate(resolve));
   return spec;
 };
+
+const done = () => Promise.resolve();
+const silent: Announce = { handler: done, defaultVersion: done, withdraw: done, visible: done };
+const asked = (url: string, changes: Partial<RegisterRequest> = {}): RegisterRequest => ({
+  url,
+  workers: 1,
+  wait: true,
+  ...changes,
+});
 
 function make(positional: string[] = [], options: Partial<ManagerOptions> = {}, given: Partial<ServeConfig> = {}) {
   const defaults = Object.fromEntries(optionKeys.map((key) => [key, optionRows[key].fallback]));
   const config = { ...defaults, positional, ...given } as unknown as ServeConfig;
   const engine = openFakeEngine();
   const announced: string[] = [];
-  const announce = (name: string, version: string) => {
-    // Nothing may be routed before every thread knows its handler.
-    expect(routed(engine)).not.toContain(`${name}@${version}`);
-    announced.push(`${name}@${version}`);
-    return Promise.resolve();
+  const announce: Announce = {
+    ...silent,
+    handler: (name, version) => {
+      // Nothing may be routed before every thread knows its handler.
+      expect(routed(engine)).not.toContain(`${name}@${version}`);
+      announced.push(`${name}@${version}`);
+      return Promise.resolve();
+    },
   };
-  const manager = createModelManager({ engine, announce, config, log: silentLog, prepare, ...options });
+  const store = { locate: (url: string) => Promise.resolve(url) };
+  const manager = createModelManager({ engine, announce, config, log: silentLog, prepare, store, ...options });
   return { engine, manager, announced };
 }
 
@@ -134,7 +148,9 @@ describe("start", () => {
   });
 
   test("a thread that cannot be told leaves the model unpublished", async () => {
-    const { manager, engine } = make(["a@1.0:echo"], { announce: () => Promise.reject(new Error("thread gone")) });
+    const { manager, engine } = make(["a@1.0:echo"], {
+      announce: { ...silent, handler: () => Promise.reject(new Error("thread gone")) },
+    });
     await expect(manager.start()).rejects.toThrow(/thread gone/);
     expect(routed(engine)).toEqual([]);
   });
@@ -144,9 +160,9 @@ describe("register, unregister, setDefault", () => {
   test("a failed registration leaves no trace and the others alone", async () => {
     const { manager, engine } = make(["a@1.0:echo"]);
     await manager.start();
-    await expect(manager.register({ path: "b@1.0:broken" })).rejects.toMatchObject({ code: "invalid_model" });
-    await expect(manager.register({ path: "b@1.0:bad" })).rejects.toMatchObject({ code: "invalid_model" });
-    await expect(manager.register({ path: "a@1.0:sum" })).rejects.toMatchObject({ code: "conflict" });
+    await expect(manager.register(asked("b@1.0:broken"))).rejects.toMatchObject({ code: "invalid_model" });
+    await expect(manager.register(asked("b@1.0:bad"))).rejects.toMatchObject({ code: "invalid_model" });
+    await expect(manager.register(asked("a@1.0:sum"))).rejects.toMatchObject({ code: "conflict" });
     expect(manager.list()).toHaveLength(1);
     expect(manager.health()).toBe("healthy");
     expect(routed(engine)).toEqual(["a@1.0"]);
@@ -156,30 +172,97 @@ describe("register, unregister, setDefault", () => {
   test("a second version does not become the default; setDefault makes it so; then the first can go", async () => {
     const { manager, engine } = make(["m@1.0:echo"]);
     await manager.start();
-    await manager.register({ path: "m@2.0:echo" });
+    await manager.register(asked("m@2.0:echo"));
     expect(defaultOf(engine, "m")).toBe("1.0");
-    await expect(manager.unregister("m", "1.0", 100)).rejects.toMatchObject({ code: "conflict" });
-    manager.setDefault("m", "2.0");
+    await expect(manager.unregister("m", "1.0")).rejects.toMatchObject({ code: "default_version" });
+    await manager.setDefault("m", "2.0");
     expect(defaultOf(engine, "m")).toBe("2.0");
-    expect(await manager.unregister("m", "1.0", 100)).toBe(true);
+    expect(await manager.unregister("m", "1.0")).toBe(true);
     expect(manager.get("m").map((entry) => entry.version)).toEqual(["2.0"]);
-    expect(await manager.unregister("m", undefined, 100)).toBe(true);
+    expect(await manager.unregister("m", undefined)).toBe(true);
     expect(manager.health()).toBe("empty");
   });
 
   test("unknown names and versions", async () => {
     const { manager } = make(["m@1.0:echo"]);
     await manager.start();
-    await expect(manager.unregister("x", undefined, 1)).rejects.toMatchObject({ code: "model_not_found" });
-    await expect(manager.unregister("m", "9", 1)).rejects.toMatchObject({ code: "version_not_found" });
-    expect(() => manager.setDefault("m", "9")).toThrow("Model version: 9 does not exist for model: m");
+    await expect(manager.unregister("x", undefined)).rejects.toMatchObject({ code: "model_not_found" });
+    await expect(manager.unregister("m", "9")).rejects.toMatchObject({ code: "version_not_found" });
+    await expect(manager.setDefault("m", "9")).rejects.toThrow("Model version 9 does not exist for model m");
+  });
+
+  test("workers: none at first, then as many as asked for; the bounds trim and raise", async () => {
+    const { manager, engine } = make();
+    await manager.start();
+    const workers = () => engine.stats().find((each) => each.name === "m")?.instances;
+    const entry = await manager.register(asked("m@1.0:echo", { workers: 0 }));
+    expect(entry).toMatchObject({ state: "ready", workers: { min: 0, max: 0 }, workerTimes: [] });
+    expect(workers()).toBe(0);
+    expect(await manager.scale("m", undefined, { min: 3, max: 4 }, true)).toMatchObject({
+      instances: 3,
+      settled: true,
+    });
+    await manager.scale("m", "1.0", { min: 1, max: 2 }, false);
+    expect(workers()).toBe(2);
+    await manager.scale("m", "1.0", { min: 1, max: 5 }, false);
+    expect(workers()).toBe(2);
+    expect(manager.get("m")[0]?.workerTimes).toHaveLength(2);
+    await expect(manager.scale("x", undefined, { min: 1, max: 1 }, true)).rejects.toMatchObject({
+      code: "model_not_found",
+    });
+  });
+
+  test("registering without waiting: refusals that the archive shows come at once, later ones in describe", async () => {
+    const { manager } = make();
+    await manager.start();
+    await expect(manager.register(asked("m@1.0:bad", { wait: false }))).rejects.toMatchObject({
+      code: "invalid_model",
+    });
+    expect(await manager.register(asked("m@1.0:broken", { wait: false }))).toMatchObject({ state: "loading" });
+    await vi.waitFor(() =>
+      expect(manager.get("m")[0]).toMatchObject({
+        state: "failed",
+        reason: expect.stringContaining("not a model") as string,
+      }),
+    );
+    await expect(manager.scale("m", undefined, { min: 1, max: 1 }, true)).rejects.toMatchObject({ code: "no_workers" });
+    // The next try takes its place.
+    expect(await manager.register(asked("m@1.0:echo"))).toMatchObject({ state: "ready" });
+    expect(manager.get("m").map((entry) => entry.state)).toEqual(["ready"]);
+  });
+
+  test("rollback goes back through earlier defaults that are still there", async () => {
+    const { manager, engine } = make(["m@1.0:echo", "m@2.0:echo", "m@3.0:echo"]);
+    await manager.start();
+    await expect(manager.rollback("m")).rejects.toMatchObject({ code: "conflict" });
+    await manager.setDefault("m", "2.0");
+    await manager.setDefault("m", "3.0");
+    expect(await manager.rollback("m")).toEqual({ from: "3.0", to: "2.0" });
+    expect(defaultOf(engine, "m")).toBe("2.0");
+    expect(await manager.rollback("m")).toEqual({ from: "2.0", to: "1.0" });
+    await manager.setDefault("m", "3.0");
+    await manager.unregister("m", "1.0");
+    await expect(manager.rollback("m")).rejects.toMatchObject({ code: "conflict" });
+    await expect(manager.rollback("x")).rejects.toMatchObject({ code: "model_not_found" });
+  });
+
+  test("unregistering a load ends it; who waited is told", async () => {
+    const { manager, engine } = make();
+    await manager.start();
+    const waiting = manager.register(asked("m@1.0:echo")).catch((error: unknown) => error);
+    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(manager.get("m")).toMatchObject([{ state: "loading" }]);
+    expect(await manager.unregister("m", undefined)).toBe(true);
+    expect(await waiting).toMatchObject({ code: "conflict" });
+    expect([manager.list(), routed(engine)]).toEqual([[], []]);
   });
 
   test("after stop nothing is registered", async () => {
     const { manager } = make();
     await manager.start();
     await manager.stop();
-    await expect(manager.register({ path: "m@1.0:echo" })).rejects.toMatchObject({ code: "draining" });
+    await expect(manager.register(asked("m@1.0:echo"))).rejects.toMatchObject({ code: "draining" });
   });
 });
 
@@ -198,10 +281,9 @@ test("whatever is registered, removed and chosen at once: the engine routes exac
     const running: Promise<unknown>[] = [];
     for (const each of actions) {
       const act = async (): Promise<unknown> => {
-        if (each.kind === "register") return manager.register({ path: `${each.name}@${each.version}:${each.file}` });
-        if (each.kind === "unregister") return manager.unregister(each.name, each.version, 1000);
-        manager.setDefault(each.name, each.version);
-        return undefined;
+        if (each.kind === "register") return manager.register(asked(`${each.name}@${each.version}:${each.file}`));
+        if (each.kind === "unregister") return manager.unregister(each.name, each.version);
+        return manager.setDefault(each.name, each.version);
       };
       // Every refusal is one of the table's codes.
       const done = act().catch((error: unknown) => expect(error).toBeInstanceOf(ServerError));

@@ -41,7 +41,15 @@ test("describes the default, a version, or all", () => {
 test("says why a model failed, and how full its queue is", () => {
   const failed = entry("m", "1", true, { state: "failed", reason: "not a model" });
   expect(describeModel([failed], "", [])?.[0]).toMatchObject({ sconce: { state: "failed", reason: "not a model" } });
-  const stats = { name: "m", version: "1", queueDepth: 3, executor: "lane", executorReason: "too slow" };
+  const stats = {
+    name: "m",
+    version: "1",
+    queueDepth: 3,
+    instances: 2,
+    lanes: 3,
+    executor: "lane",
+    executorReason: "too slow",
+  };
   expect(describeModel([entry("m", "1", true)], "", [stats])?.[0]).toMatchObject({
     jobQueueStatus: { pendingRequests: 3 },
     sconce: { executor: "lane", executorReason: "too slow" },

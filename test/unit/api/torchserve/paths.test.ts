@@ -26,7 +26,13 @@ describe("paths", () => {
     ["/predictions/%2e%2e", { kind: "badName", name: ".." }],
     ["/predictions/%252e", { kind: "badName", name: "%2e" }],
     ["/predictions/🔥", { kind: "badName", name: "🔥" }],
-    ["/", { kind: "unknown" }],
+    ["/", { kind: "root" }],
+    ["/api-description", { kind: "apiDescription" }],
+    ["/models/m/1/set-default", { kind: "setDefault", name: "m", version: "1" }],
+    ["/models/m//set-default", { kind: "unknown" }],
+    ["/models/m/1/other", { kind: "unknown" }],
+    ["/v1/models/m", { kind: "modelReady", name: "m", version: "" }],
+    ["/v1/models/m/x", { kind: "unknown" }],
     ["", { kind: "unknown" }],
   ])("%s", (path, target) => {
     expect(parsePath(path)).toEqual(target);

@@ -1,0 +1,136 @@
+/** TorchServe's management port: verbs and paths → what Management does → an answer. Thread: main. */
+import { ServerError } from "../../errors.js";
+import type { HttpState } from "../../metrics/http-counters.js";
+import type { Exchange } from "../../wire.js";
+import { json, notAllowed, prettyJson, sendError } from "./errors.js";
+import { Management, type ManagementAnswer, type ManagementContext } from "./management.js";
+import { parsePath, type Target } from "./paths.js";
+import { readParameters } from "./parameters.js";
+import { ping } from "./ping.js";
+import { MainDialect, onlyReading, refuseTarget, reply } from "./routes.js";
+
+export interface ManagementPort extends ManagementContext {
+  readonly state: HttpState;
+  /** The gathered body of an exchange, which is forgotten then. */
+  readonly takeBody: (cookie: number) => Uint8Array;
+  /** Faults of the server itself, for the log. */
+  readonly report: (error: unknown) => void;
+}
+
+/** What is done once the body is there. */
+type Action = (body: Uint8Array) => ManagementAnswer | Promise<ManagementAnswer>;
+
+type ModelTarget = Extract<Target, { readonly kind: "model" }>;
+
+const modelVerbs = "GET, PUT, DELETE, OPTIONS";
+const listVerbs = "GET, POST, OPTIONS";
+
+export class ManagementDialect extends MainDialect {
+  readonly readsPostQuery = true;
+  private readonly port: ManagementPort;
+  private readonly management: Management;
+
+  constructor(port: ManagementPort) {
+    super();
+    this.port = port;
+    this.management = new Management(port);
+  }
+
+  head(exchange: Exchange): void {
+    exchange.attachment = undefined;
+    const target = parsePath(exchange.path);
+    const { state } = this.port;
+    if (target.kind === "ping") onlyReading(exchange, () => reply(exchange, ping(state.health, state.draining)));
+    else if (target.kind === "models") this.models(exchange);
+    else if (target.kind === "model") this.model(exchange, target);
+    else if (target.kind === "setDefault") this.setDefault(exchange, target.name, target.version);
+    else if (target.kind === "modelReady")
+      onlyReading(exchange, () => this.now(exchange, () => this.management.ready(target.name)));
+    else refuseTarget(exchange, target);
+  }
+
+  override body(exchange: Exchange, chunk: ArrayBuffer | undefined): void {
+    const action = exchange.attachment as Action | undefined;
+    if (action === undefined) return;
+    exchange.attachment = undefined;
+    const bytes = chunk === undefined ? this.port.takeBody(exchange.cookie) : new Uint8Array(chunk.slice(0));
+    void this.run(exchange, action, bytes);
+  }
+
+  private models(exchange: Exchange): void {
+    const { method, query, contentType } = exchange;
+    if (method === "GET" || method === "HEAD") this.now(exchange, () => this.management.list(query));
+    else if (method !== "POST") this.refuseVerb(exchange, listVerbs);
+    else if (this.allowed(exchange)) {
+      exchange.attachment = ((body) =>
+        this.management.register(readParameters(query, contentType, body))) satisfies Action;
+    }
+  }
+
+  private model(exchange: Exchange, { name, version }: ModelTarget): void {
+    const { method, query, contentType } = exchange;
+    const later = (action: Action): void => void (exchange.attachment = action);
+    if (method === "GET" || method === "HEAD") {
+      this.now(exchange, () => this.management.describe(name, version, query));
+    } else if (method === "PUT") {
+      later((body) => this.management.scale(name, version, readParameters(query, contentType, body)));
+    } else if (method === "DELETE") {
+      if (this.allowed(exchange)) later(() => this.management.unregister(name, version));
+    } else if (method === "POST" && version === "rollback") {
+      later(() => this.management.rollback(name));
+    } else {
+      this.refuseVerb(exchange, modelVerbs);
+    }
+  }
+
+  private setDefault(exchange: Exchange, name: string, version: string): void {
+    if (exchange.method !== "PUT") this.refuseVerb(exchange, "PUT");
+    else exchange.attachment = (() => this.management.setDefault(name, version)) satisfies Action;
+  }
+
+  /** Registering and unregistering are refused before a body is read. */
+  private allowed(exchange: Exchange): boolean {
+    try {
+      this.management.allowModelApi();
+      return true;
+    } catch (error) {
+      this.failed(exchange, error);
+      return false;
+    }
+  }
+
+  private refuseVerb(exchange: Exchange, verbs: string): void {
+    sendError(exchange, "method_not_allowed", notAllowed, [["allow", verbs]]);
+  }
+
+  private now(exchange: Exchange, make: () => ManagementAnswer): void {
+    try {
+      const { status, body } = make();
+      exchange.refuse(status, json, prettyJson(body));
+    } catch (error) {
+      this.failed(exchange, error);
+    }
+  }
+
+  private async run(exchange: Exchange, action: Action, bytes: Uint8Array): Promise<void> {
+    exchange.hold();
+    try {
+      const { status, body } = await action(bytes);
+      exchange.answer(status, json, prettyJson(body));
+    } catch (error) {
+      this.failed(exchange, error);
+    } finally {
+      exchange.release();
+    }
+  }
+
+  private failed(exchange: Exchange, error: unknown): void {
+    if (error instanceof ServerError) {
+      const allow = error.code === "method_not_allowed" ? ([["allow", "GET, PUT"]] as const) : undefined;
+      sendError(exchange, error.code, error.message, allow);
+      return;
+    }
+    this.port.report(error);
+    sendError(exchange, "internal", "The server failed to do this; its log has the reason.");
+  }
+}

@@ -1,0 +1,40 @@
+/**
+ * Where registrations come from: files and folders of the model store. A name reaches nothing outside it, whatever links
+ * or dots it holds. TorchServe's words for what is refused.
+ */
+import { realpath, stat } from "node:fs/promises";
+import { join, sep } from "node:path";
+import type { ServeConfig } from "../config/serve-config.js";
+import { ServerError } from "../errors.js";
+
+export interface ModelStore {
+  /** The absolute path of what `url` names. Rejects with ServerError model_not_found. */
+  locate(url: string): Promise<string>;
+}
+
+export function createStore({ modelStore }: Pick<ServeConfig, "modelStore">): ModelStore {
+  return { locate: (url) => locate(modelStore, url) };
+}
+
+async function locate(store: string | undefined, url: string): Promise<string> {
+  if (url === "") throw missing("empty url");
+  if (/(^|[\\/])\.\.([\\/]|$)/.test(url)) throw missing(`Relative path is not allowed in url: ${url}`);
+  if (/^(https?|file|s3):\/\//i.test(url)) throw missing(`Given URL ${url} does not match any allowed URL(s)`);
+  if (store === undefined) throw missing("Model store has not been configured.");
+  const root = await realpath(store).catch(() => undefined);
+  if (root === undefined) throw new ServerError("internal", `The model store ${store} cannot be read`);
+  const found = url.includes("\0") ? undefined : await realpath(join(root, url)).catch(() => undefined);
+  // A link may lead anywhere: what counts is where it ends.
+  const inside = found?.startsWith(`${root}${sep}`) === true;
+  if (found === undefined || !inside || !(await isModel(found))) throw missing(`Model not found at: ${url}`);
+  return found;
+}
+
+async function isModel(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  return found?.isFile() === true || found?.isDirectory() === true;
+}
+
+function missing(message: string): ServerError {
+  return new ServerError("model_not_found", message);
+}

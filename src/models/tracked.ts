@@ -1,0 +1,91 @@
+/** One model version on its way through the states, as the manager keeps it. Main thread only. */
+import { stemOf } from "../archive/unpack.js";
+import type { LoadReport, ModelSpec } from "../types.js";
+import type { LoadCount, ModelEntry, ModelState, RegisterRequest, Workers } from "./models.js";
+import type { ModelSource } from "./sources.js";
+
+/** TorchServe's version for models that name none. */
+const unknownVersion = "1.0";
+
+/** What is wanted: where it comes from and what was said of it. */
+export interface Wanted extends ModelSource {
+  readonly trigger: LoadCount["trigger"];
+  readonly url?: string;
+  readonly request?: RegisterRequest;
+}
+
+export class Tracked {
+  state: ModelState = "loading";
+  name: string;
+  version = unknownVersion;
+  opened = false;
+  spec: ModelSpec | undefined;
+  report: LoadReport | undefined;
+  reason: string | undefined;
+  error: unknown;
+  phase: string | undefined = "open";
+  since = new Date().toISOString();
+  loadSeconds = 0;
+  workers: Workers | undefined;
+  workerTimes: readonly string[] = [];
+  readonly abort = new AbortController();
+  /** The archive is read, or the load is over. */
+  readonly known: Promise<void>;
+  readonly settled: Promise<void>;
+  settle!: () => void;
+  private know!: () => void;
+  private readonly begun = performance.now();
+  readonly id: string;
+  readonly source: Wanted;
+
+  constructor(id: string, source: Wanted) {
+    this.id = id;
+    this.source = source;
+    this.name = source.name ?? stemOf(source.path);
+    this.settled = new Promise((resolve) => (this.settle = resolve));
+    this.known = Promise.race([new Promise<void>((resolve) => (this.know = resolve)), this.settled]);
+  }
+
+  open(spec: ModelSpec): void {
+    this.opened = true;
+    this.phase = "probe";
+    this.spec = spec;
+    this.know();
+  }
+
+  enter(state: ModelState): void {
+    this.state = state;
+    this.since = new Date().toISOString();
+    this.phase = undefined;
+  }
+
+  seconds(): number {
+    return this.state === "loading" ? (performance.now() - this.begun) / 1000 : this.loadSeconds;
+  }
+
+  /** Instances that stay keep their time. */
+  started(instances: number): void {
+    const now = new Date().toISOString();
+    this.workerTimes = Array.from({ length: instances }, (_, index) => this.workerTimes[index] ?? now);
+  }
+
+  entry(isDefault: boolean): ModelEntry {
+    const { name, version, state, reason, phase, spec, report, since, workers } = this;
+    return {
+      name,
+      version,
+      state,
+      isDefault,
+      loadSeconds: this.seconds(),
+      loadedAtStartup: this.source.trigger === "startup",
+      since,
+      url: this.source.url ?? this.source.path,
+      workerTimes: this.workerTimes,
+      ...(workers === undefined ? {} : { workers }),
+      ...(reason === undefined ? {} : { reason }),
+      ...(phase === undefined ? {} : { phase }),
+      ...(spec === undefined ? {} : { spec }),
+      ...(report === undefined ? {} : { report }),
+    };
+  }
+}

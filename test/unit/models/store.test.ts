@@ -1,0 +1,57 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { createStore } from "../../../src/models/store.js";
+
+const base = mkdtempSync(join(tmpdir(), "sconce-store-"));
+const store = join(base, "store");
+
+beforeAll(() => {
+  mkdirSync(join(store, "folder"), { recursive: true });
+  mkdirSync(join(base, "store-evil"));
+  writeFileSync(join(store, "m.mar"), "");
+  writeFileSync(join(base, "secret.mar"), "");
+  writeFileSync(join(base, "store-evil", "x.mar"), "");
+  symlinkSync(join(base, "secret.mar"), join(store, "link.mar"));
+  symlinkSync("m.mar", join(store, "inside.mar"));
+  symlinkSync(join(base, "store-evil"), join(store, "evil"));
+});
+afterAll(() => rmSync(base, { recursive: true }));
+
+const locate = (url: string) => createStore({ modelStore: store }).locate(url);
+
+test("files, folders and links that stay inside are found", async () => {
+  expect(await locate("m.mar")).toBe(join(store, "m.mar"));
+  expect(await locate("folder")).toBe(join(store, "folder"));
+  expect(await locate("inside.mar")).toBe(join(store, "m.mar"));
+});
+
+test.each([
+  ["", "empty url"],
+  ["../secret.mar", "Relative path is not allowed in url: ../secret.mar"],
+  ["folder/../../secret.mar", "Relative path is not allowed"],
+  ["..\\secret.mar", "Relative path is not allowed"],
+  ["http://example.org/m.mar", "does not match any allowed URL(s)"],
+  ["file:///etc/passwd", "does not match any allowed URL(s)"],
+  ["S3://bucket/m.mar", "does not match any allowed URL(s)"],
+  ["ftp://x/y.mar", "Model not found at: ftp://x/y.mar"],
+  ["none.mar", "Model not found at: none.mar"],
+  ["link.mar", "Model not found at: link.mar"],
+  ["evil/x.mar", "Model not found at: evil/x.mar"],
+  ["m.mar\0", "Model not found at: "],
+  [".", "Model not found at: ."],
+  ["/etc/hostname", "Model not found at: /etc/hostname"],
+])("%j is refused", async (url, words) => {
+  await expect(locate(url)).rejects.toMatchObject({
+    code: "model_not_found",
+    message: expect.stringContaining(words) as string,
+  });
+});
+
+test("without a store, or with one that is gone", async () => {
+  const none = createStore({ modelStore: undefined });
+  await expect(none.locate("m.mar")).rejects.toThrow("Model store has not been configured.");
+  const gone = createStore({ modelStore: join(base, "gone") });
+  await expect(gone.locate("m.mar")).rejects.toMatchObject({ code: "internal" });
+});
