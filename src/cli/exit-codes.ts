@@ -7,6 +7,10 @@ export const exitCodes = {
   usage: 2,
   /** A model that had to load did not, or an archive that was to be verified would not. */
   model: 3,
+  /** No server answers there. */
+  unreachable: 4,
+  /** The server has no such model or version. */
+  missing: 5,
 } as const;
 
 export const exitCodeHelp: readonly (readonly [code: number, meaning: string])[] = [
@@ -14,4 +18,6 @@ export const exitCodeHelp: readonly (readonly [code: number, meaning: string])[]
   [exitCodes.failure, "failed: a port taken, the engine not built, a request refused, requests cut by the drain"],
   [exitCodes.usage, "wrong option, command or configuration file"],
   [exitCodes.model, "a model named on the command line did not load, or does not verify"],
+  [exitCodes.unreachable, "models: no server answers there"],
+  [exitCodes.missing, "models: the server has no such model or version"],
 ];

@@ -4,6 +4,7 @@ import { placeholder, showValue } from "../config/values.js";
 import { archiveHelp } from "./archive-help.js";
 import type { CommandHelp } from "./command-help.js";
 import { exitCodeHelp } from "./exit-codes.js";
+import { statusHelp } from "./status-help.js";
 import { paint, wrap } from "./terminal.js";
 
 export const commandTable: readonly CommandHelp[] = [
@@ -52,6 +53,7 @@ export const commandTable: readonly CommandHelp[] = [
     flags: [["--json", "One JSON object on standard output."]],
     examples: ["sconce doctor"],
   },
+  ...statusHelp,
   {
     name: "version",
     usage: "[--json]",

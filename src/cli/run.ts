@@ -33,6 +33,14 @@ async function dispatch(words: readonly string[], terminal: Terminal): Promise<n
     // What loads native code is imported when it is asked for: help must work without it.
     case "doctor":
       return (await import("./doctor.js")).doctor(onlyJson(rest), terminal);
+    case "status":
+      return (await import("./status.js")).status(rest, terminal);
+    case "bundle": {
+      const { bundle } = await import("./bundle.js");
+      const doctor = async (to: Terminal): Promise<unknown> => (await import("./doctor.js")).doctor(true, to);
+      const { config } = await import("./config.js");
+      return bundle(rest, terminal, { doctor, config: (to) => config(["show", "--json"], to) });
+    }
     case "config":
       return (await import("./config.js")).config(rest, terminal);
     case "archive":

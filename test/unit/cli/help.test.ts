@@ -39,6 +39,8 @@ describe("help", () => {
         archive  Packs, shows, checks and unpacks model archives.
         config   Prints what a server would run with and where each value comes from; turns config.properties into YAML.
         doctor   Says what was found on this machine, what is wrong and how to put it right.
+        status   Shows how a running server does: per version its state, rate, latency, queue, memory, and what is wrong.
+        bundle   Writes status, descriptions, metrics, this machine's check and configuration to a file for a ticket.
         version  Prints the versions of sconce, Node.js and libtorch.
         help     Prints this, or a command's options.
 
@@ -47,6 +49,8 @@ describe("help", () => {
         1  failed: a port taken, the engine not built, a request refused, requests cut by the drain
         2  wrong option, command or configuration file
         3  a model named on the command line did not load, or does not verify
+        4  models: no server answers there
+        5  models: the server has no such model or version
 
       sconce help COMMAND has a command's options.
       "
