@@ -22,11 +22,14 @@ import { createHttpState, HttpState } from "./metrics/http-counters.js";
 import type { Snapshot } from "./metrics/samples.js";
 import { MetricLines } from "./metrics/torchserve.js";
 import { Windows } from "./metrics/window.js";
+import { createRpcMemory, RpcCounters } from "./metrics/rpc-counters.js";
 import type { Announce, ModelAdmin, ModelCatalog } from "./models/models.js";
 import { CertificateWatch, readCertificate, withFiles } from "./server/certificates.js";
 import { openAccessLog } from "./server/inference-server.js";
 import { MainPort } from "./server/main-port.js";
-import type { ThreadLimits } from "./server/messages.js";
+import type { News, ThreadLimits } from "./server/messages.js";
+import { type GrpcThread, grpcSetup, startGrpc } from "./server/grpc.js";
+import type { GrpcPorts } from "./server/grpc-server.js";
 import { type InferenceThreads, startThreads } from "./server/threads.js";
 import { guarded, openIssuer, publishKeys } from "./server/tokens.js";
 import type { Log } from "./telemetry/log.js";
@@ -67,6 +70,8 @@ export interface Address {
 
 export interface RunningServer {
   readonly addresses: { readonly inference: Address; readonly management: Address; readonly metrics: Address };
+  /** The gRPC ports that are open. */
+  readonly grpc: GrpcPorts;
   readonly catalog: ModelCatalog;
   /** Resolves when every model named at start is loaded or has failed; rejects when that stops the start. */
   readonly started: Promise<void>;
@@ -103,6 +108,8 @@ class Server implements RunningServer {
   private issuer: TokenIssuer | undefined;
   private readonly mainPorts: MainPort[] = [];
   private certificates: CertificateWatch | undefined;
+  private grpcThread: GrpcThread | undefined;
+  private readonly rpcMemory = createRpcMemory();
   private readonly mainStates: HttpState[] = [];
   private readonly windows: Windows;
   private readonly metricLines: MetricLines;
@@ -131,6 +138,10 @@ class Server implements RunningServer {
       system: config.systemMetrics,
       onWindow: () => this.logMetrics(),
     });
+  }
+
+  get grpc(): GrpcPorts {
+    return this.grpcThread?.ports ?? {};
   }
 
   get catalog(): ModelCatalog {
@@ -172,14 +183,20 @@ class Server implements RunningServer {
   private async openPorts(tls: TlsFiles | undefined): Promise<void> {
     const { config, deps, listener, memory, writeAccess } = this;
     const { engine, engineModule, log } = deps;
-    this.threads = await startThreads({
+    const options = {
       count: config.httpThreads,
       firstRegion: mainRegions,
       limits: threadLimits(config, this.issuer),
       tls: config.https ? tls : undefined,
       ...{ engine, engineModule, listener, memory, log, writeAccess },
-    });
+    };
+    const setup = grpcSetup(config);
+    // Loads its library while the HTTP threads start.
+    const grpc = setup === undefined ? undefined : startGrpc(options, setup, this.rpcMemory);
+    grpc?.catch(() => undefined);
+    this.threads = await startThreads(options);
     try {
+      this.grpcThread = await grpc;
       await this.listen(tls);
       publishKeys(this.issuer, config);
     } catch (error) {
@@ -237,6 +254,7 @@ class Server implements RunningServer {
     entries: this.manager.list(),
     loads: this.manager.loadCounts(),
     http: this.state,
+    rpc: new RpcCounters(this.rpcMemory),
     otherPorts: this.mainStates,
     window: this.windows.current,
   });
@@ -275,12 +293,19 @@ class Server implements RunningServer {
     handler: async (name, version, handler) => {
       const spec = this.manager.get(name).find((entry) => entry.version === version)?.spec;
       const responseTimeoutMs = spec?.responseTimeoutMs ?? this.config.responseTimeoutMs;
-      await this.threads.announce({ name, version, spec: handler, responseTimeoutMs });
+      const announcement = { name, version, spec: handler, responseTimeoutMs };
+      await this.both(this.threads.announce(announcement), { type: "handler", announcement });
     },
-    defaultVersion: (name, version) => this.threads.setDefault(name, version),
-    withdraw: (name, version) => this.threads.withdraw(name, version),
+    defaultVersion: (name, version) =>
+      this.both(this.threads.setDefault(name, version), { type: "default", name, version }),
+    withdraw: (name, version) => this.both(this.threads.withdraw(name, version), { type: "withdraw", name, version }),
     visible: () => this.refresh(),
   };
+
+  /** Resolves when the HTTP threads and the gRPC thread know. */
+  private async both(threads: Promise<void>, news: News): Promise<void> {
+    await Promise.all([threads, this.grpcThread?.learn(news)]);
+  }
 
   /** Shows the threads how the models are; resolves when all have seen it. */
   private async refresh(): Promise<void> {
@@ -292,7 +317,7 @@ class Server implements RunningServer {
     const text = JSON.stringify(plain);
     if (text !== this.lastUnready) {
       this.lastUnready = text;
-      this.shown = this.threads.setUnready(plain);
+      this.shown = this.both(this.threads.setUnready(plain), { type: "unready", entries: plain });
     }
     await this.shown;
   }
@@ -315,11 +340,11 @@ class Server implements RunningServer {
     this.certificates?.close();
     this.logMetrics();
     this.listening[0]?.close();
-    const cut = await this.threads.drain(timeoutMs);
+    const cuts = await Promise.all([this.threads.drain(timeoutMs), this.grpcThread?.drain(timeoutMs) ?? 0]);
     for (const each of this.listening) each.close();
     for (const port of this.mainPorts) port.close();
     this.issuer?.close();
-    return cut;
+    return cuts[0] + cuts[1];
   }
 }
 

@@ -1,6 +1,6 @@
 /** The tables that tidy.test.ts checks. A new folder of src gets a row here, with its layer's reason. */
 
-const leaf = ["types", "wire", "errors", "config", "metrics", "telemetry", "auth"] as const;
+const leaf = ["types", "wire", "rpc", "errors", "config", "metrics", "telemetry", "auth"] as const;
 const engineInterface = "src/engine/engine.ts";
 const modelsInterface = "src/models/models.ts";
 
@@ -13,7 +13,9 @@ export const importable: Readonly<Record<string, readonly string[]>> = {
   cli: ["*"],
   server: ["*"],
   http: leaf,
+  grpc: leaf,
   "api/torchserve": ["inference", "models", ...leaf],
+  "api/grpc": ["inference", "models", ...leaf],
   "api/kserve_v2": ["inference", "models", ...leaf],
   inference: ["handlers", modelsInterface, engineInterface, ...leaf],
   models: ["archive", "src/handlers/load.ts", engineInterface, ...leaf],
@@ -21,18 +23,20 @@ export const importable: Readonly<Record<string, readonly string[]>> = {
   archive: leaf,
   engine: leaf,
   telemetry: ["types", "errors", "config", "metrics"],
-  metrics: ["types", "errors", "config", engineInterface, modelsInterface],
+  metrics: ["types", "rpc", "errors", "config", engineInterface, modelsInterface],
   config: ["types", "errors"],
   auth: [],
   errors: ["types"],
   types: [],
   wire: [],
+  rpc: [],
 };
 
 /** Sources without a test file of their own, each with the reason. */
 export const untested: Readonly<Record<string, string>> = {
   "src/types.ts": "types only",
   "src/wire.ts": "types only",
+  "src/rpc.ts": "a table of numbers and types",
   "src/http/raw.ts": "types only",
   "src/handlers/handler.ts": "types only",
   "src/config/serve-config.ts": "types only",
@@ -45,8 +49,16 @@ export const untested: Readonly<Record<string, string>> = {
   "src/http/slot.ts": "test/integration runs it on real sockets",
   "src/http/entrance.ts": "test/integration runs it on real sockets",
   "src/server/main-port.ts": "test/integration runs it on real sockets",
-  "src/config/option-row.ts": "test/unit/config/options.test.ts",
   "src/config/options-security.ts": "test/unit/config/options.test.ts",
+  "src/grpc/call.ts": "test/integration/grpc.test.ts runs it on real sockets",
+  "src/grpc/listener.ts": "test/integration/grpc.test.ts runs it on real sockets",
+  "src/api/grpc/inference.ts": "test/integration/grpc.test.ts runs it on real sockets",
+  "src/api/grpc/messages.ts": "types only",
+  "src/api/grpc/predict.ts": "test/integration/grpc.test.ts runs it on real sockets",
+  "src/api/grpc/stream.ts": "test/integration/grpc.test.ts runs it on real sockets",
+  "src/server/grpc.ts": "test/integration/grpc.test.ts and test/e2e/grpc.test.ts run it",
+  "src/server/grpc-server.ts": "test/integration/grpc.test.ts runs it on real sockets",
+  "src/server/grpc-thread.ts": "test/e2e/grpc.test.ts runs it in a real process",
   "src/server/inference-server.ts": "test/integration runs it on real sockets",
   "src/server/messages.ts": "types only",
   "src/server/tokens.ts": "test/e2e/tokens.test.ts",
@@ -76,6 +88,8 @@ export const untested: Readonly<Record<string, string>> = {
   "src/cli/started.ts": "test/e2e/torchserve-command.test.ts",
   "src/config/setting.ts": "test/unit/config/resolve.test.ts",
   "src/config/yaml-file.ts": "test/unit/config/resolve.test.ts",
+  "src/config/options-grpc.ts": "rows of the table that test/unit/config/options.test.ts reads",
+  "src/config/option-row.ts": "test/unit/config/options.test.ts",
   "src/config/usage-error.ts": "test/unit/config/resolve.test.ts",
   "src/archive/artifact.ts": "test/unit/archive/open.test.ts",
   "src/archive/atomic.ts": "test/unit/archive/create.test.ts",

@@ -179,6 +179,10 @@ describe("single importers", () => {
     expect(importers(/^dot-properties$/)).toEqual(["src/config/properties.ts"]);
   });
 
+  test("grpc-js and what belongs to it stop at grpc/listener.ts", () => {
+    expect(importers(/^(@grpc\/|grpc-health-check$)/)).toEqual(["src/grpc/listener.ts"]);
+  });
+
   test("the addon stops at engine/native.ts", () => {
     const loads = typescript("src").filter((path) => /\bcreateRequire\b|process\.dlopen/.test(text(path)));
     expect(loads).toEqual(["src/engine/native.ts"]);

@@ -120,7 +120,7 @@ async function run(config: ServeConfig, log: Log, sinks: Sinks, signals: Signals
     throw first.error;
   }
   if (first === undefined) {
-    terminal.out(`${readyLine(server)}\n`);
+    terminal.out(`${readyLine(server, config)}\n`);
     if (server.catalog.list().length === 0) log.warn("no model is configured; name one: sconce serve model.mar");
     await signals.first;
   }
@@ -137,12 +137,14 @@ function metricText(lines: readonly string[], { logFormat }: ServeConfig): strin
   return lines.map((line) => `${head}${line}\n`).join("");
 }
 
-const url = ({ host, port, https }: Address): string =>
-  `${https ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${port}`;
+const authority = (host: string, port: number): string => `${host.includes(":") ? `[${host}]` : host}:${port}`;
+const url = ({ host, port, https }: Address): string => `${https ? "https" : "http"}://${authority(host, port)}`;
 
-function readyLine({ addresses }: RunningServer): string {
+function readyLine({ addresses, grpc }: RunningServer, config: ServeConfig): string {
   const { inference, management, metrics } = addresses;
-  return `sconce ready: inference ${url(inference)} management ${url(management)} metrics ${url(metrics)}`;
+  const rpc =
+    grpc.inference === undefined ? "" : ` grpc-inference ${authority(config.grpcInferenceHost, grpc.inference)}`;
+  return `sconce ready: inference ${url(inference)} management ${url(management)} metrics ${url(metrics)}${rpc}`;
 }
 
 /** The first SIGTERM or SIGINT resolves `first`; the second one ends the process with that signal's own action. */

@@ -4,6 +4,7 @@
  * row here (the compiler asks for the row).
  */
 import { bytes, choice, count, flag, GiB, KiB, MiB, type OptionRow, port, row, seconds, text } from "./option-row.js";
+import { grpcRows } from "./options-grpc.js";
 import { securityRows } from "./options-security.js";
 import type { ServeConfig } from "./serve-config.js";
 import type { OptionValue } from "./values.js";
@@ -47,6 +48,7 @@ export const optionRows = {
   port: row("port", port, 8080, "listeners", "Port for inference; 0 takes any free one."),
   managementPort: row("management-port", port, 8081, "listeners", "Port for management; 0 takes any free one."),
   metricsPort: row("metrics-port", port, 8082, "listeners", "Port for metrics; 0 takes any free one."),
+  ...grpcRows,
   httpThreads: row(
     "http-threads",
     count(1, 256),
@@ -333,6 +335,7 @@ export function autoDefault(key: OptionKey, machine: Machine, cores: number): Op
     cores: Math.min(machine.cores, 1024),
     httpThreads: half,
     loadParallelism: half,
+    grpcInferencePort: machine.torchserve ? 7070 : "off",
     tokenAuth: machine.torchserve,
     compat: machine.torchserve ? "torchserve" : "sconce",
     logFormat: machine.logToTerminal ? "text" : "json",

@@ -201,8 +201,9 @@ function isDecided({ tokenAuth }: ServeConfig, settings: ReadonlyMap<OptionKey, 
 
 /** The one loud line when anybody may ask; undefined when requests need a key, or only this machine can ask. */
 export function openToAll({ config, torchserve }: Resolved): string | undefined {
-  const { tokenAuth, host, managementHost } = config;
-  const reachable = [host, managementHost].filter((each) => !isLoopback(each));
+  const { tokenAuth, host, managementHost, grpcInferenceHost, grpcInferencePort } = config;
+  const grpc = grpcInferencePort === "off" ? [] : [grpcInferenceHost];
+  const reachable = [host, managementHost, ...grpc].filter((each) => !isLoopback(each));
   if (tokenAuth || (reachable.length === 0 && !torchserve)) return undefined;
   const who = reachable.length === 0 ? "anybody on this machine" : "anybody who reaches this machine";
   return `TOKEN AUTHORIZATION IS OFF: ${who} may use the inference and management ports (--token-auth asks for keys)`;

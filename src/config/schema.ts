@@ -32,6 +32,8 @@ function kindSchema(kind: Kind): Schema {
       return { type: "boolean" };
     case "integer":
       return { type: "integer", minimum: kind.min, maximum: kind.max };
+    case "port":
+      return { anyOf: [{ type: "integer", minimum: 0, maximum: 65_535 }, { const: "off" }] };
     case "duration": {
       const seconds = { type: "number", minimum: kind.minMs / 1000, maximum: kind.maxMs / 1000 };
       return {

@@ -18,6 +18,15 @@ export interface ServeConfig {
   readonly port: number;
   readonly managementPort: number;
   readonly metricsPort: number;
+  /** "off": no such listener. */
+  readonly grpcInferencePort: number | "off";
+  readonly grpcInferenceHost: string;
+  /** A connection is asked to close after that long; 0: never. */
+  readonly grpcInferenceMaxConnectionAgeMs: number;
+  /** What its calls then still get; 0: as long as they take. */
+  readonly grpcInferenceMaxConnectionAgeGraceMs: number;
+  /** Calls open at one time on one gRPC connection. */
+  readonly grpcMaxStreams: number;
   readonly httpThreads: number;
   /** Requests need a key. */
   readonly tokenAuth: boolean;

@@ -108,7 +108,8 @@ function imagePixels(text: string): Filled | string {
 
 const noPython = "There are no Python workers in this version.";
 const noJava = "There is no Java in this server.";
-const noGrpc = "gRPC is not served by this version.";
+const noGrpcManagement = "The gRPC management service is not served by this version.";
+const noGrpcTls = "gRPC has no TLS in this version; put a proxy in front.";
 const sequences = "Sequence batching is not in this version.";
 
 export const torchserveKeys: readonly TorchserveKey[] = [
@@ -127,13 +128,14 @@ export const torchserveKeys: readonly TorchserveKey[] = [
     httpPort: 8082,
     httpsPort: 8445,
   }),
-  ...["grpc_inference_address", "grpc_management_address", "grpc_inference_port", "grpc_management_port"].map((key) =>
-    answered(key, noGrpc),
+  fills("grpc_inference_address", "grpcInferenceHost"),
+  fills("grpc_inference_port", "grpcInferencePort"),
+  fills("grpc_inference_max_connection_age_ms", "grpcInferenceMaxConnectionAgeMs", { unit: "ms" }),
+  fills("grpc_inference_max_connection_age_grace_ms", "grpcInferenceMaxConnectionAgeGraceMs", { unit: "ms" }),
+  ...["address", "port", "max_connection_age_ms", "max_connection_age_grace_ms"].map((key) =>
+    answered(`grpc_management_${key}`, noGrpcManagement),
   ),
-  ...["inference", "management"].flatMap((api) =>
-    ["max_connection_age_ms", "max_connection_age_grace_ms"].map((key) => answered(`grpc_${api}_${key}`, noGrpc)),
-  ),
-  answered("enable_grpc_ssl", noGrpc),
+  answered("enable_grpc_ssl", noGrpcTls),
   fills("model_store", "modelStore"),
   answered("workflow_store", "Workflows are not served."),
   own("load_models", loadModels, "`--models`: `ALL`, or a list of files, each with or without `name=`."),

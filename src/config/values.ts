@@ -10,6 +10,8 @@ export type Kind =
   | { readonly type: "list" }
   | { readonly type: "boolean" }
   | { readonly type: "integer"; readonly min: number; readonly max: number }
+  /** A port number, or `off`. */
+  | { readonly type: "port" }
   /** Seconds when no unit is given; the value is milliseconds. */
   | { readonly type: "duration"; readonly minMs: number; readonly maxMs: number }
   /** Bytes; KiB, MiB and GiB (also written K, M, G) are powers of 1024. */
@@ -77,6 +79,8 @@ export function fromText(kind: Kind, text: string): OptionValue | undefined {
       return parseBoolean(text);
     case "integer":
       return within(parseInteger(text) ?? NaN, kind.min, kind.max);
+    case "port":
+      return text === "off" ? text : within(parseInteger(text) ?? NaN, 0, 65_535);
     case "duration":
       return within(parseDuration(text) ?? NaN, kind.minMs, kind.maxMs);
     case "size":
@@ -116,6 +120,8 @@ export function allowed(kind: Kind): string {
       return "true or false";
     case "integer":
       return `a whole number from ${kind.min} to ${kind.max}`;
+    case "port":
+      return "a port from 0 to 65535 (0 takes any free one) or off";
     case "duration":
       return `a time from ${showDuration(kind.minMs)} to ${showDuration(kind.maxMs)} (seconds, or with ms, s, m, h)`;
     case "size":
@@ -138,6 +144,8 @@ export function placeholder(kind: Kind): string {
       return kind.choices.join("|");
     case "integer":
       return "N";
+    case "port":
+      return "PORT|off";
     case "duration":
       return "TIME";
     case "size":

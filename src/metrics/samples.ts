@@ -5,6 +5,7 @@ import { nativeErrorCode } from "../errors.js";
 import type { ModelEntry, ModelState } from "../models/models.js";
 import type { LoadCount } from "../models/models.js";
 import { countedStatuses, type HttpState } from "./http-counters.js";
+import { type RpcCounters, rpcStatusNames } from "./rpc-counters.js";
 import type { MetricName } from "./table.js";
 import { torchserveReaders } from "./torchserve.js";
 import type { Window } from "./window.js";
@@ -26,6 +27,7 @@ export interface Snapshot {
   readonly http: HttpState;
   /** The management and metrics ports', which only TorchServe's names count. */
   readonly otherPorts: readonly HttpState[];
+  readonly rpc: RpcCounters;
   readonly window: Window;
 }
 
@@ -74,6 +76,12 @@ export const readers: Readonly<Record<MetricName, Reader>> = {
     { labels: { reason: "address" }, value: http.total("refused_address") },
   ],
   sconce_http_writes_cut_total: ({ http }) => single(http.total("writes_cut")),
+  sconce_grpc_calls_total: ({ rpc }) =>
+    rpcStatusNames
+      .filter((status) => status === "OK" || rpc.ended(status) > 0)
+      .map((status) => ({ labels: { status }, value: rpc.ended(status) })),
+  sconce_grpc_open_calls: ({ rpc }) => single(rpc.open),
+  sconce_grpc_connections: ({ rpc }) => single(rpc.connections),
   sconce_draining: ({ http }) => single(http.draining ? 1 : 0),
   ...torchserveReaders,
 };

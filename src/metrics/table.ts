@@ -69,6 +69,14 @@ export const metricTable = [
     [],
     "Answers whose reader left or was slower than --write-timeout allows.",
   ),
+  row(
+    "sconce_grpc_calls_total",
+    "counter",
+    ["status"],
+    "gRPC calls by the status they ended with; a client that went away is CANCELLED.",
+  ),
+  row("sconce_grpc_open_calls", "gauge", [], "gRPC calls without their end; health watches and reflection aside."),
+  row("sconce_grpc_connections", "gauge", [], "Open connections to the gRPC ports."),
   row("sconce_draining", "gauge", [], "1 while the server is shutting down."),
   ...torchserveRows,
 ] as const satisfies readonly MetricRow[];

@@ -1,11 +1,13 @@
 /** What main and the HTTP threads say to each other. Plain data: it crosses by structured clone. */
 
+import type { ErrorCode } from "../errors.js";
 import type { ConnectionLimits } from "../http/connections.js";
 import type { ExchangeLimits } from "../http/exchange.js";
 import type { TlsFiles } from "../http/raw.js";
 import type { ModelEntry } from "../models/models.js";
 import type { LogFormat } from "../telemetry/log.js";
 import type { HandlerSpec } from "../types.js";
+import type { GrpcSetup } from "./grpc-server.js";
 
 export interface ThreadLimits extends ExchangeLimits, ConnectionLimits {
   readonly maxInflateRatio: number;
@@ -33,6 +35,13 @@ export interface ThreadSetup {
   readonly tls: TlsFiles | undefined;
 }
 
+/** Given to the gRPC thread when it starts. */
+export interface GrpcThreadSetup extends ThreadSetup {
+  readonly grpc: GrpcSetup;
+  /** Of metrics/rpc-counters.ts. */
+  readonly rpcMemory: SharedArrayBuffer;
+}
+
 /** A version's handler and what else a thread must know of it before it is routed. */
 export interface Announcement {
   readonly name: string;
@@ -41,10 +50,14 @@ export interface Announcement {
   readonly responseTimeoutMs: number;
 }
 
+/** What main tells of the models. */
+export type News =
+  | { readonly type: "handler"; readonly announcement: Announcement }
+  | { readonly type: "default" | "withdraw"; readonly name: string; readonly version: string }
+  | { readonly type: "unready"; readonly entries: readonly ModelEntry[] };
+
 export type ToThread =
-  | { readonly type: "handler"; readonly id: number; readonly announcement: Announcement }
-  | { readonly type: "default" | "withdraw"; readonly id: number; readonly name: string; readonly version: string }
-  | { readonly type: "unready"; readonly id: number; readonly entries: readonly ModelEntry[] }
+  | (News & { readonly id: number })
   | { readonly type: "listening"; readonly port: number }
   | { readonly type: "renew"; readonly tls: TlsFiles }
   | { readonly type: "drain"; readonly timeoutMs: number };
@@ -60,6 +73,7 @@ export type FromThread =
   | { readonly type: "ready"; readonly descriptor: unknown }
   | { readonly type: "renewed"; readonly descriptor: unknown }
   | { readonly type: "notRenewed"; readonly reason: string }
+  | { readonly type: "failed"; readonly code: ErrorCode; readonly message: string }
   | { readonly type: "ack"; readonly id: number }
   | { readonly type: "drained"; readonly cut: number }
   | { readonly type: "access"; readonly lines: string }

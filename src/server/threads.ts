@@ -47,7 +47,7 @@ export interface ThreadsOptions {
 /** Starts the threads; rejects when one cannot. */
 export async function startThreads(options: ThreadsOptions): Promise<InferenceThreads> {
   if (options.count === 0) return new OnMain(options);
-  const threads = Array.from({ length: options.count }, (_, index) => new Thread(options, options.firstRegion + index));
+  const threads = Array.from({ length: options.count }, (_, index) => httpThread(options, options.firstRegion + index));
   const entrance = new Entrance(options.listener, options.tls);
   for (const thread of threads) entrance.add(await thread.ready);
   return new OnThreads(threads, entrance);
@@ -147,9 +147,24 @@ class OnThreads implements InferenceThreads {
   }
 }
 
+export interface ThreadOptions {
+  readonly entry: URL;
+  readonly name: string;
+  readonly setup: ThreadSetup;
+  readonly log: Log;
+  readonly writeAccess: (lines: string) => void;
+}
+
+function httpThread(options: ThreadsOptions, region: number): Thread {
+  const { memory, engineModule, limits, tls, log, writeAccess } = options;
+  const setup: ThreadSetup = { index: region, memory, engineModule, limits, tls };
+  const entry = new URL("./thread.js", import.meta.url);
+  return new Thread({ entry, name: `http-${region}`, setup, log, writeAccess });
+}
+
 /** One worker thread as main sees it. */
-class Thread {
-  /** The app's descriptor, for the acceptor. */
+export class Thread {
+  /** What the thread gives main when it is ready: an app's descriptor, or ports. */
   readonly ready: Promise<unknown>;
   private descriptor: unknown;
   private renewing: { readonly resolve: (next: unknown) => void; readonly reject: (error: Error) => void } | undefined;
@@ -162,12 +177,10 @@ class Thread {
   private cut = 0;
   private gone = false;
 
-  constructor(options: ThreadsOptions, region: number) {
-    const { memory, engineModule, limits, tls } = options;
-    const setup: ThreadSetup = { index: region, memory, engineModule, limits, tls };
-    this.log = options.log;
-    this.writeAccess = options.writeAccess;
-    this.worker = new Worker(new URL("./thread.js", import.meta.url), { workerData: setup, name: `http-${region}` });
+  constructor({ entry, name, setup, log, writeAccess }: ThreadOptions) {
+    this.log = log;
+    this.writeAccess = writeAccess;
+    this.worker = new Worker(entry, { workerData: setup, name });
     this.ended = new Promise((resolve) => this.worker.once("exit", resolve));
     void this.ended.then(() => {
       this.gone = true;
@@ -176,9 +189,12 @@ class Thread {
     });
     this.ready = new Promise((resolve, reject) => {
       this.worker.once("error", (error) => reject(startFailure(error)));
-      this.worker.on("message", (message: FromThread) => this.heard(message, resolve));
+      this.worker.on("message", (message: FromThread) => {
+        if (message.type === "failed") reject(new ServerError(message.code, message.message));
+        else this.heard(message, resolve);
+      });
     });
-    this.worker.on("error", (error) => this.log.error("an HTTP thread failed", { error }));
+    this.worker.on("error", (error) => this.log.error("a thread failed", { thread: name, error }));
   }
 
   say(message: ToThread): void {
@@ -212,7 +228,7 @@ class Thread {
     return this.cut;
   }
 
-  private heard(message: FromThread, ready: (descriptor: unknown) => void): void {
+  private heard(message: Exclude<FromThread, { type: "failed" }>, ready: (descriptor: unknown) => void): void {
     switch (message.type) {
       case "ready": {
         this.descriptor = message.descriptor;
@@ -256,5 +272,5 @@ class Thread {
 
 function startFailure(cause: unknown): ServerError {
   const why = cause instanceof Error ? cause.message : String(cause);
-  return new ServerError("internal", `An HTTP thread did not start: ${why}`, { cause });
+  return new ServerError("internal", `A thread did not start: ${why}`, { cause });
 }

@@ -22,11 +22,12 @@ describe("config.properties", () => {
     "as a deployment has it: addresses, store, models with their settings, variables",
     { timeout: 60_000 },
     async () => {
-      const [inference = 0, management = 0, metrics = 0] = await freePorts(3);
+      const [inference = 0, management = 0, metrics = 0, grpc = 0] = await freePorts(4);
       const file = properties("good.properties", [
         "inference_address=http://127.0.0.1:$$INFERENCE_PORT$$",
         `management_address=http://127.0.0.1:${management}`,
         `metrics_address=http://127.0.0.1:${metrics}`,
+        `grpc_inference_port=${grpc}`,
         "enable_envvars_config=true",
         "model_store=/nowhere",
         "load_models=ledger.pt",
@@ -38,10 +39,11 @@ describe("config.properties", () => {
       ]);
       const env = { INFERENCE_PORT: String(inference), TS_MODEL_STORE: join(root, "store") };
       const server = await Server.start(["--foreground", "--ncs", "--ts-config", file], { ownPorts: true, env });
-      expect([server.port, server.managementPort, server.metricsPort]).toEqual([inference, management, metrics]);
+      const ports = [server.port, server.managementPort, server.metricsPort, server.grpcPort];
+      expect(ports).toEqual([inference, management, metrics, grpc]);
       const described = jsonOf(await call(management, { path: "/models/ledger" }));
       expect(described).toMatchObject([{ maxBatchDelay: 3, responseTimeout: 77, minWorkers: 1 }]);
-      expect(server.process.stderr).toContain("good.properties:11: number_of_gpu is not used: ");
+      expect(server.process.stderr).toContain("good.properties:12: number_of_gpu is not used: ");
       expect((await server.stop()).code).toBe(0);
     },
   );

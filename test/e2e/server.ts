@@ -37,7 +37,9 @@ export class ServerProcess {
 
   constructor(args: readonly string[], options: StartOptions = {}) {
     if (!existsSync(entry)) throw new Error(`${entry} is missing: npm run setup builds it`);
-    const ports = options.ownPorts ? [] : ["--port", "0", "--management-port", "0", "--metrics-port", "0"];
+    const free = ["--port", "0", "--management-port", "0", "--metrics-port", "0"];
+    const grpc = args.includes("--grpc-inference-port") ? [] : ["--grpc-inference-port", "off"];
+    const ports = options.ownPorts ? [] : [...free, ...grpc];
     const argv = [entry, "serve", ...args, ...ports];
     const env = { ...process.env, NO_COLOR: "1", ...options.env };
     this.child =
@@ -66,7 +68,8 @@ export class ServerProcess {
     void this.exited.then((exit) => (ended = exit));
     return eventually(withinMs, `${String(pattern)} on standard output`, () => {
       const found = pattern.exec(this.stdout);
-      if (found === null && ended !== undefined) throw new Error(`server ended (${ended.code}): ${this.output}`);
+      if (found === null && ended !== undefined)
+        throw new Error(`server ended (${ended.code ?? ended.signal}): ${this.output}`);
       return found ?? undefined;
     });
   }
@@ -92,6 +95,9 @@ export class Server {
   readonly port: number;
   readonly managementPort: number;
   readonly metricsPort: number;
+  /** NaN when no such port was asked for. */
+  readonly grpcPort: number;
+  readonly grpcManagementPort: number;
 
   constructor(started: ServerProcess, readyLine: string) {
     const port = (name: string): number => Number(new RegExp(`${name} \\S+:(\\d+)`).exec(readyLine)?.[1]);
@@ -99,6 +105,8 @@ export class Server {
     this.port = port("inference");
     this.managementPort = port("management");
     this.metricsPort = port("metrics");
+    this.grpcPort = port("grpc-inference");
+    this.grpcManagementPort = port("grpc-management");
   }
 
   static async start(args: readonly string[], options: StartOptions = {}): Promise<Server> {

@@ -3,6 +3,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { rpcStatus } from "../../src/rpc.js";
+import { collect, RpcClient } from "../integration/grpc-client.js";
 import { call } from "./client.js";
 import { errorOf, models, Server, ServerProcess } from "./server.js";
 
@@ -18,7 +20,7 @@ const keys = () =>
 const headers = (kind: Kind) => ({ authorization: `Bearer ${keys()[kind].key}` });
 let server: Server;
 beforeAll(async () => {
-  server = await Server.start([...words, "--ts-config", properties]);
+  server = await Server.start([...words, "--ts-config", properties, "--grpc-inference-port", "0"]);
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
@@ -51,6 +53,19 @@ describe("started with a config.properties", () => {
       expect((await call(server.port, { path: "/ping", headers: before })).status).toBe(400);
       expect((await call(server.port, { path: "/ping", headers: after })).status).toBe(200);
     }
+  });
+
+  test("gRPC asks for the inference key, Ping too; health answers everybody", async () => {
+    const client = new RpcClient(server.grpcPort);
+    const ping = async (more: Readonly<Record<string, string>>): Promise<number> =>
+      (await client.call("inference", "Ping", {}, { metadata: client.newMetadata(more) })).code;
+    expect(await ping({})).toBe(rpcStatus.UNAUTHENTICATED);
+    expect(await ping(headers("management"))).toBe(rpcStatus.UNAUTHENTICATED);
+    expect(await ping(headers("inference"))).toBe(0);
+    const stream = collect(client.stream());
+    expect(await stream).toMatchObject({ code: rpcStatus.UNAUTHENTICATED });
+    expect((await client.call("health", "Check", { service: "" })).code).toBe(0);
+    client.close();
   });
 
   test("a second server on the same ports leaves the key file of the first alone", async () => {

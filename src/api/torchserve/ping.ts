@@ -1,5 +1,6 @@
 /** `/ping`, `/v2/health/live` and `/v2/health/ready`: what main last said of the models, never a guess. Pure. */
 
+import { healthWords, isServing } from "../../models/health.js";
 import type { Health } from "../../models/models.js";
 import { prettyJson } from "./errors.js";
 
@@ -10,8 +11,7 @@ export interface HealthAnswer {
 
 /** all ready or nothing configured: Healthy · some failed: Partial Healthy · none ready, still loading, draining: 503. */
 export function ping(health: Health, draining: boolean): HealthAnswer {
-  if (draining) return pingDraining;
-  return pings[health];
+  return status(isServing(health, draining) ? 200 : 503, healthWords(health, draining));
 }
 
 /** Follows ping, in the words of the Open Inference Protocol. */
@@ -26,12 +26,5 @@ function status(code: 200 | 503, words: string): HealthAnswer {
   return { status: code, body: prettyJson({ status: words }) };
 }
 
-const pingDraining = status(503, "Draining");
-const pings: Readonly<Record<Health, HealthAnswer>> = {
-  healthy: status(200, "Healthy"),
-  partial: status(200, "Partial Healthy"),
-  unready: status(503, "Unhealthy"),
-  empty: status(200, "Healthy"),
-};
 const isReady: HealthAnswer = { status: 200, body: prettyJson({ ready: true }) };
 const notReady: HealthAnswer = { status: 503, body: prettyJson({ ready: false }) };

@@ -17,6 +17,7 @@ import {
   writableTypes,
 } from "../../inference/negotiate.js";
 import type { Pipeline } from "../../inference/pipeline.js";
+import { missingModel, tooLate } from "../../inference/refusals.js";
 import type { ModelEntry } from "../../models/models.js";
 import type { Exchange } from "../../wire.js";
 import { json, sendError } from "./errors.js";
@@ -195,25 +196,15 @@ export class Predict {
   }
 
   private tooLate(call: PredictCall): void {
-    const { name, timeoutMs } = call.route;
-    const message = `Model "${name}" gave no answer within ${timeoutMs / 1000} s (--response-timeout or the model's responseTimeout).`;
-    sendError(call.exchange, "deadline_exceeded", message);
+    const { code, message } = tooLate(call.route);
+    sendError(call.exchange, code, message);
   }
 
   /** Nothing serves this name or version: say whether it is unknown, on its way or broken. */
   missing(exchange: Exchange, name: string, version: string): void {
-    const waiting = this.context.unready(name);
-    const entry = version === "" ? waiting[0] : waiting.find((each) => each.version === version);
-    if (entry !== undefined) {
-      sendError(exchange, "not_ready", notServed(entry));
-      return;
-    }
-    const known = this.context.pipeline.knows(name) || waiting.length > 0;
-    if (version === "" || !known) {
-      sendError(exchange, "model_not_found", `Model not found: ${name}`);
-      return;
-    }
-    sendError(exchange, "version_not_found", `Model version: ${version} does not exist for model: ${name}`);
+    const { unready, pipeline } = this.context;
+    const { code, message } = missingModel(name, version, unready(name), pipeline.knows(name));
+    sendError(exchange, code, message);
   }
 
   private unsupportedType(exchange: Exchange): void {
@@ -223,12 +214,6 @@ export class Predict {
   private notAcceptable(exchange: Exchange, types: string): void {
     sendError(exchange, "not_acceptable", `None of the types in Accept can be written. Ask for one of: ${types}.`);
   }
-}
-
-function notServed(entry: ModelEntry): string {
-  const what = `Model "${entry.name}" version ${entry.version}`;
-  if (entry.state === "failed") return `${what} failed to load: ${entry.reason ?? "the server's log has the reason"}`;
-  return `${what} is ${entry.state}${entry.phase === undefined ? "" : ` (${entry.phase})`}.`;
 }
 
 function describe(message: string, cause: unknown): string {

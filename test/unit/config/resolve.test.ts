@@ -56,6 +56,7 @@ describe("resolveServe", () => {
     list: () => ["a.mar,b.mar", "c.mar"],
     boolean: () => ["true", "false"],
     integer: () => ["7", "9"],
+    port: () => ["7", "off"],
     duration: () => ["5s", "6s"],
     size: () => ["5k", "6k"],
     choice: (kind) => (kind.type === "choice" ? [kind.choices[0]!, kind.choices[1]!] : ["", ""]),

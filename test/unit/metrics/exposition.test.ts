@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import type { ModelStats } from "../../../src/engine/engine.js";
 import { createExposition } from "../../../src/metrics/exposition.js";
 import { createHttpState, HttpState } from "../../../src/metrics/http-counters.js";
+import { createRpcMemory, RpcCounters } from "../../../src/metrics/rpc-counters.js";
 import { readers, type Snapshot } from "../../../src/metrics/samples.js";
 import { metricTable } from "../../../src/metrics/table.js";
 import type { MetricsMode } from "../../../src/metrics/torchserve.js";
@@ -50,6 +51,7 @@ const snapshot: Snapshot = {
   loads: [{ trigger: "startup", outcome: "ok", count: 1 }],
   http: new HttpState(createHttpState(1), 0),
   otherPorts: [new HttpState(createHttpState(1), 0)],
+  rpc: new RpcCounters(createRpcMemory()),
   window: { system, queueMs: 1.5, threadMs: 0.25, models: [{ name: "m", predictionMs: 2, handlerMs: 3 }] },
 };
 

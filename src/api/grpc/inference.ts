@@ -1,0 +1,59 @@
+/**
+ * TorchServe's InferenceAPIsService (proto/inference.proto): Ping, Predictions, StreamPredictions, StreamPredictions2.
+ * Thread: the gRPC thread.
+ */
+
+import { healthWords } from "../../models/health.js";
+import type { Health } from "../../models/models.js";
+import type { RpcCall, RpcService } from "../../rpc.js";
+import { failCall } from "./failure.js";
+import type { HealthResponse, PredictionsRequest } from "./messages.js";
+import { Predictor, type PredictorContext } from "./predict.js";
+import { PredictionStream } from "./stream.js";
+
+export interface InferenceContext extends PredictorContext {
+  readonly state: { readonly health: Health; readonly draining: boolean };
+}
+
+export function inferenceService(context: InferenceContext): RpcService {
+  const predictor = new Predictor(context);
+  const predict = (request: object, call: RpcCall): void => {
+    predictOnce(predictor, request as PredictionsRequest, call);
+  };
+  return {
+    name: "org.pytorch.serve.grpc.inference.InferenceAPIsService",
+    methods: {
+      Ping: {
+        takes: "one",
+        answers: "one",
+        start: (_, call) => {
+          const { health, draining } = context.state;
+          const answer: HealthResponse = {
+            health: `${JSON.stringify({ status: healthWords(health, draining) }, null, 2)}\n`,
+          };
+          call.send(answer);
+          call.end();
+        },
+      },
+      Predictions: { takes: "one", answers: "one", start: predict },
+      StreamPredictions: { takes: "one", answers: "many", start: predict },
+      StreamPredictions2: {
+        takes: "many",
+        answers: "many",
+        open: (call) => new PredictionStream(predictor, call),
+      },
+    },
+  };
+}
+
+function predictOnce(predictor: Predictor, request: PredictionsRequest, call: RpcCall): void {
+  const running = predictor.start(request, call, {
+    answered: (model, prediction) => {
+      const id = request.sequence_id === undefined ? {} : { sequence_id: request.sequence_id };
+      call.send({ prediction, ...id }, [["x-sconce-model", model]]);
+      call.end();
+    },
+    failed: (code, message) => failCall(call, code, message),
+  });
+  call.gone = () => running?.cancel();
+}

@@ -1,0 +1,199 @@
+/**
+ * A prediction asked for by gRPC → a call of the pipeline → its outcome. The client's deadline and the model's
+ * `responseTimeout` go into the queue; a client that leaves is dropped there.
+ * Thread: the gRPC thread; one Predictor and one pipeline on it.
+ */
+
+import { type ErrorCode, ServerError } from "../../errors.js";
+import { type Call, InputFormat, OutputFormat, type Route } from "../../inference/call.js";
+import {
+  inputFormat,
+  Memo,
+  parseAccept,
+  readableTypes,
+  readAs,
+  type ReadAs,
+  writableTypes,
+} from "../../inference/negotiate.js";
+import type { Pipeline } from "../../inference/pipeline.js";
+import { missingModel, type Refusal, tooLate } from "../../inference/refusals.js";
+import type { ModelEntry } from "../../models/models.js";
+import type { RpcCall } from "../../rpc.js";
+import { bodyOf } from "./input.js";
+import type { PredictionsRequest } from "./messages.js";
+
+export interface PredictorContext {
+  readonly pipeline: Pipeline;
+  /** Registered versions of a name that are not being served. */
+  readonly unready: (name: string) => readonly ModelEntry[];
+  readonly report: (level: "warn" | "error", message: string, fields: Readonly<Record<string, unknown>>) => void;
+}
+
+/** Told once: the answer or why there is none. Not after `cancel`. */
+export interface Outcome {
+  answered(model: string, prediction: Uint8Array): void;
+  failed(code: ErrorCode, message: string): void;
+}
+
+/** A prediction under way. */
+export interface Running {
+  /** The client is gone: nothing is told any more, and the engine drops the request when it gets to it. */
+  cancel(): void;
+}
+
+/** Node's timers take no more. */
+const maxTimerMs = 2_147_483_647;
+
+export class Predictor {
+  readonly context: PredictorContext;
+  private readonly accepted = new Memo((accept: string) => parseAccept(accept) ?? -1);
+  private readonly read = new Memo(readAs);
+  private readonly free: number[] = [];
+  private cookies = 0;
+
+  constructor(context: PredictorContext) {
+    this.context = context;
+  }
+
+  /** Starts it; a refusal is told to `outcome` before this returns. */
+  start(request: PredictionsRequest, rpc: RpcCall, outcome: Outcome): Running | undefined {
+    try {
+      return this.run(request, rpc, outcome);
+    } catch (error) {
+      if (!(error instanceof ServerError)) throw error;
+      outcome.failed(error.code, error.message);
+      return undefined;
+    }
+  }
+
+  /** Cookies that are not back yet; 0 when nothing is under way. */
+  get inUse(): number {
+    return this.cookies - this.free.length;
+  }
+
+  release(cookie: number): void {
+    this.free.push(cookie);
+  }
+
+  private run(request: PredictionsRequest, rpc: RpcCall, outcome: Outcome): Running {
+    const { pipeline } = this.context;
+    const { model_name: name, model_version: version } = request;
+    if (name === "") throw new ServerError("bad_request", "Parameter model_name is required.");
+    const route = pipeline.route(name, version);
+    if (route === undefined) throw refused(this.missing(name, version));
+    const picture = route.handler.pre !== undefined;
+    const how = this.inputType(rpc, picture);
+    const output = this.outputType(rpc, route);
+    const body = bodyOf(request.input, picture);
+    const remaining = rpc.remainingMs();
+    if (remaining === 0) throw new ServerError("deadline_exceeded", "The call's deadline had passed when it arrived.");
+    const running = new RunningCall(this, withDeadline(route, remaining), outcome, this.free.pop() ?? this.cookies++);
+    running.input = inputFormat(how, body[0] ?? -1);
+    running.output = output;
+    running.startTimer(route);
+    pipeline.run(running, body);
+    return running;
+  }
+
+  missing(name: string, version: string): Refusal {
+    const { pipeline, unready } = this.context;
+    return missingModel(name, version, unready(name), pipeline.knows(name));
+  }
+
+  private inputType(rpc: RpcCall, picture: boolean): Exclude<ReadAs, "unsupported"> {
+    const how = this.read.get(rpc.header("x-sconce-content-type"));
+    if (how !== "unsupported") return how;
+    if (picture) return "raw";
+    throw new ServerError("unsupported_media_type", `x-sconce-content-type is none of: ${readableTypes}.`);
+  }
+
+  private outputType(rpc: RpcCall, route: Route): OutputFormat {
+    const output = this.accepted.get(rpc.header("x-sconce-accept"));
+    const jsonOnly = route.handler.post !== undefined;
+    if (output !== -1 && (!jsonOnly || output === OutputFormat.json)) return output;
+    const types = jsonOnly ? "application/json" : writableTypes;
+    throw new ServerError("not_acceptable", `None of the types in x-sconce-accept can be written. Ask for: ${types}.`);
+  }
+}
+
+/** The engine drops what waits beyond the earlier of both. */
+function withDeadline(route: Route, remainingMs: number): Route {
+  const limit = route.timeoutMs > 0 ? route.timeoutMs : Infinity;
+  return remainingMs < limit ? { ...route, timeoutMs: Math.max(1, Math.ceil(remainingMs)) } : route;
+}
+
+class RunningCall implements Call, Running {
+  readonly cookie: number;
+  readonly route: Route;
+  input: InputFormat = InputFormat.json;
+  output: OutputFormat = OutputFormat.json;
+  over = false;
+  private readonly predictor: Predictor;
+  private readonly outcome: Outcome;
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(predictor: Predictor, route: Route, outcome: Outcome, cookie: number) {
+    this.predictor = predictor;
+    this.route = route;
+    this.outcome = outcome;
+    this.cookie = cookie;
+  }
+
+  /** A batch that runs is not interrupted: the client is told in time all the same. */
+  startTimer(route: Route): void {
+    if (route.timeoutMs <= 0) return;
+    const late = (): void => {
+      const { code, message } = tooLate(route);
+      this.cancel();
+      this.outcome.failed(code, message);
+    };
+    this.timer = setTimeout(late, Math.min(route.timeoutMs, maxTimerMs));
+  }
+
+  cancel(): void {
+    if (this.over) return;
+    this.finish();
+    this.predictor.context.pipeline.cancel(this);
+  }
+
+  held(): void {
+    // The cookie is taken from the start.
+  }
+  released(): void {
+    this.predictor.release(this.cookie);
+  }
+  answer(model: string, body: string | ArrayBuffer): void {
+    if (this.over) return;
+    this.finish();
+    this.outcome.answered(model, typeof body === "string" ? Buffer.from(body) : new Uint8Array(body));
+  }
+  fail(code: ErrorCode, message: string, cause?: unknown): void {
+    if (this.over) return;
+    this.finish();
+    this.log(code, message, cause);
+    const { name, version } = this.route;
+    const gone = code === "model_not_found" || code === "version_not_found";
+    const told = gone
+      ? this.predictor.missing(name, version)
+      : code === "deadline_exceeded"
+        ? tooLate(this.route)
+        : { code, message };
+    this.outcome.failed(told.code, told.message);
+  }
+
+  private log(code: ErrorCode, message: string, cause: unknown): void {
+    if (code !== "internal" && cause === undefined) return;
+    const error =
+      cause instanceof Error ? (cause.stack ?? cause.message) : cause === undefined ? message : JSON.stringify(cause);
+    this.predictor.context.report("error", "a request failed", { model: this.route.name, code, error });
+  }
+
+  private finish(): void {
+    this.over = true;
+    clearTimeout(this.timer);
+  }
+}
+
+function refused({ code, message }: Refusal): ServerError {
+  return new ServerError(code, message);
+}

@@ -1,0 +1,132 @@
+/**
+ * Everything the gRPC thread has: its channel to the engine, its handlers, TorchServe's gRPC services and the ports they
+ * stand on. The same on a worker thread (grpc-thread.ts) and, where the configuration asks for no threads, on main.
+ */
+
+import { inferenceService } from "../api/grpc/inference.js";
+import type { PredictorContext } from "../api/grpc/predict.js";
+import { TokenCheck } from "../auth/token-check.js";
+import type { Engine } from "../engine/engine.js";
+import { loadRpcLibrary, type RpcLimits, type RpcListening } from "../grpc/listener.js";
+import { HandlerRegistry } from "../handlers/registry.js";
+import { Pipeline } from "../inference/pipeline.js";
+import type { HttpState } from "../metrics/http-counters.js";
+import type { RpcCounters } from "../metrics/rpc-counters.js";
+import { isServing } from "../models/health.js";
+import type { ModelEntry } from "../models/models.js";
+import type { RpcService } from "../rpc.js";
+import type { News, ThreadLimits } from "./messages.js";
+
+/** One port to open; absent ones are off. */
+export interface GrpcPort {
+  readonly host: string;
+  readonly port: number;
+  readonly maxConnectionAgeMs: number;
+  readonly maxConnectionAgeGraceMs: number;
+}
+
+export interface GrpcSetup {
+  readonly inference?: GrpcPort;
+  readonly maxResponseSize: number;
+  /** Calls open at one time on one connection. */
+  readonly maxStreams: number;
+}
+
+/** Where the ports stand. */
+export interface GrpcPorts {
+  readonly inference?: number;
+}
+
+export interface GrpcServerOptions {
+  readonly engine: Engine;
+  /** Written by main: how the models are. */
+  readonly state: HttpState;
+  readonly counters: RpcCounters;
+  readonly limits: ThreadLimits;
+  readonly setup: GrpcSetup;
+  readonly report: PredictorContext["report"];
+}
+
+/** How often the health service is told how the models are. */
+const healthMs = 50;
+
+export class GrpcServer {
+  private readonly options: GrpcServerOptions;
+  private readonly handlers: HandlerRegistry;
+  private readonly pipeline: Pipeline;
+  private readonly ports: RpcListening[] = [];
+  private unready: readonly ModelEntry[] = [];
+  private healthTimer: NodeJS.Timeout | undefined;
+
+  constructor(options: GrpcServerOptions) {
+    this.options = options;
+    this.handlers = new HandlerRegistry(options.limits);
+    this.pipeline = new Pipeline(options.engine, this.handlers);
+  }
+
+  /** Rejects with ServerError when a port cannot be had; nothing stays open then. */
+  async open(): Promise<GrpcPorts> {
+    const { state, counters, report, setup, limits } = this.options;
+    const check = limits.tokens === undefined ? undefined : new TokenCheck(limits.tokens);
+    const allows = check && ((authorization: string): boolean => check.allows("inference", authorization));
+    const unready = (name: string): readonly ModelEntry[] => this.unready.filter((entry) => entry.name === name);
+    const library = await loadRpcLibrary();
+    const listen = async (port: GrpcPort, services: readonly RpcService[]): Promise<number> => {
+      const onFault = (error: unknown, path: string): void =>
+        report("error", "a gRPC call failed unexpectedly", {
+          path,
+          error: error instanceof Error ? error.stack : error,
+        });
+      const listening = await library.listen({
+        ...port,
+        services,
+        counters,
+        allows,
+        limits: this.limits(port),
+        report: onFault,
+      });
+      this.ports.push(listening);
+      return listening.port;
+    };
+    const inference = inferenceService({ pipeline: this.pipeline, unready, report, state });
+    try {
+      const ports: GrpcPorts = setup.inference ? { inference: await listen(setup.inference, [inference]) } : {};
+      this.healthTimer = setInterval(() => this.showHealth(), healthMs);
+      this.showHealth();
+      return ports;
+    } catch (error) {
+      await this.drain(0);
+      throw error;
+    }
+  }
+
+  /** Calls that come after it see it. */
+  learn(news: News): void {
+    if (news.type === "handler") {
+      const { name, version, spec, responseTimeoutMs } = news.announcement;
+      this.handlers.announce(name, version, spec, responseTimeoutMs);
+    } else if (news.type === "unready") this.unready = news.entries;
+    else if (news.type === "default") this.handlers.setDefault(news.name, news.version);
+    else this.handlers.withdraw(news.name, news.version);
+  }
+
+  /** Resolves with the number of calls cut; the channel closes after the ports. */
+  async drain(timeoutMs: number): Promise<number> {
+    clearInterval(this.healthTimer);
+    const cuts = await Promise.all(this.ports.map((port) => port.drain(timeoutMs)));
+    this.pipeline.close();
+    return cuts.reduce((sum, cut) => sum + cut, 0);
+  }
+
+  private showHealth(): void {
+    const { health, draining } = this.options.state;
+    for (const port of this.ports) port.setServing(isServing(health, draining));
+  }
+
+  private limits({ maxConnectionAgeMs, maxConnectionAgeGraceMs }: GrpcPort): RpcLimits {
+    const { maxRequestSize, maxConnections, maxConnectionsPerAddress } = this.options.limits;
+    const { maxResponseSize, maxStreams } = this.options.setup;
+    const perPort = { maxConnectionAgeMs, maxConnectionAgeGraceMs };
+    return { maxRequestSize, maxResponseSize, maxConnections, maxConnectionsPerAddress, maxStreams, ...perPort };
+  }
+}

@@ -1,0 +1,70 @@
+/** Main's side of the gRPC thread, behind the same interface as the HTTP threads'; nothing when no port is wanted. */
+
+import type { ServeConfig } from "../config/serve-config.js";
+import { HttpState } from "../metrics/http-counters.js";
+import { RpcCounters } from "../metrics/rpc-counters.js";
+import { type GrpcPorts, GrpcServer, type GrpcServerOptions, type GrpcSetup } from "./grpc-server.js";
+import type { GrpcThreadSetup, News } from "./messages.js";
+import { Thread, type ThreadsOptions } from "./threads.js";
+
+export interface GrpcThread {
+  readonly ports: GrpcPorts;
+  /** Resolves when the thread knows. */
+  learn(news: News): Promise<void>;
+  /** Resolves with the number of calls cut. */
+  drain(timeoutMs: number): Promise<number>;
+}
+
+/** What the configuration asks for; undefined: no gRPC port. */
+export function grpcSetup(config: ServeConfig): GrpcSetup | undefined {
+  if (config.grpcInferencePort === "off") return undefined;
+  return {
+    inference: {
+      host: config.grpcInferenceHost,
+      port: config.grpcInferencePort,
+      maxConnectionAgeMs: config.grpcInferenceMaxConnectionAgeMs,
+      maxConnectionAgeGraceMs: config.grpcInferenceMaxConnectionAgeGraceMs,
+    },
+    maxResponseSize: config.maxResponseSize,
+    maxStreams: config.grpcMaxStreams,
+  };
+}
+
+/** Rejects with ServerError when a port cannot be had. `options.count` 0: on main itself. */
+export async function startGrpc(
+  options: ThreadsOptions,
+  setup: GrpcSetup,
+  rpcMemory: SharedArrayBuffer,
+): Promise<GrpcThread> {
+  return options.count === 0 ? onMain(options, setup, rpcMemory) : onThread(options, setup, rpcMemory);
+}
+
+async function onMain(options: ThreadsOptions, setup: GrpcSetup, rpcMemory: SharedArrayBuffer): Promise<GrpcThread> {
+  const { engine, memory, limits, log } = options;
+  const state = new HttpState(memory, 0);
+  const counters = new RpcCounters(rpcMemory);
+  const report: GrpcServerOptions["report"] = (level, words, fields) => log[level](words, fields);
+  const server = new GrpcServer({ engine, state, counters, limits, setup, report });
+  const ports = await server.open();
+  return {
+    ports,
+    learn: (news) => {
+      server.learn(news);
+      return Promise.resolve();
+    },
+    drain: (timeoutMs) => server.drain(timeoutMs),
+  };
+}
+
+async function onThread(options: ThreadsOptions, grpc: GrpcSetup, rpcMemory: SharedArrayBuffer): Promise<GrpcThread> {
+  const { memory, engineModule, limits, log, writeAccess } = options;
+  const setup: GrpcThreadSetup = { index: 0, memory, engineModule, limits, tls: undefined, grpc, rpcMemory };
+  const entry = new URL("./grpc-thread.js", import.meta.url);
+  const thread = new Thread({ entry, name: "grpc", setup, log, writeAccess });
+  const ports = (await thread.ready) as GrpcPorts;
+  return {
+    ports,
+    learn: (news) => thread.tell((id) => ({ ...news, id })),
+    drain: (timeoutMs) => thread.drain(timeoutMs),
+  };
+}

@@ -1,0 +1,43 @@
+import { connect, type Socket } from "node:net";
+import { expect, test } from "vitest";
+import { CappedSockets } from "../../../src/grpc/sockets.js";
+
+async function open(port: number): Promise<Socket> {
+  const socket = connect(port, "127.0.0.1").resume();
+  await new Promise((resolve) => socket.once("connect", resolve));
+  return socket;
+}
+
+const closed = (socket: Socket): Promise<unknown> => new Promise((resolve) => socket.once("close", resolve));
+
+test("a connection over a cap is closed unread; one that leaves makes room", async () => {
+  const accepted: Socket[] = [];
+  let count = 0;
+  let wake: () => void = () => undefined;
+  const sockets = new CappedSockets(
+    { maxConnections: 10, maxConnectionsPerAddress: 2 },
+    (socket) => accepted.push(socket),
+    (change) => {
+      count += change;
+      wake();
+    },
+  );
+  const port = await sockets.listen("127.0.0.1", 0);
+  const [first] = [await open(port), await open(port)];
+  await closed(await open(port));
+  expect([accepted.length, count]).toEqual([2, 2]);
+  const left = new Promise<void>((resolve) => (wake = resolve));
+  accepted[0]?.resume();
+  first.end();
+  accepted[0]?.end();
+  await left;
+  expect(count).toBe(1);
+  const other = new CappedSockets(
+    { maxConnections: 1, maxConnectionsPerAddress: 1 },
+    () => undefined,
+    () => undefined,
+  );
+  await expect(other.listen("127.0.0.1", port)).rejects.toThrow(`127.0.0.1:${port} for gRPC: the port is taken`);
+  sockets.close();
+  sockets.destroyAll();
+});
