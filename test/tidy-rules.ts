@@ -85,6 +85,7 @@ export const untested: Readonly<Record<string, string>> = {
   "src/main.ts": "test/e2e runs it",
   "src/torchserve.ts": "test/e2e/torchserve-command.test.ts",
   "src/cli/torchserve.ts": "test/e2e/torchserve-command.test.ts",
+  "src/cli/models-view.ts": "test/unit/cli/models.test.ts",
   "src/cli/started.ts": "test/e2e/torchserve-command.test.ts",
   "src/config/setting.ts": "test/unit/config/resolve.test.ts",
   "src/config/yaml-file.ts": "test/unit/config/resolve.test.ts",

@@ -3,6 +3,7 @@ import { optionTable, type OptionGroup, type OptionRow } from "../config/options
 import { placeholder, showValue } from "../config/values.js";
 import { archiveHelp } from "./archive-help.js";
 import type { CommandHelp } from "./command-help.js";
+import { clientFlagHelp } from "./client.js";
 import { exitCodeHelp } from "./exit-codes.js";
 import { statusHelp } from "./status-help.js";
 import { paint, wrap } from "./terminal.js";
@@ -28,10 +29,34 @@ export const commandTable: readonly CommandHelp[] = [
       ["--content-type TYPE", "Default: by the file's ending, else left to the server."],
       ["--accept TYPE", "The form of the answer. Default: the server's."],
       ["--timeout TIME", "How long to wait for the answer. Default: 120 s."],
+      ...clientFlagHelp,
     ],
     examples: ["sconce predict digits examples/digits/7.png", "echo '[5.1, 3.5, 1.4, 0.2]' | sconce predict iris -"],
   },
   archiveHelp,
+  {
+    name: "models",
+    usage:
+      "list | describe NAME | register FILE | scale NAME N | default NAME/VERSION | unregister NAME | rollback NAME",
+    summary: "Lists and changes the models of a running server. NAME may be NAME/VERSION.",
+    flags: [
+      ["--url URL", "The management port. Default: http://127.0.0.1:8081, or SCONCE_MANAGEMENT_HOST and …_PORT."],
+      ...clientFlagHelp,
+      ["--timeout TIME", "How long to wait for an answer. Default: 120 s."],
+      ["--json", "The server's answer as JSON on standard output."],
+      ["--name, --handler, --workers N", "register: instead of the archive's own; 1 worker unless given."],
+      ["--batch-size N, --max-batch-delay MS", "register: how requests are batched."],
+      ["--response-timeout SECONDS", "register: after which a request gets 504."],
+      ["--max N", "scale: the most workers, when that is more."],
+      ["--no-wait", "register, scale: returns at once; the work goes on."],
+    ],
+    examples: [
+      "sconce models list",
+      "sconce models register digits.mar --workers 2",
+      "sconce models default digits/2.0",
+      "sconce models scale digits 4",
+    ],
+  },
   {
     name: "config",
     usage: "show [options of serve] [--json] | migrate FILE [--output FILE] | schema",

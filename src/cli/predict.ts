@@ -3,11 +3,11 @@ import { readFile } from "node:fs/promises";
 import { extname } from "node:path";
 import { parseFlags } from "../config/flags.js";
 import { UsageError } from "../config/usage-error.js";
-import { parseDuration } from "../config/values.js";
+import { authorization, baseUrl, clientFlags, reasonOf, timeoutOf } from "./client.js";
 import { exitCodes } from "./exit-codes.js";
 import type { Terminal } from "./terminal.js";
 
-const shapes = ["url", "content-type", "accept", "timeout"].map((flag) => ({ flag, takes: "value" as const }));
+const shapes = [...clientFlags, ...["content-type", "accept"].map((flag) => ({ flag, takes: "value" as const }))];
 
 /** Only endings that cannot mean two things; the server reads the rest by its first bytes. */
 const typeByEnding: Readonly<Record<string, string>> = {
@@ -35,24 +35,21 @@ export function predictionUrl(base: string, model: string): URL {
   return new URL(`${base.replace(/\/+$/, "")}/predictions/${path}`);
 }
 
-function baseFrom(terminal: Terminal): string {
-  const host = terminal.env["SCONCE_HOST"] ?? "127.0.0.1";
-  return `http://${host.includes(":") ? `[${host}]` : host}:${terminal.env["SCONCE_PORT"] ?? "8080"}`;
-}
-
 export async function predict(words: readonly string[], terminal: Terminal): Promise<number> {
   const { values, positionals } = parseFlags(words, shapes);
   const [model, file, ...rest] = positionals;
   if (model === undefined || file === undefined || rest.length > 0) {
     throw new UsageError("predict takes a model's name and a file (- for standard input)");
   }
-  const timeoutMs = parseDuration(values.get("timeout") ?? "120");
-  if (timeoutMs === undefined) throw new UsageError(`--timeout: ${JSON.stringify(values.get("timeout"))} is no time`);
-  const url = predictionUrl(values.get("url") ?? baseFrom(terminal), model);
+  const timeoutMs = timeoutOf(values);
+  const client = { values, terminal, kind: "inference" } as const;
+  const base = baseUrl(client);
+  const url = predictionUrl(base, model);
   const body = file === "-" ? await readInput() : await readFile(file);
   const type = values.get("content-type") ?? contentTypeOf(file);
   const accept = values.get("accept");
   const headers = {
+    ...authorization(client, base),
     ...(type === undefined ? {} : { "content-type": type }),
     ...(accept === undefined ? {} : { accept }),
   };
@@ -72,11 +69,6 @@ export async function predict(words: readonly string[], terminal: Terminal): Pro
   if (text) terminal.out(`${bytes.toString("utf8").trimEnd()}\n`);
   else process.stdout.write(bytes);
   return exitCodes.ok;
-}
-
-function reasonOf(error: unknown): string {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  return cause instanceof Error ? cause.message || cause.name : String(cause);
 }
 
 async function readInput(): Promise<Buffer> {
