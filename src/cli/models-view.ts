@@ -50,7 +50,8 @@ function readyWorkers({ workers, maxWorkers, minWorkers }: Described): string {
 
 function weights({ workers }: Described): string {
   const bytes = workers.reduce((sum, worker) => sum + worker.memoryUsage, 0);
-  return bytes === 0 ? "" : showSize(bytes >= 1024 ** 2 ? Math.round(bytes / 1024 ** 2) * 1024 ** 2 : bytes);
+  const unit = bytes >= 1024 ** 2 ? 1024 ** 2 : 1024;
+  return bytes === 0 ? "" : showSize(Math.ceil(bytes / unit) * unit);
 }
 
 export function modelTable(models: readonly Described[], terminal: Pick<Terminal, "colorOut">): string {
