@@ -142,7 +142,11 @@ async function register(call: Call): Promise<number> {
   parameters["initial_workers"] ??= "1";
   const asked = ask("POST", "/models", { url, ...parameters, synchronous: String(wait) });
   if (wait) await watch(call, url, asked);
-  return said(call, (await asked.catch((error: unknown) => Promise.reject(withHint(error, url)))).body);
+  try {
+    return said(call, (await asked).body);
+  } catch (error) {
+    throw withHint(error, url);
+  }
 }
 
 /** A file that is here is often not in the store. */
@@ -156,14 +160,12 @@ const watchMs = 250;
 
 /** While a registration is under way: each phase of the load, on standard error. */
 async function watch({ ask, terminal, json }: Call, url: string, asked: Promise<unknown>): Promise<void> {
-  let over = false;
-  const end = asked.then(
-    () => (over = true),
-    () => (over = true),
-  );
+  const state = { over: false };
+  const settle = (): void => void (state.over = true);
+  const end = asked.then(settle, settle);
   const pause = (): Promise<unknown> => Promise.race([end, new Promise((wake) => setTimeout(wake, watchMs).unref())]);
   let before = "";
-  for (await pause(); !over && !json; await pause()) {
+  for (await pause(); !state.over && !json; await pause()) {
     const found = await everyVersion(ask).catch(() => []);
     const model = found.find((each) => each.modelUrl === url && each.sconce?.state === "loading");
     const phase = model?.sconce?.phase ?? "";
