@@ -63,9 +63,12 @@ export async function supervise(words: readonly string[], config: ServeConfig, t
     write: terminal.err,
   });
   const state: State = { child: undefined, asked: false, everReady: false, wake: () => undefined };
+  // With HTTPS, SIGHUP asks for a look at the certificate's files, not for the end.
+  const renews = config.https || config.managementHttps || config.metricsHttps;
   const forward = (signal: NodeJS.Signals): void => {
-    state.asked = true;
     state.child?.kill(signal);
+    if (signal === "SIGHUP" && renews) return;
+    state.asked = true;
     state.wake();
   };
   for (const name of forwarded) process.on(name, forward);

@@ -1,0 +1,89 @@
+/** HTTPS on several HTTP threads: certificates renewed under traffic, the access log in a file, an orderly end. */
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { Agent, request } from "node:https";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TLSSocket } from "node:tls";
+import { expect, test } from "vitest";
+import { models, repository, Server, sleep } from "./server.js";
+
+const fixture = (name: string): string => `${repository}test/fixtures/tls/${name}`;
+const ca = ["first.pem", "second.pem"].map((name) => readFileSync(fixture(name)));
+const numbers = Array.from({ length: 16 }, (_, index) => index / 8);
+
+interface Seen {
+  readonly status: number;
+  readonly subject: string;
+  readonly body: string;
+}
+
+function predict(port: number, agent: Agent, body: string): Promise<Seen> {
+  return new Promise((resolve, reject) => {
+    const options = { host: "127.0.0.1", port, path: "/predictions/ledger", method: "POST", agent, ca };
+    const sent = request(options, (answer) => {
+      const { subject } = (answer.socket as unknown as TLSSocket).getPeerCertificate();
+      let text = "";
+      answer.setEncoding("utf8").on("data", (piece: string) => (text += piece));
+      answer.on("end", () => resolve({ status: answer.statusCode ?? 0, subject: String(subject.CN), body: text }));
+    });
+    sent.on("error", reject);
+    sent.end(body);
+  });
+}
+
+/** Requests one after the other until told to stop; a new connection every `perConnection` requests. */
+async function client(port: number, running: () => boolean, perConnection: number): Promise<Seen[]> {
+  const seen: Seen[] = [];
+  while (running()) {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    for (let count = 0; count < perConnection && running(); count++) {
+      seen.push(await predict(port, agent, JSON.stringify(numbers)));
+    }
+    agent.destroy();
+  }
+  return seen;
+}
+
+test(
+  "three threads, four renewals under traffic: no request fails, and each has its line",
+  { timeout: 60_000 },
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), "sconce-https-"));
+    const put = (name: string): void => {
+      copyFileSync(fixture(`${name}.pem`), join(folder, "c.pem"));
+      copyFileSync(fixture(`${name}-key.pem`), join(folder, "k.pem"));
+    };
+    put("first");
+    const files = ["--certificate-file", join(folder, "c.pem"), "--private-key-file", join(folder, "k.pem")];
+    const logs = ["--log-folder", join(folder, "logs"), "--access-log", "all", "--request-ids", "always"];
+    const server = await Server.start([`${models}ledger.pt`, "--https", "--http-threads", "3", ...files, ...logs]);
+    let running = true;
+    const clients = [1, 5, 50, 1000].map((perConnection) => client(server.port, () => running, perConnection));
+    for (const name of ["second", "first", "second", "first"]) {
+      await sleep(200);
+      put(name);
+      server.process.child.kill("SIGHUP");
+    }
+    await sleep(200);
+    running = false;
+    const seen = (await Promise.all(clients)).flat();
+    const large = await predict(server.port, new Agent(), JSON.stringify({ instances: Array(1000).fill(numbers) }));
+    expect(seen.length).toBeGreaterThan(20);
+    expect(new Set(seen.map((each) => each.status))).toEqual(new Set([200]));
+    expect(new Set(seen.map((each) => each.body)).size).toBe(1);
+    expect(new Set(seen.map((each) => each.subject))).toEqual(new Set(["first", "second"]));
+    expect(large.status, large.body.slice(0, 200)).toBe(200);
+    const exit = await server.stop();
+    expect(exit.code, server.process.output).toBe(0);
+    const lines = readFileSync(join(folder, "logs", "access_log.log"), "utf8")
+      .trimEnd()
+      .split("\n");
+    const access = lines.map((line) => JSON.parse(line) as { readonly status: number; readonly requestId?: string });
+    expect(access).toHaveLength(seen.length + 1);
+    expect(new Set(access.map((line) => line.requestId)).size).toBe(access.length);
+    const log = readFileSync(join(folder, "logs", "ts_log.log"), "utf8");
+    expect(log.match(/certificate renewed/g)).toHaveLength(4);
+    expect(log).toContain('"message":"drained"');
+    rmSync(folder, { recursive: true });
+  },
+);
