@@ -117,6 +117,8 @@ export class CertificateWatch {
   private stamp: string;
   private current: Certificate;
   private busy = false;
+  /** A look was asked for while another went on. */
+  private again = false;
   private readonly config: CertificateConfig;
   private readonly log: Log;
   private readonly renew: (certificate: Certificate) => Promise<void>;
@@ -145,7 +147,11 @@ export class CertificateWatch {
 
   private async changed(asked: boolean): Promise<void> {
     const stamp = stampOf(this.config);
-    if (this.busy || (stamp === this.stamp && !asked)) return;
+    if (this.busy) {
+      this.again ||= asked;
+      return;
+    }
+    if (stamp === this.stamp && !asked) return;
     this.busy = true;
     try {
       const next = readCertificate(this.config);
@@ -164,6 +170,9 @@ export class CertificateWatch {
     } finally {
       this.busy = false;
     }
+    if (!this.again) return;
+    this.again = false;
+    await this.changed(true);
   }
 }
 

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
 import { expect, test } from "vitest";
-import { models, repository, Server, sleep } from "./server.js";
+import { eventually, models, repository, Server, sleep } from "./server.js";
 
 const fixture = (name: string): string => `${repository}test/fixtures/tls/${name}`;
 const ca = ["first.pem", "second.pem"].map((name) => readFileSync(fixture(name)));
