@@ -99,6 +99,13 @@ export const errorTable = [
     "The archive or model file does not load; the message has the reason.",
   ),
   row("conflict", 409, "ConflictStatusException", "ALREADY_EXISTS", "The model version is registered already."),
+  row(
+    "download_failed",
+    400,
+    "DownloadArchiveException",
+    "INVALID_ARGUMENT",
+    "An archive could not be fetched from its URL; the message has the reason.",
+  ),
   row("not_found", 404, "ResourceNotFoundException", "UNIMPLEMENTED", "The path is not part of the API."),
   row(
     "method_not_allowed",

@@ -27,9 +27,11 @@ export async function extractTar(path: string, into: string, limits: ArchiveLimi
   const source = createReadStream(path);
   source.on("error", (error) => gunzip.destroy(error));
   source.pipe(gunzip);
+  const extraction = new Extraction(path, into, limits);
   try {
-    await new Extraction(path, into, limits).take(gunzip);
+    await extraction.take(gunzip);
   } catch (error) {
+    await extraction.end(error);
     if (error instanceof ServerError) throw error;
     throw invalidBy(path, worded(path, error));
   } finally {
@@ -65,6 +67,8 @@ class Extraction {
   private readonly abort = new AbortController();
   private entries = 0;
   private inflated = 0;
+  /** The entry that is being written. */
+  private reading: ReadEntry | undefined;
   /** Entries are written one after the other, in order. */
   private written: Promise<void> = Promise.resolve();
 
@@ -98,6 +102,12 @@ class Extraction {
     if (this.entries === 0) throw invalid(this.path, "not a tar archive, or an empty one");
   }
 
+  /** After a failure: no file is open and nothing is written any more when this resolves. */
+  async end(error: unknown): Promise<void> {
+    this.fail(error);
+    await this.written.catch(() => undefined);
+  }
+
   private checkInflated(chunk: Buffer, packed: number): void {
     const { path, limits } = this;
     if (this.inflated === 0 && chunk[0] === 0x1f && chunk[1] === 0x8b) {
@@ -122,6 +132,7 @@ class Extraction {
 
   private fail(error: unknown): void {
     this.abort.abort(error);
+    this.reading?.destroy(error);
   }
 
   private throwIfFailed(): void {
@@ -177,12 +188,15 @@ class Extraction {
     await mkdir(folder ? target : dirname(target), { recursive: true, mode: 0o700 });
     if (folder) return;
     const file = await createEntry(target);
+    this.reading = entry;
+    entry.on("error", () => undefined); // what ends it early is thrown to the loop below, or came after its last byte
     try {
       for await (const chunk of entry as AsyncIterable<Buffer>) {
         this.throwIfFailed();
         await writeAll(file, chunk);
       }
     } finally {
+      this.reading = undefined;
       await file.close();
     }
   }

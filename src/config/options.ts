@@ -23,6 +23,27 @@ export const optionRows = {
     "models",
     "What to load of the model store: `all`, or file names or name=file. Takes every word up to the next option.",
   ),
+  allowedUrls: row(
+    "allowed-urls",
+    { type: "list" },
+    [],
+    "models",
+    "URLs that models may come from: beginnings (https://host/path/), regular expressions for the whole URL, and private addresses or networks that hosts may have. Nothing is allowed unless listed.",
+  ),
+  maxDownloadSize: row(
+    "max-download-size",
+    bytes(1, 1024 * GiB),
+    64 * GiB,
+    "limits",
+    "An archive over this is not fetched from its URL.",
+  ),
+  downloadTimeoutMs: row(
+    "download-timeout",
+    seconds(0.1, 86_400),
+    3_600_000,
+    "loading",
+    "An archive must have come from its URL by then.",
+  ),
   strict: row("strict", flag, false, "models", "With `--models all`: a model that does not load ends the start."),
   modelSettings: row(
     "model-settings",

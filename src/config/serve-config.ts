@@ -8,6 +8,10 @@ export interface ServeConfig {
   /** "all", or file names / name=file pairs inside the store. */
   readonly models: readonly string[];
   readonly strict: boolean;
+  /** Where models may come from by URL: prefixes, regular expressions, private addresses (src/download/allow-list.ts). */
+  readonly allowedUrls: readonly string[];
+  readonly maxDownloadSize: number;
+  readonly downloadTimeoutMs: number;
   /** For versions of models that do not say it themselves. */
   readonly modelSettings: ModelSettings;
   /** Instances of a model that does not say how many; 0: one per core. */

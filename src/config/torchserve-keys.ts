@@ -157,8 +157,10 @@ export const torchserveKeys: readonly TorchserveKey[] = [
   answered("service_envelope", "Requests are read by their shape: JSON, instances, .npy, raw; no envelope is needed."),
   answered("decode_input_request", "A body is decoded as its content type says."),
   answered("prefer_direct_buffer", "Bodies are read without a copy in any case.", { harmless: true }),
-  answered("allowed_urls", "Models are loaded from files, not from URLs."),
-  answered("use_env_allowed_urls", "Models are loaded from files, not from URLs."),
+  fills("allowed_urls", "allowedUrls", {
+    here: "Without it nothing is allowed; private addresses must be listed even where an expression matches.",
+  }),
+  answered("use_env_allowed_urls", "true: `TS_ALLOWED_URLS` counts.", { harmless: true }),
   answered("install_py_dep_per_model", noPython),
   fills("enable_metrics_api", "metricsApi"),
   fills("metrics_mode", "metricsMode"),

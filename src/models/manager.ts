@@ -10,6 +10,7 @@
 import { settingsOf } from "../config/model-settings.js";
 import type { ServeConfig } from "../config/serve-config.js";
 import type { Engine } from "../engine/engine.js";
+import { shownUrl } from "../download/url.js";
 import { ServerError } from "../errors.js";
 import type { Log } from "../telemetry/log.js";
 import type { ModelSpec } from "../types.js";
@@ -99,7 +100,7 @@ class Manager implements ModelManager {
       const model = this.table.find(id);
       await model.settled;
       if (model.state === "failed" && model.source.required && !this.stopped) {
-        throw new StartError(model.source.path, model.reason ?? "does not load");
+        throw new StartError(shownUrl(model.source.path), model.reason ?? "does not load");
       }
     });
     try {
@@ -346,7 +347,7 @@ class Manager implements ModelManager {
     model.enter("failed");
     if (cancelled) return;
     const { name, version, source, reason } = model;
-    this.log.error("model failed", { model: name, version, source: source.path, reason });
+    this.log.error("model failed", { model: name, version, source: shownUrl(source.path), reason });
   }
 
   private cancel(model: Tracked): void {

@@ -1,9 +1,13 @@
 /** From a source to a spec that is safe to hand to the engine: unpacked, checked, tried in a process of its own. */
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { cacheCandidates, openCache } from "../archive/cache.js";
-import { openModel } from "../archive/open.js";
+import { openModel, type OpenedModel, type OpenOptions } from "../archive/open.js";
 import { hasProbe, probe } from "../archive/probe.js";
 import type { ServeConfig } from "../config/serve-config.js";
+import { parseAllowList, type AllowList } from "../download/allow-list.js";
+import { fetchModel } from "../download/fetch-model.js";
+import { isUrl } from "../download/url.js";
 import { ServerError } from "../errors.js";
 import type { Log } from "../telemetry/log.js";
 import type { ModelSpec } from "../types.js";
@@ -40,6 +44,7 @@ export function createPrepare(options: PrepareOptions): Prepare {
   const { config, log } = options;
   const gate = createGate(parallel);
   const uid = process.getuid?.() ?? 0;
+  const allow = parseAllowList(config.allowedUrls);
   let cache: Promise<string> | undefined;
 
   return (request) =>
@@ -53,7 +58,8 @@ export function createPrepare(options: PrepareOptions): Prepare {
       const defaults = { jobQueueSize, responseTimeoutMs, maxInstances, instances };
       const open = { cache: folder, defaults, settings: config.modelSettings };
       const { handler } = said;
-      const opened = await openModel({ ...request, ...(handler === undefined ? {} : { handler }) }, open);
+      const named = { ...request, ...(handler === undefined ? {} : { handler }) };
+      const opened = await openFrom(named, open, options, allow);
       const { warnings } = opened;
       const spec = batchedAs(opened.spec, said);
       for (const warning of warnings) log.warn(warning);
@@ -75,6 +81,29 @@ function batchedAs(spec: ModelSpec, said: NonNullable<PrepareRequest["said"]>): 
     ...(batchSize === undefined ? {} : { batchSize }),
     ...(maxBatchDelayMs === undefined ? {} : { maxBatchDelayMs }),
   };
+}
+
+/** A path as it is; a URL by way of the cache. What is said of the model then names the URL, and its bytes go if refused. */
+async function openFrom(
+  request: PrepareRequest,
+  open: OpenOptions,
+  { config, log }: PrepareOptions,
+  allow: AllowList,
+): Promise<OpenedModel> {
+  if (!isUrl(request.path)) return openModel(request, open);
+  const { maxDownloadSize: maxBytes, downloadTimeoutMs: timeoutMs } = config;
+  const folder = join(open.cache, "downloads");
+  const fetched = await fetchModel(request.path, { allow, maxBytes, timeoutMs, folder, signal: request.signal });
+  const { path, shown, pinned } = fetched;
+  log.info("model fetched", { source: shown, pinned });
+  try {
+    const { spec, warnings } = await openModel({ ...request, path }, open);
+    return { spec: { ...spec, source: shown }, warnings: warnings.map((each) => each.replaceAll(path, shown)) };
+  } catch (error) {
+    if (!(error instanceof ServerError)) throw error;
+    if (error.code === "invalid_model") await fetched.discard();
+    throw new ServerError(error.code, error.message.replaceAll(path, shown), { cause: error });
+  }
 }
 
 async function wantsProbe({ config, log, probeProgram }: PrepareOptions): Promise<boolean> {

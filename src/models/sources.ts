@@ -5,6 +5,7 @@ import { join, normalize } from "node:path";
 import { looksLikeModel } from "../archive/unpack.js";
 import type { ServeConfig } from "../config/serve-config.js";
 import { didYouMean } from "../config/suggest.js";
+import { isUrl } from "../download/url.js";
 import { StartError } from "./start-error.js";
 
 export interface ModelSource {
@@ -34,7 +35,8 @@ export function splitName(
   exists: (path: string) => boolean,
 ): { readonly path: string; readonly name?: string } {
   const equals = word.indexOf("=");
-  if (equals <= 0 || exists(word)) return { path: word };
+  // What stands before the first "=" of a URL is no name.
+  if (equals <= 0 || isUrl(word.slice(0, equals)) || exists(word)) return { path: word };
   return { name: word.slice(0, equals), path: word.slice(equals + 1) };
 }
 
@@ -63,6 +65,7 @@ async function listStore(store: string): Promise<readonly string[]> {
 async function inStore(store: string, word: string): Promise<ModelSource> {
   const names = await entriesOf(store);
   const { name, path } = splitName(word, (each) => names.includes(each));
+  if (isUrl(path)) return { path, required: true, ...(name === undefined ? {} : { name }) };
   const file = normalize(path);
   if (file.startsWith("/") || file === ".." || file.startsWith("../")) {
     throw new StartError(word, "--models names files of the model store, and this lies outside it");

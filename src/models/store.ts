@@ -1,25 +1,33 @@
 /**
- * Where registrations come from: files and folders of the model store. A name reaches nothing outside it, whatever links
+ * Where registrations come from: files and folders of the model store, and URLs that are allowed. A name reaches nothing outside it, whatever links
  * or dots it holds. TorchServe's words for what is refused.
  */
 import { realpath, stat } from "node:fs/promises";
 import { join, sep } from "node:path";
 import type { ServeConfig } from "../config/serve-config.js";
+import { parseAllowList } from "../download/allow-list.js";
+import { allowedUrl } from "../download/url.js";
 import { ServerError } from "../errors.js";
 
 export interface ModelStore {
-  /** The absolute path of what `url` names. Rejects with ServerError model_not_found. */
+  /** The absolute path of what `url` names, or a URL that is allowed. Rejects with ServerError model_not_found. */
   locate(url: string): Promise<string>;
 }
 
-export function createStore({ modelStore }: Pick<ServeConfig, "modelStore">): ModelStore {
-  return { locate: (url) => locate(modelStore, url) };
+export function createStore(config: Pick<ServeConfig, "modelStore" | "allowedUrls">): ModelStore {
+  const allow = parseAllowList(config.allowedUrls);
+  return {
+    locate: async (url) => {
+      if (!/^(https?|file|s3):\/\//i.test(url)) return locate(config.modelStore, url);
+      allowedUrl(url, allow);
+      return url;
+    },
+  };
 }
 
 async function locate(store: string | undefined, url: string): Promise<string> {
   if (url === "") throw missing("empty url");
   if (/(^|[\\/])\.\.([\\/]|$)/.test(url)) throw missing(`Relative path is not allowed in url: ${url}`);
-  if (/^(https?|file|s3):\/\//i.test(url)) throw missing(`Given URL ${url} does not match any allowed URL(s)`);
   if (store === undefined) throw missing("Model store has not been configured.");
   const root = await realpath(store).catch(() => undefined);
   if (root === undefined) throw new ServerError("internal", `The model store ${store} cannot be read`);

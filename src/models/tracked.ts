@@ -1,5 +1,6 @@
 /** One model version on its way through the states, as the manager keeps it. Main thread only. */
 import { stemOf } from "../archive/unpack.js";
+import { shownUrl } from "../download/url.js";
 import type { LoadReport, ModelSpec } from "../types.js";
 import type { LoadCount, ModelEntry, ModelState, RegisterRequest, Workers } from "./models.js";
 import type { ModelSource } from "./sources.js";
@@ -41,7 +42,7 @@ export class Tracked {
   constructor(id: string, source: Wanted) {
     this.id = id;
     this.source = source;
-    this.name = source.name ?? stemOf(source.path);
+    this.name = source.name ?? stemOf(shownUrl(source.path));
     this.settled = new Promise((resolve) => (this.settle = resolve));
     this.known = Promise.race([new Promise<void>((resolve) => (this.know = resolve)), this.settled]);
   }
@@ -79,7 +80,7 @@ export class Tracked {
       loadSeconds: this.seconds(),
       loadedAtStartup: this.source.trigger === "startup",
       since,
-      url: this.source.url ?? this.source.path,
+      url: shownUrl(this.source.url ?? this.source.path),
       workerTimes: this.workerTimes,
       ...(workers === undefined ? {} : { workers }),
       ...(reason === undefined ? {} : { reason }),

@@ -19,12 +19,19 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(base, { recursive: true }));
 
-const locate = (url: string) => createStore({ modelStore: store }).locate(url);
+const locate = (url: string) =>
+  createStore({ modelStore: store, allowedUrls: ["https://models.example.com/"] }).locate(url);
 
 test("files, folders and links that stay inside are found", async () => {
   expect(await locate("m.mar")).toBe(join(store, "m.mar"));
   expect(await locate("folder")).toBe(join(store, "folder"));
   expect(await locate("inside.mar")).toBe(join(store, "m.mar"));
+});
+
+test("a URL that is allowed is handed on as it is", async () => {
+  expect(await locate("https://models.example.com/m.mar#sha256=" + "a".repeat(64))).toContain(
+    "https://models.example.com/",
+  );
 });
 
 test.each([
@@ -50,8 +57,8 @@ test.each([
 });
 
 test("without a store, or with one that is gone", async () => {
-  const none = createStore({ modelStore: undefined });
+  const none = createStore({ modelStore: undefined, allowedUrls: [] });
   await expect(none.locate("m.mar")).rejects.toThrow("Model store has not been configured.");
-  const gone = createStore({ modelStore: join(base, "gone") });
+  const gone = createStore({ modelStore: join(base, "gone"), allowedUrls: [] });
   await expect(gone.locate("m.mar")).rejects.toMatchObject({ code: "internal" });
 });
