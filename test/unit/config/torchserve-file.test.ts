@@ -71,7 +71,10 @@ describe("config.properties", () => {
     expect(setting("enable_envvars_config=true", "jobQueueSize", env)?.value).toBe(5);
     const allowed = { TS_ALLOWED_URLS: "file://.*" };
     expect(read("enable_envvars_config=true", allowed).notes).toEqual([]);
-    expect(read("enable_envvars_config=true\nuse_env_allowed_urls=true", allowed).notes).toHaveLength(2);
+    expect(setting("enable_envvars_config=true", "allowedUrls", allowed)).toBeUndefined();
+    expect(setting("enable_envvars_config=true\nuse_env_allowed_urls=true", "allowedUrls", allowed)?.value).toEqual([
+      "file://.*",
+    ]);
   });
 
   test.each([
