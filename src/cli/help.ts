@@ -35,6 +35,16 @@ export const commandTable: readonly CommandHelp[] = [
   },
   archiveHelp,
   {
+    name: "migrate",
+    usage: "check DIR [--json] [--no-probe]",
+    summary: "Says of a TorchServe deployment what works here, what needs Python, and what will not work.",
+    flags: [
+      ["--json", "The report as JSON on standard output."],
+      ["--no-probe", "Reads the archives without loading a model file in a process of its own."],
+    ],
+    examples: ["sconce migrate check /home/model-server"],
+  },
+  {
     name: "models",
     usage:
       "list | describe NAME | register FILE | scale NAME N | default NAME/VERSION | unregister NAME | rollback NAME",

@@ -45,6 +45,8 @@ async function dispatch(words: readonly string[], terminal: Terminal): Promise<n
       return (await import("./config.js")).config(rest, terminal);
     case "archive":
       return (await import("./archive.js")).archive(rest, terminal);
+    case "migrate":
+      return (await import("./migrate.js")).migrate(rest, terminal);
     case "models":
       return (await import("./models.js")).models(rest, terminal);
     case "predict":

@@ -1,0 +1,85 @@
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { run } from "../../../src/cli/run.js";
+import { buildZip } from "../archive/zip-builder.js";
+import { fakeTerminal } from "./fake-terminal.js";
+
+const root = mkdtempSync(join(tmpdir(), "sconce-migrate-"));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+const digits = join(import.meta.dirname, "../../../examples/digits/digits.mar");
+
+async function check(folder: string, ...words: string[]) {
+  const { terminal, out, err } = fakeTerminal({ env: { TMPDIR: root } });
+  const code = await run(["migrate", "check", folder, "--no-probe", ...words], terminal);
+  return { code, out: out(), err: err() };
+}
+
+/** A deployment with a model of each kind. */
+beforeAll(() => {
+  const store = join(root, "full", "model-store");
+  mkdirSync(store, { recursive: true });
+  copyFileSync(digits, join(store, "digits.mar"));
+  const model = { modelName: "bert", modelVersion: "2.0", serializedFile: "m.bin", handler: "handler.py" };
+  const manifest = JSON.stringify({ runtime: "python", model });
+  const python = [
+    { name: "MAR-INF/MANIFEST.json", data: manifest },
+    { name: "m.bin", data: "x" },
+    { name: "handler.py", data: "pass" },
+  ];
+  writeFileSync(join(store, "bert.mar"), buildZip(python));
+  writeFileSync(join(store, "torn.mar"), "not a zip");
+  writeFileSync(join(store, "README"), "no model");
+  writeFileSync(
+    join(root, "full", "config.properties"),
+    "model_store=/home/model-server/model-store\njob_queue_size=10\nnumber_of_gpu=2\n",
+  );
+});
+
+describe("sconce migrate check", () => {
+  test("says of each model whether it works, needs Python, or will not, and of the configuration what is not used", async () => {
+    const { code, out } = await check(join(root, "full"));
+    expect(code).toBe(1);
+    expect(out).toMatch(/config\.properties is read as it is\.$/m);
+    expect(out).toMatch(/config\.properties:3: number_of_gpu is not used/);
+    expect(out).toMatch(/^digits 1\.0 +works +\S+digits\.mar$/m);
+    expect(out).toMatch(/^bert 2\.0 +needs Python +\S+bert\.mar: .*Python/m);
+    expect(out).toMatch(/^\S+torn\.mar +will not work +/m);
+    expect(out).not.toContain("README");
+  });
+
+  test("as data", async () => {
+    const { out } = await check(join(root, "full"), "--json");
+    const report = JSON.parse(out) as { readonly models: readonly { readonly verdict: string }[] };
+    expect(report.models.map(({ verdict }) => verdict)).toEqual(["needs Python", "works", "will not work"]);
+    expect(report).toMatchObject({ store: join(root, "full", "model-store") });
+  });
+
+  test("a deployment that moves unchanged is exit code 0", async () => {
+    const folder = join(root, "good");
+    mkdirSync(folder);
+    copyFileSync(digits, join(folder, "digits.mar"));
+    expect((await check(folder)).code).toBe(0);
+  });
+
+  test("a configuration that would not start is said with its line", async () => {
+    const folder = join(root, "bad");
+    mkdirSync(folder);
+    writeFileSync(join(folder, "config.properties"), "job_queue_size=lots\n");
+    const { code, out } = await check(folder);
+    expect(code).toBe(1);
+    expect(out).toMatch(/would end the start: .*config\.properties:1: job_queue_size: "lots" is not allowed/);
+    expect(out).toContain("No model store with models was found.");
+  });
+
+  test.each([
+    [["migrate"], "migrate takes check DIR"],
+    [["migrate", "check"], "takes one folder"],
+    [["migrate", "check", "/no/such/folder"], "is no folder"],
+  ])("%j is a usage error", async (words, message) => {
+    const { terminal, err } = fakeTerminal();
+    expect(await run(words, terminal)).toBe(2);
+    expect(err()).toContain(message);
+  });
+});
