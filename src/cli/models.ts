@@ -88,7 +88,7 @@ interface Page {
 }
 
 /** Every version of every model; one that goes meanwhile is left out. */
-async function everyVersion(ask: Ask): Promise<readonly Described[]> {
+export async function everyVersion(ask: Ask): Promise<readonly Described[]> {
   const names: string[] = [];
   for (let token: string | undefined = "0"; token !== undefined;) {
     const page: Page = (await ask("GET", "/models", { limit: "100", next_page_token: token })).body as Page;

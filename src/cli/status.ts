@@ -5,6 +5,7 @@ import { UsageError } from "../config/usage-error.js";
 import { parseDuration } from "../config/values.js";
 import { type Ask, clientFlags, createClient, reasonOf, Refused, timeoutOf, Unreachable } from "./client.js";
 import { exitCodes } from "./exit-codes.js";
+import { everyVersion } from "./models.js";
 import { parseMetrics, Scrape } from "./scrape.js";
 import { type DescribedVersion, type ServerStatus, statusOf, statusText } from "./status-view.js";
 import { paint, type Terminal } from "./terminal.js";
@@ -16,8 +17,6 @@ export const observeFlags: readonly FlagShape[] = [
 ];
 
 const defaultInterval = "1s";
-/** Pages of a model list that are read; 100 models each. */
-const maxPages = 1000;
 
 /** What a look at a server gives; the bundle keeps all of it. */
 export interface Look {
@@ -53,7 +52,7 @@ export async function lookAt(values: ReadonlyMap<string, string>, terminal: Term
   const before = await scrape();
   const startedAt = performance.now();
   await pause(intervalMs);
-  const [described, health] = [await describeAll(ask), await healthOf(ask)];
+  const [described, health] = [await everyVersion(ask), await healthOf(ask)];
   const metrics = await scrape();
   const seconds = (performance.now() - startedAt) / 1000;
   const observed = { before: new Scrape(parseMetrics(before)), now: new Scrape(parseMetrics(metrics)), seconds };
@@ -78,35 +77,6 @@ function scraper(values: ReadonlyMap<string, string>, { env }: Terminal): () => 
     if (!answer.ok) throw new Refused(answer.status, "", `${url}: HTTP ${answer.status}`);
     return text;
   };
-}
-
-async function describeAll(ask: Ask): Promise<readonly unknown[]> {
-  const names: string[] = [];
-  let token: string | undefined;
-  for (let page = 0; page < maxPages; page++) {
-    const { body } = await ask("GET", "/models", { limit: "100", next_page_token: token });
-    const { models = [], nextPageToken } = body as {
-      readonly models?: readonly { readonly modelName: string }[];
-      readonly nextPageToken?: string;
-    };
-    names.push(...models.map((each) => each.modelName));
-    token = nextPageToken;
-    if (token === undefined || models.length === 0) break;
-  }
-  const described = [];
-  for (const name of names) described.push(...(await describeOne(ask, name)));
-  return described;
-}
-
-/** A model may be gone since it was listed. */
-async function describeOne(ask: Ask, name: string): Promise<readonly unknown[]> {
-  try {
-    const { body } = await ask("GET", `/models/${encodeURIComponent(name)}/all`);
-    return Array.isArray(body) ? (body as readonly unknown[]) : [];
-  } catch (error) {
-    if (error instanceof Refused && error.status === 404) return [];
-    throw error;
-  }
 }
 
 /** A server that is not ready answers with an error status and the same body. */

@@ -39,7 +39,7 @@ process_resident_memory_bytes 104857600
 
 const answers: Readonly<Record<string, readonly [number, unknown]>> = {
   "/ping": [503, { status: "Unhealthy" }],
-  "/models?limit=100": [200, { models: [{ modelName: "m" }], nextPageToken: "1" }],
+  "/models?limit=100&next_page_token=0": [200, { models: [{ modelName: "m" }], nextPageToken: "1" }],
   "/models?limit=100&next_page_token=1": [200, { models: [{ modelName: "gone" }] }],
   "/models/m/all": [
     200,
