@@ -186,7 +186,7 @@ class Server implements RunningServer {
     const options = {
       count: config.httpThreads,
       firstRegion: mainRegions,
-      limits: threadLimits(config, this.issuer),
+      limits: threadLimits(config, this.issuer, deps.version),
       tls: config.https ? tls : undefined,
       ...{ engine, engineModule, listener, memory, log, writeAccess },
     };
@@ -213,12 +213,14 @@ class Server implements RunningServer {
       admin: this.manager,
       stats,
       state: this.state,
+      version: deps.version,
       modelApi: config.enableModelApi,
       compat: config.compat,
       takeBody: (cookie) => bodies.take(cookie),
       report: (error) => deps.log.error("a management request failed", { error }),
     });
-    const metrics = new MetricsDialect(config.metricsApi ? (names) => this.exposition.scrape(names) : undefined);
+    const scrape = config.metricsApi ? (names: readonly string[]) => this.exposition.scrape(names) : undefined;
+    const metrics = new MetricsDialect(scrape, deps.version);
     const inference = await this.threads.listen(config.host, config.port);
     this.listening.push(inference);
     this.addresses = {
@@ -267,7 +269,7 @@ class Server implements RunningServer {
   }
 
   private guard(management: Dialect): Dialect {
-    return guarded(management, "management", threadLimits(this.config, this.issuer), this.issuer);
+    return guarded(management, "management", threadLimits(this.config, this.issuer, this.deps.version), this.issuer);
   }
 
   private async openMainPort(
@@ -280,7 +282,7 @@ class Server implements RunningServer {
     // A state of its own: what happens on these ports is not the inference port's traffic.
     const state = new HttpState(createHttpState(1), 0);
     this.mainStates.push(state);
-    const limits = threadLimits(this.config, this.issuer);
+    const limits = threadLimits(this.config, this.issuer, this.deps.version);
     const access = openAccessLog(limits, this.writeAccess);
     const main = new MainPort({ listener: this.listener, dialect, store, limits, state, tls, access });
     this.mainPorts.push(main);
@@ -348,7 +350,7 @@ class Server implements RunningServer {
   }
 }
 
-function threadLimits(config: ServeConfig, issuer: TokenIssuer | undefined): ThreadLimits {
+function threadLimits(config: ServeConfig, issuer: TokenIssuer | undefined, version: string): ThreadLimits {
   return {
     maxRequestSize: config.maxRequestSize,
     bodyTimeoutMs: config.bodyTimeoutMs,
@@ -369,6 +371,7 @@ function threadLimits(config: ServeConfig, issuer: TokenIssuer | undefined): Thr
     maxImagePixels: config.maxImagePixels,
     tokens: issuer?.memory,
     compat: config.compat,
+    version,
     decodeParallelism: Math.max(1, Math.ceil(config.cores / Math.max(1, config.httpThreads))),
   };
 }

@@ -61,7 +61,14 @@ export interface Dialect {
   /** The time given to `expireAfter` is over. */
   expired(exchange: Exchange): void;
   /** An answer for what `http` itself refuses, as this protocol writes errors. */
-  error(code: WireErrorCode, message: string): { readonly status: number; readonly body: string };
+  error(code: WireErrorCode, message: string): WireError;
+}
+
+export interface WireError {
+  readonly status: number;
+  readonly body: string;
+  /** "": no content type is sent; absent: JSON's. */
+  readonly contentType?: string;
 }
 
 export type WireErrorCode =

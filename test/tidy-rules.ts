@@ -66,7 +66,6 @@ export const untested: Readonly<Record<string, string>> = {
   "src/server/thread.ts": "test/e2e runs it in a real process",
   "src/server/threads.ts": "test/integration and test/e2e run it",
   "src/api/torchserve/errors.ts": "test/integration runs it on real sockets",
-  "src/api/torchserve/openapi.ts": "test/integration runs it on real sockets",
   "src/api/torchserve/predict.ts": "test/integration runs it on real sockets",
   "src/api/torchserve/routes.ts": "test/integration runs it on real sockets",
   "src/handlers/builtin/base-handler.ts": "nothing but a name; test/unit/handlers/registry.test.ts makes one",

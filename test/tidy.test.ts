@@ -183,6 +183,10 @@ describe("single importers", () => {
     expect(importers(/^(@grpc\/|grpc-health-check$)/)).toEqual(["src/grpc/listener.ts"]);
   });
 
+  test("the form parser stops at inference/form.ts", () => {
+    expect(importers(/^@fastify\/busboy$/)).toEqual(["src/inference/form.ts"]);
+  });
+
   test("the addon stops at engine/native.ts", () => {
     const loads = typescript("src").filter((path) => /\bcreateRequire\b|process\.dlopen/.test(text(path)));
     expect(loads).toEqual(["src/engine/native.ts"]);

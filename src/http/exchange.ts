@@ -214,7 +214,7 @@ export class ExchangeTable implements SlotOwner {
     const res = slot.res;
     if (res === undefined) return;
     if (slot.status !== 200) res.writeStatus(statusLine(slot.status));
-    res.writeHeader("content-type", slot.block);
+    if (slot.block !== "") res.writeHeader("content-type", slot.block);
     if (slot.requestId !== "") res.writeHeader("x-request-id", slot.requestId);
     if (slot.extra !== undefined) for (const [name, value] of slot.extra) res.writeHeader(name, value);
     if (slot.method === "HEAD") endHead(slot, res);
@@ -334,8 +334,8 @@ export class ExchangeTable implements SlotOwner {
 
   private fail(slot: Slot, code: WireErrorCode, message: string): void {
     if (slot.chunks > 0 && !slot.held) this.store.bodyDrop(slot.cookie);
-    const { status, body } = this.dialect.error(code, message);
-    this.respond(slot, status, "application/json", body, undefined, true);
+    const { status, body, contentType = "application/json" } = this.dialect.error(code, message);
+    this.respond(slot, status, contentType, body, undefined, true);
   }
 
   private tooLarge(slot: Slot, bytes: number): void {
@@ -350,8 +350,8 @@ export class ExchangeTable implements SlotOwner {
 
   private refuseBody(slot: Slot, message: string): void {
     if (slot.chunks > 0) this.store.bodyDrop(slot.cookie);
-    const { status, body } = this.dialect.error("payload_too_large", message);
-    this.refuse(slot, status, "application/json", body, undefined, true);
+    const { status, body, contentType = "application/json" } = this.dialect.error("payload_too_large", message);
+    this.refuse(slot, status, contentType, body, undefined, true);
   }
 
   private startClock(): void {

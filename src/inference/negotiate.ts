@@ -5,10 +5,11 @@
 
 import { InputFormat, OutputFormat } from "../engine/engine.js";
 
-/** How a content type is read. `sniff`: JSON, unless the first byte says .npy. */
-export type ReadAs = "json" | "raw" | "npy" | "sniff" | "unsupported";
+/** How a content type is read. `sniff`: JSON, unless the first byte says .npy. `form`: what its field says. */
+export type ReadAs = "json" | "raw" | "npy" | "sniff" | "form" | "unsupported";
 
-export const readableTypes = "application/json, application/octet-stream, application/x-npy, text/plain";
+export const readableTypes =
+  "application/json, application/octet-stream, application/x-npy, text/plain, multipart/form-data";
 export const writableTypes = "application/json, application/octet-stream, application/x-npy";
 
 /** First byte of "\x93NUMPY"; no JSON text starts with it. */
@@ -37,12 +38,14 @@ export function readAs(contentType: string): ReadAs {
       return "raw";
     case "application/x-npy":
       return "npy";
+    case "multipart/form-data":
+      return "form";
     default:
       return "unsupported";
   }
 }
 
-export function inputFormat(how: Exclude<ReadAs, "unsupported">, firstByte: number): InputFormat {
+export function inputFormat(how: Exclude<ReadAs, "unsupported" | "form">, firstByte: number): InputFormat {
   if (how === "raw") return InputFormat.raw;
   return how === "npy" || (how === "sniff" && firstByte === npyFirstByte) ? InputFormat.npy : InputFormat.json;
 }

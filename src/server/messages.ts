@@ -19,6 +19,8 @@ export interface ThreadLimits extends ExchangeLimits, ConnectionLimits {
   /** The keys that requests are checked against; undefined: every request may pass. */
   readonly tokens: SharedArrayBuffer | undefined;
   readonly compat: "torchserve" | "sconce";
+  /** The server's version. */
+  readonly version: string;
 }
 
 export type AccessLogMode = "off" | "errors" | "all";

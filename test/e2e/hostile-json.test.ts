@@ -229,7 +229,7 @@ describe("case 9: strings that are no text", () => {
 });
 
 describe("content types and encodings (case 11)", () => {
-  test.each(["application/xml", "image/png", "multipart/form-data; boundary=x", "nonsense"])(
+  test.each(["application/xml", "image/png", "multipart/mixed; boundary=x", "nonsense"])(
     "%s is 415 with the list",
     (type) => ledger(goodText, { status: 415, says: ["application/json"] }, type),
   );

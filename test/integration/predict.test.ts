@@ -87,7 +87,7 @@ describe("what is refused", () => {
     ["an unknown version", "echo/9", "[1]", {}, 404, "Model version: 9 does not exist for model: echo"],
     ["a model still loading", "loading", "[1]", {}, 503, "warm-up"],
     ["a model that failed", "failing", "[1]", {}, 503, "not a model"],
-    ["multipart", "echo", "x", { "content-type": "multipart/form-data; boundary=x" }, 415, "application/json"],
+    ["multipart", "echo", "x", { "content-type": "multipart/form-data; boundary=x" }, 400, "multipart body"],
     ["an unknown type", "echo", "x", { "content-type": "text/xml" }, 415, "application/x-npy"],
     ["an unknown coding", "echo", "x", { "content-encoding": "br" }, 415, "gzip"],
     ["two codings", "echo", "x", { "content-encoding": "gzip, gzip" }, 415, "gzip"],

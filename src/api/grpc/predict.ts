@@ -100,9 +100,9 @@ export class Predictor {
     return missingModel(name, version, unready(name), pipeline.knows(name));
   }
 
-  private inputType(rpc: RpcCall, picture: boolean): Exclude<ReadAs, "unsupported"> {
+  private inputType(rpc: RpcCall, picture: boolean): Exclude<ReadAs, "unsupported" | "form"> {
     const how = this.read.get(rpc.header("x-sconce-content-type"));
-    if (how !== "unsupported") return how;
+    if (how !== "unsupported" && how !== "form") return how;
     if (picture) return "raw";
     throw new ServerError("unsupported_media_type", `x-sconce-content-type is none of: ${readableTypes}.`);
   }

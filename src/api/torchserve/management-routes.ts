@@ -7,10 +7,13 @@ import { Management, type ManagementAnswer, type ManagementContext } from "./man
 import { parsePath, type Target } from "./paths.js";
 import { readParameters } from "./parameters.js";
 import { ping } from "./ping.js";
-import { MainDialect, onlyReading, refuseTarget, reply } from "./routes.js";
+import { managementApi, modelApi } from "./openapi.js";
+import { describesApi, MainDialect, onlyReading, refuseTarget, reply, sendDocument } from "./routes.js";
 
 export interface ManagementPort extends ManagementContext {
   readonly state: HttpState;
+  /** The server's, for the OpenAPI document. */
+  readonly version: string;
   /** The gathered body of an exchange, which is forgotten then. */
   readonly takeBody: (cookie: number) => Uint8Array;
   /** Faults of the server itself, for the log. */
@@ -40,7 +43,9 @@ export class ManagementDialect extends MainDialect {
     exchange.attachment = undefined;
     const target = parsePath(exchange.path);
     const { state } = this.port;
-    if (target.kind === "ping") onlyReading(exchange, () => reply(exchange, ping(state.health, state.draining)));
+    if (target.kind === "ping")
+      onlyReading(exchange, () => reply(exchange, ping(state.health, state.draining, this.port.compat)));
+    else if (describesApi(exchange, target)) sendDocument(exchange, managementApi(this.port.version));
     else if (target.kind === "models") this.models(exchange);
     else if (target.kind === "model") this.model(exchange, target);
     else if (target.kind === "setDefault") this.setDefault(exchange, target.name, target.version);
@@ -74,6 +79,8 @@ export class ManagementDialect extends MainDialect {
       this.now(exchange, () => this.management.describe(name, version, query));
     } else if (method === "PUT") {
       later((body) => this.management.scale(name, version, readParameters(query, contentType, body)));
+    } else if (method === "OPTIONS" && version === "") {
+      this.now(exchange, () => ({ status: 200, body: modelApi(name) }));
     } else if (method === "DELETE") {
       if (this.allowed(exchange)) later(() => this.management.unregister(name, version));
     } else if (method === "POST" && version === "rollback") {

@@ -1,23 +1,165 @@
-/** The small OpenAPI document that `OPTIONS /predictions/{model}` answers. */
+/**
+ * The OpenAPI documents of the three ports (`OPTIONS /`, `/api-description`) and of one model (`OPTIONS` on its path).
+ * Operation ids and parameter names are TorchServe's.
+ */
 
 import { readableTypes, writableTypes } from "../../inference/negotiate.js";
 
+type Json = Readonly<Record<string, unknown>>;
+
+const text = { type: "string" };
+const whole = { type: "integer" };
+const truth = { type: "boolean" };
+
+function document(title: string, version: string, paths: Json): unknown {
+  return { openapi: "3.0.1", info: { title, version }, paths };
+}
+
+const jsonContent = { "application/json": { schema: { type: "object" } } };
+const ok = (description: string, content: Json = jsonContent): Json => ({ description, content });
+const failure = {
+  description: "An error: code, type and message.",
+  content: {
+    "application/json": {
+      schema: {
+        type: "object",
+        required: ["code", "type", "message"],
+        properties: { code: whole, type: text, message: text },
+      },
+    },
+  },
+};
+
+function operation(
+  operationId: string,
+  description: string,
+  more: Json,
+  responses: Json = { "200": ok("Done.") },
+): Json {
+  return { operationId, description, ...more, responses: { ...responses, default: failure } };
+}
+
+const inPath = (name: string): Json => ({ in: "path", name, required: true, schema: text });
+const inQuery = (name: string, schema: Json, description: string, required = false): Json => ({
+  in: "query",
+  name,
+  required,
+  schema,
+  description,
+});
+const model = inPath("model_name");
+const version = inPath("model_version");
+
+function types(list: string): Json {
+  return Object.fromEntries(list.split(", ").map((type) => [type, {}]));
+}
+
+const prediction = {
+  requestBody: { required: true, content: types(readableTypes) },
+};
+const predicted = { "200": ok("The model's outputs.", types(writableTypes)) };
+
+const described = { get: operation("apiDescription", "This document.", {}) };
+const options = { options: operation("apiDescriptionByOptions", "This document.", {}) };
+
+/** `version` is the server's. */
+export function inferenceApi(serverVersion: string): unknown {
+  const predict = (id: string, parameters: readonly Json[]): Json => ({
+    post: operation(id, "A prediction.", { parameters, ...prediction }, predicted),
+  });
+  const versioned = { parameters: [model, version], ...prediction };
+  return document("TorchServe APIs", serverVersion, {
+    "/": options,
+    "/api-description": described,
+    "/ping": { get: operation("ping", "Whether the models answer.", {}) },
+    "/predictions/{model_name}": predict("predictions", [model]),
+    "/predictions/{model_name}/{model_version}": {
+      post: operation("version_predictions", "A prediction of one version.", versioned, predicted),
+    },
+    "/v2/health/live": { get: operation("live", "The process answers.", {}) },
+    "/v2/health/ready": { get: operation("ready", "The models answer.", {}) },
+  });
+}
+
+const registration = [
+  inQuery("url", text, "A file of the model store, or a URL it takes.", true),
+  inQuery("model_name", text, "Instead of the archive's."),
+  inQuery("handler", text, "Instead of the archive's."),
+  inQuery("runtime", text, "python, python3 or LSP."),
+  inQuery("batch_size", whole, "Requests that run together."),
+  inQuery("max_batch_delay", whole, "Milliseconds to wait for a full batch."),
+  inQuery("response_timeout", whole, "Seconds."),
+  inQuery("initial_workers", whole, "Instances to begin with."),
+  inQuery("synchronous", truth, "Answer once it serves; default true."),
+];
+const scaling = [
+  inQuery("min_worker", whole, "At least so many instances; default 1."),
+  inQuery("max_worker", whole, "At most so many; default min_worker."),
+  inQuery("synchronous", truth, "Answer once instances that are too many have ended; default false."),
+];
+const accepted = { "200": ok("Done."), "202": ok("Under way.") };
+
+export function managementApi(serverVersion: string): unknown {
+  const pages = [inQuery("limit", whole, "At most 100."), inQuery("next_page_token", whole, "Of the page before.")];
+  const customized = inQuery("customized", truth, "With what the handler says of itself.");
+  return document("TorchServe APIs", serverVersion, {
+    "/": options,
+    "/api-description": described,
+    "/models": {
+      get: operation("listModels", "The models by name, in pages.", { parameters: pages }),
+      post: operation("registerModel", "Loads a model.", { parameters: registration }, accepted),
+    },
+    "/models/{model_name}": {
+      get: operation("describeModel", "The default version.", { parameters: [model, customized] }),
+      put: operation("setAutoScale", "The number of instances.", { parameters: [model, ...scaling] }, accepted),
+      delete: operation("unregisterModel", "Takes the default version away.", { parameters: [model] }),
+      options: operation("modelApiDescription", "What can be asked of a model.", { parameters: [model] }),
+    },
+    "/models/{model_name}/{model_version}": {
+      get: operation("version_describeModel", "One version, or `all`.", { parameters: [model, version, customized] }),
+      put: operation(
+        "version_setAutoScale",
+        "The number of instances.",
+        { parameters: [model, version, ...scaling] },
+        accepted,
+      ),
+      delete: operation("version_unregisterModel", "Takes a version away.", { parameters: [model, version] }),
+    },
+    "/models/{model_name}/{model_version}/set-default": {
+      put: operation("setDefault", "Requests without a version go there.", { parameters: [model, version] }),
+    },
+    "/models/{model_name}/rollback": {
+      post: operation("rollback", "The default becomes the one before.", { parameters: [model] }),
+    },
+    "/v1/models/{model_name}": { get: operation("modelReady", "Whether it can answer.", { parameters: [model] }) },
+  });
+}
+
+export function metricsApi(serverVersion: string): unknown {
+  const names = inQuery("name[]", { type: "array", items: text }, "Only these families.");
+  const exposition = { "200": ok("Prometheus' text format.", { "text/plain": {} }) };
+  return document("TorchServe APIs", serverVersion, {
+    "/": options,
+    "/api-description": described,
+    "/metrics": { get: operation("metrics", "The server's figures.", { parameters: [names] }, exposition) },
+  });
+}
+
 /** `name` is a checked model name. */
 export function predictionApi(name: string): unknown {
-  const content = (types: string): Record<string, unknown> =>
-    Object.fromEntries(types.split(", ").map((type) => [type, {}]));
-  const operation = {
-    operationId: "predict",
-    description: `A prediction of the model ${name}.`,
-    requestBody: { required: true, content: content(readableTypes) },
-    responses: {
-      "200": { description: "The model's outputs.", content: content(writableTypes) },
-      default: { description: "An error: code, type and message.", content: { "application/json": {} } },
+  const once = (id: string): Json => operation(id, `A prediction of the model ${name}.`, prediction, predicted);
+  return document(`RESTful API for: ${name}`, "1.0.0", {
+    [`/predictions/${name}`]: { post: once("predict"), put: once("predictByPut") },
+  });
+}
+
+/** `name` is a checked model name. */
+export function modelApi(name: string): unknown {
+  return document(`RESTful Management API for: ${name}`, "1.0.0", {
+    [`/models/${name}`]: {
+      get: operation("describeModel", "The default version.", {}),
+      put: operation("setAutoScale", "The number of instances.", { parameters: scaling }, accepted),
+      delete: operation("unregisterModel", "Takes the default version away.", {}),
     },
-  };
-  return {
-    openapi: "3.0.1",
-    info: { title: `RESTful API for: ${name}`, version: "1.0.0" },
-    paths: { [`/predictions/${name}`]: { post: operation, put: operation } },
-  };
+  });
 }

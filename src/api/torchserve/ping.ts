@@ -5,13 +5,15 @@ import type { Health } from "../../models/models.js";
 import { prettyJson } from "./errors.js";
 
 export interface HealthAnswer {
-  readonly status: 200 | 503;
+  readonly status: 200 | 500 | 503;
   readonly body: string;
 }
 
 /** all ready or nothing configured: Healthy · some failed: Partial Healthy · none ready, still loading, draining: 503. */
-export function ping(health: Health, draining: boolean): HealthAnswer {
-  return status(isServing(health, draining) ? 200 : 503, healthWords(health, draining));
+export function ping(health: Health, draining: boolean, compat: "torchserve" | "sconce" = "sconce"): HealthAnswer {
+  // TorchServe's 500, for `--compat torchserve`.
+  const no = compat === "torchserve" && !draining ? 500 : 503;
+  return status(isServing(health, draining) ? 200 : no, healthWords(health, draining));
 }
 
 /** Follows ping, in the words of the Open Inference Protocol. */
@@ -22,7 +24,7 @@ export function ready(health: Health, draining: boolean): HealthAnswer {
 /** The process answers: enough to be alive, while loading and draining too. */
 export const live: HealthAnswer = { status: 200, body: prettyJson({ live: true }) };
 
-function status(code: 200 | 503, words: string): HealthAnswer {
+function status(code: HealthAnswer["status"], words: string): HealthAnswer {
   return { status: code, body: prettyJson({ status: words }) };
 }
 

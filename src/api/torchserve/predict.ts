@@ -5,7 +5,8 @@
 
 import { type ErrorCode, ServerError } from "../../errors.js";
 import { type Call, InputFormat, OutputFormat, type Route } from "../../inference/call.js";
-import { encodingOf, inflateBody, type InflateLimits } from "../../inference/inflate.js";
+import { mayBeUrlEncoded, readMultipart, readUrlEncoded } from "../../inference/form.js";
+import { type Encoding, encodingOf, inflateBody, type InflateLimits } from "../../inference/inflate.js";
 import {
   contentTypeOf,
   inputFormat,
@@ -20,6 +21,7 @@ import type { Pipeline } from "../../inference/pipeline.js";
 import { missingModel, tooLate } from "../../inference/refusals.js";
 import type { ModelEntry } from "../../models/models.js";
 import type { Exchange } from "../../wire.js";
+import { sendAsTorchServe } from "./compat.js";
 import { json, sendError } from "./errors.js";
 
 /** What a thread reports beside its answers. */
@@ -30,8 +32,15 @@ export interface PredictContext extends InflateLimits {
   /** Registered versions of a name that are not being served: loading, failed, unloading. */
   readonly unready: (name: string) => readonly ModelEntry[];
   readonly report: Report;
+  readonly compat: "torchserve" | "sconce";
   /** Bytes of an answer's body. */
   readonly maxResponseSize: number;
+}
+
+/** A body as the model reads it: no form, not compressed. */
+interface PlainInput {
+  readonly bytes: Uint8Array;
+  readonly how: Exclude<ReadAs, "unsupported" | "form">;
 }
 
 export class PredictCall implements Call {
@@ -90,7 +99,7 @@ export class Predict {
   head(exchange: Exchange, route: Route): void {
     const how = this.read.get(exchange.contentType);
     const picture = route.handler.pre !== undefined;
-    if (how === "unsupported" && (!picture || exchange.contentType.toLowerCase().startsWith("multipart/"))) {
+    if (how === "unsupported" && !picture) {
       this.unsupportedType(exchange);
       return;
     }
@@ -117,37 +126,53 @@ export class Predict {
 
   body(exchange: Exchange, chunk: ArrayBuffer | undefined): void {
     const call = exchange.attachment as PredictCall;
-    call.input = inputFormat(call.how, exchange.firstByte);
     if (call.route.timeoutMs > 0) exchange.expireAfter(call.route.timeoutMs);
-    if (exchange.contentEncoding !== "") {
-      const encoding = encodingOf(exchange.contentEncoding);
-      if (encoding === "gzip" || encoding === "deflate") return void this.inflate(call, chunk, encoding);
+    const { contentEncoding, contentType, firstByte } = exchange;
+    const form = call.how === "form" || (call.how === "sniff" && mayBeUrlEncoded(contentType, firstByte));
+    if (form || contentEncoding !== "") {
+      const encoding = encodingOf(contentEncoding);
+      if (form || encoding === "gzip" || encoding === "deflate") return void this.unpack(call, chunk, encoding);
     }
+    call.input = inputFormat(call.how === "form" ? "sniff" : call.how, firstByte);
     if (chunk === undefined) this.context.pipeline.runGathered(call);
     else this.context.pipeline.run(call, chunk);
   }
 
-  /** The bytes are copied out of the socket's buffer first: inflating happens on another thread. */
-  private async inflate(
-    call: PredictCall,
-    chunk: ArrayBuffer | undefined,
-    encoding: "gzip" | "deflate",
-  ): Promise<void> {
+  /** Compressed bodies and forms. The bytes are copied out of the socket's buffer first: the work is asynchronous. */
+  private async unpack(call: PredictCall, chunk: ArrayBuffer | undefined, encoding: Encoding): Promise<void> {
     const bytes = new Uint8Array(chunk?.slice(0) ?? this.context.pipeline.channel.bodyTake(call.cookie));
+    const { contentType } = call.exchange;
     call.held();
     try {
-      const plain = await inflateBody(bytes, encoding, this.context);
+      const packed = encoding === "gzip" || encoding === "deflate";
+      const plain = packed ? await inflateBody(bytes, encoding, this.context) : bytes;
+      const input = await this.inputOf(call, contentType, plain);
       if (call.over) {
         call.released();
         return;
       }
-      call.input = inputFormat(call.how, plain[0] ?? -1);
-      this.context.pipeline.run(call, plain);
+      call.input = inputFormat(input.how, input.bytes[0] ?? -1);
+      this.context.pipeline.run(call, input.bytes);
     } catch (error) {
       if (error instanceof ServerError) call.fail(error.code, error.message);
-      else call.fail("internal", "The body could not be inflated.", error);
+      else call.fail("internal", "The body could not be read.", error);
       call.released();
     }
+  }
+
+  private async inputOf(call: PredictCall, contentType: string, bytes: Uint8Array): Promise<PlainInput> {
+    const { how } = call;
+    if (how !== "form") {
+      const encoded = how === "sniff" && mayBeUrlEncoded(contentType, bytes[0] ?? -1);
+      return encoded ? { bytes: readUrlEncoded(bytes).bytes, how } : { bytes, how };
+    }
+    const part = await readMultipart(contentType, bytes);
+    if (part.how !== "form" && part.how !== "unsupported") return { bytes: part.bytes, how: part.how };
+    if (call.route.handler.pre !== undefined) return { bytes: part.bytes, how: "raw" };
+    throw new ServerError(
+      "unsupported_media_type",
+      `The form's part is of a type not read here. Send ${readableTypes}.`,
+    );
   }
 
   aborted(exchange: Exchange): void {
@@ -192,6 +217,7 @@ export class Predict {
       return;
     }
     if (code === "deadline_exceeded") this.tooLate(call);
+    else if (this.context.compat === "torchserve") sendAsTorchServe(call.exchange, code, message, call.route);
     else sendError(call.exchange, code, message);
   }
 

@@ -7,9 +7,9 @@ import type { HttpState } from "../../metrics/http-counters.js";
 import type { Route } from "../../inference/call.js";
 import type { Pipeline } from "../../inference/pipeline.js";
 import { Memo } from "../../inference/negotiate.js";
-import type { Dialect, Exchange, WireErrorCode } from "../../wire.js";
+import type { Dialect, Exchange, WireError, WireErrorCode } from "../../wire.js";
 import { errorBody, json, notAllowed, notFound, prettyJson, sendError } from "./errors.js";
-import { predictionApi } from "./openapi.js";
+import { inferenceApi, metricsApi, predictionApi } from "./openapi.js";
 import { parsePath, type Target } from "./paths.js";
 import { live, ping, ready } from "./ping.js";
 import { Predict, type PredictContext } from "./predict.js";
@@ -23,6 +23,11 @@ interface Known {
   route: Route | undefined;
 }
 
+export interface InferenceContext extends PredictContext {
+  /** The server's. */
+  readonly version: string;
+}
+
 /** The inference port. */
 export class InferenceDialect implements Dialect {
   private readonly predict: Predict;
@@ -30,11 +35,15 @@ export class InferenceDialect implements Dialect {
   private readonly paths = new Memo<Known>((path) => ({ target: parsePath(path), route: undefined }), 4096);
 
   private readonly state: HttpState;
+  private readonly compat: "torchserve" | "sconce";
+  private readonly description: unknown;
 
-  constructor(context: PredictContext, state: HttpState) {
+  constructor(context: InferenceContext, state: HttpState) {
     this.state = state;
     this.predict = new Predict(context);
     this.pipeline = context.pipeline;
+    this.compat = context.compat;
+    this.description = inferenceApi(context.version);
   }
 
   /** A handler was announced or withdrawn: what paths mean may have changed. */
@@ -49,7 +58,7 @@ export class InferenceDialect implements Dialect {
       this.other(exchange, target);
       return;
     }
-    if (exchange.method !== "POST" && exchange.method !== "PUT") {
+    if (exchange.method !== "POST" && exchange.method !== "PUT" && !this.takesVerb(exchange.method)) {
       this.verb(exchange, target.name, target.version);
       return;
     }
@@ -70,13 +79,21 @@ export class InferenceDialect implements Dialect {
   expired(exchange: Exchange): void {
     this.predict.expired(exchange);
   }
-  error(code: WireErrorCode, message: string): { readonly status: number; readonly body: string } {
-    return errorBody(code, message);
+  error(code: WireErrorCode, message: string): WireError {
+    // TorchServe's 413 comes from its HTTP layer, with nothing in it.
+    const bare = code === "payload_too_large" && this.compat === "torchserve";
+    return bare ? { status: 413, body: "", contentType: "" } : errorBody(code, message);
+  }
+
+  /** TorchServe predicts whatever the verb. */
+  private takesVerb(method: string): boolean {
+    return this.compat === "torchserve" && method !== "OPTIONS";
   }
 
   private other(exchange: Exchange, target: Target): void {
     const { health, draining } = this.state;
-    if (target.kind === "ping") onlyReading(exchange, () => reply(exchange, ping(health, draining)));
+    if (target.kind === "ping") onlyReading(exchange, () => reply(exchange, ping(health, draining, this.compat)));
+    else if (describesApi(exchange, target)) sendDocument(exchange, this.description);
     else if (target.kind === "live") onlyReading(exchange, () => reply(exchange, live));
     else if (target.kind === "ready") onlyReading(exchange, () => reply(exchange, ready(health, draining)));
     else refuseTarget(exchange, target);
@@ -122,16 +139,19 @@ const maxNames = 256;
 /** The metrics port. */
 export class MetricsDialect extends MainDialect {
   private readonly scrape: Scrape | undefined;
+  private readonly version: string;
 
   /** Without `scrape` there is no /metrics. */
-  constructor(scrape: Scrape | undefined) {
+  constructor(scrape: Scrape | undefined, version: string) {
     super();
+    this.version = version;
     this.scrape = scrape;
   }
 
   head(exchange: Exchange): void {
     const target = parsePath(exchange.path);
-    if (target.kind !== "metrics" || this.scrape === undefined) refuseTarget(exchange, target);
+    if (describesApi(exchange, target)) sendDocument(exchange, metricsApi(this.version));
+    else if (target.kind !== "metrics" || this.scrape === undefined) refuseTarget(exchange, target);
     else if (exchange.method !== "GET" && exchange.method !== "HEAD") onlyReading(exchange, () => undefined);
   }
 
@@ -159,5 +179,15 @@ export function refuseTarget(exchange: Exchange, target: Target): void {
   if (target.kind === "bad") sendError(exchange, "bad_request", target.message);
   else if (target.kind === "badName")
     sendError(exchange, "model_not_found", `Model not found: ${target.name.slice(0, 128)}`);
+  else if (target.kind === "root") sendError(exchange, "method_not_allowed", notAllowed, [["allow", "OPTIONS"]]);
   else sendError(exchange, "not_found", notFound);
+}
+
+/** What TorchServe answers with its OpenAPI document. */
+export function describesApi({ method }: Exchange, { kind }: Target): boolean {
+  return kind === "apiDescription" || (kind === "root" && method === "OPTIONS");
+}
+
+export function sendDocument(exchange: Exchange, document: unknown): void {
+  exchange.refuse(200, json, prettyJson(document));
 }

@@ -47,7 +47,7 @@ describe("Content-Type", () => {
     ["APPLICATION/JSON;charset=utf-8", "json"],
     ["application/octet-stream", "raw"],
     ["application/x-npy", "npy"],
-    ["multipart/form-data; boundary=x", "unsupported"],
+    ["multipart/form-data; boundary=x", "form"],
     ["text/html", "unsupported"],
   ] as const)("%s", (type, how) => {
     expect(readAs(type)).toBe(how);

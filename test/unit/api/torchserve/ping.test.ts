@@ -10,5 +10,7 @@ test("each state has its answer, and draining wins", () => {
     expect(ping(health, true).status).toBe(503);
     expect(ready(health, false).status).toBe(ping(health, false).status);
   }
+  expect(ping("unready", false, "torchserve")).toEqual({ status: 500, body: '{\n  "status": "Unhealthy"\n}\n' });
+  expect(ping("unready", true, "torchserve").status).toBe(503);
   expect(live.status).toBe(200);
 });

@@ -1,0 +1,41 @@
+/** Errors of predictions as TorchServe words and numbers them, for `--compat torchserve`. */
+
+import type { ErrorCode } from "../../errors.js";
+import type { Exchange } from "../../wire.js";
+import { json, prettyJson, sendError } from "./errors.js";
+
+const noWorker =
+  "Please use scale workers API to add workers. If this is a sequence inference, please check if it is closed, or " +
+  "expired; or exceeds maxSequenceJobQueueSize";
+
+interface Asked {
+  readonly name: string;
+  /** "": none was named. */
+  readonly version: string;
+}
+
+/** A full queue and no worker read alike there, and a model that raises is a 503. */
+export function torchserveWords(
+  code: ErrorCode,
+  { name, version }: Asked,
+): { readonly status: number; readonly type: string; readonly message: string } | undefined {
+  const internal = "InternalServerException";
+  if (code === "model_error") return { status: 503, type: internal, message: "Prediction failed" };
+  if (code === "bad_output") return { status: 503, type: internal, message: "Invalid model predict output" };
+  if (code === "out_of_memory") return { status: 507, type: internal, message: "Out of resources" };
+  if (code !== "queue_full" && code !== "not_ready") return undefined;
+  // The quotes do not pair; clients may match the text as it is.
+  const model = version === "" ? `Model "${name}"` : `Model "${name}" Version ${version}"`;
+  const message = `${model} has no worker to serve inference request. ${noWorker}`;
+  return { status: 503, type: "ServiceUnavailableException", message };
+}
+
+export function sendAsTorchServe(exchange: Exchange, code: ErrorCode, message: string, asked: Asked): void {
+  const words = torchserveWords(code, asked);
+  if (words === undefined) {
+    sendError(exchange, code, message);
+    return;
+  }
+  const { status, type } = words;
+  exchange.refuse(status, json, prettyJson({ code: status, type, message: words.message }));
+}

@@ -1,0 +1,92 @@
+/**
+ * Forms as TorchServe's clients send them: the model's input is the field `data` or `body`, as a part of a multipart body or
+ * as a URL-encoded field. The only importer of @fastify/busboy. Pure but for the parser's streams.
+ */
+
+import { Busboy } from "@fastify/busboy";
+import { ServerError } from "../errors.js";
+import { npyFirstByte, type ReadAs, readAs } from "./negotiate.js";
+
+/** Parts of one form; more is refused. */
+export const maxFormParts = 100;
+const maxNameBytes = 256;
+/** The fields that are read, the first found wins. */
+const inputFields = ["data", "body"];
+
+export interface FormPart {
+  readonly name: string;
+  readonly fileName: string;
+  readonly contentType: string;
+  readonly bytes: Uint8Array;
+}
+
+/** What a model reads of a form. */
+export interface FormInput {
+  readonly bytes: Uint8Array;
+  readonly how: ReadAs;
+}
+
+/** "data=…" and "body=…" begin with these; JSON text and .npy begin with neither. */
+export function mayBeUrlEncoded(contentType: string, firstByte: number): boolean {
+  return (firstByte === 0x64 || firstByte === 0x62) && /^\s*application\/x-www-form-urlencoded/i.test(contentType);
+}
+
+export function readUrlEncoded(bytes: Uint8Array): FormInput {
+  const fields = new URLSearchParams(new TextDecoder().decode(bytes));
+  const value = inputFields.map((name) => fields.get(name)).find((each) => each !== null);
+  if (value === undefined || value === null) throw noInput([...fields.keys()]);
+  return { bytes: new TextEncoder().encode(value), how: "sniff" };
+}
+
+/** Rejects with ServerError bad_request. */
+export async function readMultipart(contentType: string, body: Uint8Array): Promise<FormInput> {
+  const parts = await parseMultipart(contentType, body);
+  const named = inputFields.map((name) => parts.findLast((part) => part.name === name)).find((each) => each);
+  const part = named ?? (parts.length === 1 ? parts[0] : undefined);
+  if (part === undefined) throw noInput(parts.map(({ name }) => name));
+  return { bytes: part.bytes, how: howPart(part) };
+}
+
+/** curl calls most files octets, so for those the name and the first byte speak too. */
+function howPart({ contentType, fileName, bytes }: FormPart): ReadAs {
+  const how = readAs(contentType);
+  if (how !== "raw") return how;
+  if (/\.json$/i.test(fileName)) return "json";
+  return bytes[0] === npyFirstByte ? "npy" : "raw";
+}
+
+function noInput(names: readonly string[]): ServerError {
+  const got = names.length === 0 ? "nothing" : names.slice(0, 10).map((name) => JSON.stringify(name.slice(0, 64)));
+  return new ServerError("bad_request", `The form needs a field "data" or "body"; it has ${got.toString()}.`);
+}
+
+/** All parts of a multipart/form-data body, in order. */
+export function parseMultipart(contentType: string, body: Uint8Array): Promise<readonly FormPart[]> {
+  return new Promise((resolve, reject) => {
+    const refuse = (why: string): void => reject(new ServerError("bad_request", `The multipart body ${why}`));
+    const broken = (error: unknown): void =>
+      refuse(`cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    try {
+      const parts: (FormPart & { readonly chunks: Uint8Array[] })[] = [];
+      const parser = new Busboy({
+        headers: { "content-type": contentType },
+        isPartAFile: () => true,
+        limits: { parts: maxFormParts, fieldNameSize: maxNameBytes, headerPairs: 32 },
+      });
+      parser.on("file", (name, stream, fileName, _encoding, type) => {
+        const chunks: Uint8Array[] = [];
+        stream.on("data", (chunk: Uint8Array) => chunks.push(chunk));
+        stream.on("error", broken);
+        parts.push({ name, fileName: fileName ?? "", contentType: type, bytes: new Uint8Array(), chunks });
+      });
+      parser.on("partsLimit", () => refuse(`has more than ${maxFormParts} parts.`));
+      parser.on("error", broken);
+      parser.on("finish", () =>
+        resolve(parts.map(({ chunks, ...part }) => ({ ...part, bytes: Buffer.concat(chunks) }))),
+      );
+      parser.end(body);
+    } catch (error) {
+      broken(error);
+    }
+  });
+}

@@ -1,0 +1,55 @@
+import { describe, expect, test } from "vitest";
+import { mayBeUrlEncoded, parseMultipart, readMultipart, readUrlEncoded } from "../../../src/inference/form.js";
+
+const type = "multipart/form-data; boundary=x";
+const bytes = (text: string) => Buffer.from(text, "latin1");
+const text = (value: Uint8Array) => Buffer.from(value).toString("latin1");
+const part = (head: string, body: string) => `--x\r\nContent-Disposition: form-data; ${head}\r\n\r\n${body}\r\n`;
+const file = (name: string, fileName: string, kind: string, body: string) =>
+  part(`name="${name}"; filename="${fileName}"\r\nContent-Type: ${kind}`, body);
+const end = "--x--\r\n";
+
+describe("multipart", () => {
+  test.each([
+    ["a field", part('name="data"', "[1,2]"), "[1,2]", "sniff"],
+    ["curl -F data=@f.bin", file("data", "f.bin", "application/octet-stream", "\x00\xff\r\n-"), "\x00\xff\r\n-", "raw"],
+    ["a .json file", file("data", "f.json", "application/octet-stream", "[1]"), "[1]", "json"],
+    ["a typed part", file("data", "f", "application/json", "[1]"), "[1]", "json"],
+    ["an .npy file", file("body", "f.npy", "application/octet-stream", "\x93NUMPY"), "\x93NUMPY", "npy"],
+    ["a picture", file("data", "f.png", "image/png", "\x89PNG"), "\x89PNG", "unsupported"],
+    ["one part of any name", part('name="image"', "1"), "1", "sniff"],
+    ["data before body", part('name="body"', "b") + part('name="data"', "d"), "d", "sniff"],
+    ["the last of equal names", part('name="data"', "1") + part('name="data"', "2"), "2", "sniff"],
+  ])("%s", async (_, body, expected, how) => {
+    const input = await readMultipart(type, bytes(body + end));
+    expect([text(input.bytes), input.how]).toEqual([expected, how]);
+  });
+
+  test.each([
+    ["no parts", end, /field "data" or "body"; it has nothing/],
+    ["other names", part('name="a"', "1") + part('name="b"', "2") + end, /it has "a","b"/],
+    ["no end", part('name="data"', "1"), /cannot be read/],
+    ["10,000 parts", part('name="a"', "1").repeat(10_000) + end, /more than 100 parts/],
+  ])("%s is refused", async (_, body, message) => {
+    await expect(readMultipart(type, bytes(body))).rejects.toMatchObject({
+      code: "bad_request",
+      message: expect.stringMatching(message) as string,
+    });
+  });
+
+  test("without a boundary", async () => {
+    await expect(parseMultipart("multipart/form-data", bytes(end))).rejects.toMatchObject({ code: "bad_request" });
+  });
+});
+
+test("URL-encoded fields", () => {
+  expect(text(readUrlEncoded(bytes("data=%5B1%2C2%5D&x=1")).bytes)).toBe("[1,2]");
+  expect(text(readUrlEncoded(bytes("body=[1]")).bytes)).toBe("[1]");
+  expect(() => readUrlEncoded(bytes("d=1"))).toThrow(/it has "d"/);
+  const form = "application/x-www-form-urlencoded";
+  expect([mayBeUrlEncoded(form, 0x64), mayBeUrlEncoded(form, 0x5b), mayBeUrlEncoded("text/plain", 0x64)]).toEqual([
+    true,
+    false,
+    false,
+  ]);
+});
