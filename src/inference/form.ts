@@ -34,7 +34,7 @@ export function mayBeUrlEncoded(contentType: string, firstByte: number): boolean
 export function readUrlEncoded(bytes: Uint8Array): FormInput {
   const fields = new URLSearchParams(new TextDecoder().decode(bytes));
   const value = inputFields.map((name) => fields.get(name)).find((each) => each !== null);
-  if (value === undefined || value === null) throw noInput([...fields.keys()]);
+  if (value === undefined) throw noInput([...fields.keys()]);
   return { bytes: new TextEncoder().encode(value), how: "sniff" };
 }
 
@@ -73,7 +73,7 @@ export function parseMultipart(contentType: string, body: Uint8Array): Promise<r
         isPartAFile: () => true,
         limits: { parts: maxFormParts, fieldNameSize: maxNameBytes, headerPairs: 32 },
       });
-      parser.on("file", (name, stream, fileName, _encoding, type) => {
+      parser.on("file", (name, stream, fileName: string | undefined, _encoding, type) => {
         const chunks: Uint8Array[] = [];
         stream.on("data", (chunk: Uint8Array) => chunks.push(chunk));
         stream.on("error", broken);
