@@ -278,7 +278,7 @@ describe.each([
     const rows = engine.stats();
     expect(rows.map((each) => each.name).sort()).toEqual(["echo", "raise", "slow", "sum"]);
     const sum = rows.find((each) => each.name === "sum")!;
-    expect(sum.requestsByCode[0]).toBe(3002);
+    expect(sum.requestsByCode[0]).toBe(3003);
     expect(sum.isDefault).toBe(true);
     expect(sum.inFlight).toBe(0);
     const echo = rows.find((each) => each.name === "echo")!;
