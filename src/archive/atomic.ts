@@ -1,6 +1,6 @@
 /** Files and folders that appear whole or not at all: written beside their place under another name, then renamed. */
 import { randomUUID } from "node:crypto";
-import { open, rename, rm } from "node:fs/promises";
+import { link, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
 /** `path`'s temporary neighbour: hidden, so that nobody takes it for a model. */
@@ -11,11 +11,27 @@ export const beside = (path: string): string => join(dirname(path), `.${basename
  * existing file is replaced in one step. On failure nothing of it remains.
  */
 export async function appear(path: string, write: (temporary: string) => Promise<void>): Promise<void> {
+  await written(path, write, (temporary) => rename(temporary, path));
+}
+
+/** The same for a file that must be new: of several writers one succeeds, the others reject with EEXIST. */
+export async function appearNew(path: string, write: (temporary: string) => Promise<void>): Promise<void> {
+  await written(path, write, async (temporary) => {
+    await link(temporary, path);
+    await rm(temporary);
+  });
+}
+
+async function written(
+  path: string,
+  write: (temporary: string) => Promise<void>,
+  name: (temporary: string) => Promise<void>,
+): Promise<void> {
   const temporary = beside(path);
   try {
     await write(temporary);
     await toDisk(temporary);
-    await rename(temporary, path);
+    await name(temporary);
     await toDisk(dirname(path));
   } catch (error) {
     await rm(temporary, { recursive: true, force: true });

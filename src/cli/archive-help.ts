@@ -31,3 +31,17 @@ export const archiveHelp: CommandHelp = {
     "sconce archive verify iris.mar --sha256 9f86d081… || echo refused",
   ],
 };
+
+export const publishHelp: CommandHelp = {
+  name: "publish",
+  usage: "ARCHIVE STORE [options]",
+  summary: "Checks an archive and puts it into a model store in one step; prints its digest.",
+  flags: [
+    ["--name FILE", "The archive's name in the store. Default: its own."],
+    ["-f, --force", "Replaces an archive of that name that holds something else."],
+    ["--no-probe", "Does not load the model file in a process of its own."],
+    ["--probe-timeout TIME", "How long loading may take. Default: 600 s."],
+    ["--json", "One JSON object on standard output."],
+  ],
+  examples: ["sconce publish iris.mar /srv/store"],
+};

@@ -1,7 +1,7 @@
 /** Help texts, made from the option table and the command table. Pure. */
 import { optionTable, type OptionGroup, type OptionRow } from "../config/options.js";
 import { placeholder, showValue } from "../config/values.js";
-import { archiveHelp } from "./archive-help.js";
+import { archiveHelp, publishHelp } from "./archive-help.js";
 import type { CommandHelp } from "./command-help.js";
 import { clientFlagHelp } from "./client.js";
 import { exitCodeHelp } from "./exit-codes.js";
@@ -34,6 +34,7 @@ export const commandTable: readonly CommandHelp[] = [
     examples: ["sconce predict digits examples/digits/7.png", "echo '[5.1, 3.5, 1.4, 0.2]' | sconce predict iris -"],
   },
   archiveHelp,
+  publishHelp,
   {
     name: "migrate",
     usage: "check DIR [--json] [--no-probe]",

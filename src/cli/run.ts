@@ -43,6 +43,8 @@ async function dispatch(words: readonly string[], terminal: Terminal): Promise<n
     }
     case "config":
       return (await import("./config.js")).config(rest, terminal);
+    case "publish":
+      return (await import("./publish.js")).publish(rest, terminal);
     case "archive":
       return (await import("./archive.js")).archive(rest, terminal);
     case "migrate":
