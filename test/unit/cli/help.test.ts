@@ -37,8 +37,8 @@ describe("help", () => {
         serve    Serves models. MODEL is a .pt, .pt2 or .mar file, or a folder.
         predict  Sends a file (or standard input) to a running server and prints the answer.
         archive  Packs, shows, checks and unpacks model archives.
-        migrate  Says of a TorchServe deployment what works here, what needs Python, and what will not work.
         publish  Checks an archive and puts it into a model store in one step; prints its digest.
+        migrate  Says of a TorchServe deployment what works here, what needs Python, and what will not work.
         models   Lists and changes the models of a running server. NAME may be NAME/VERSION.
         config   Prints what a server would run with and where each value comes from; turns config.properties into YAML.
         doctor   Says what was found on this machine, what is wrong and how to put it right.
