@@ -7,6 +7,7 @@
  */
 
 import { hostname } from "node:os";
+import type { ManagementContext } from "./api/torchserve/management.js";
 import { ManagementDialect } from "./api/torchserve/management-routes.js";
 import { MetricsDialect } from "./api/torchserve/routes.js";
 import type { TokenIssuer } from "./auth/token-issuer.js";
@@ -28,6 +29,7 @@ import { CertificateWatch, readCertificate, withFiles } from "./server/certifica
 import { openAccessLog } from "./server/inference-server.js";
 import { MainPort } from "./server/main-port.js";
 import type { News, ThreadLimits } from "./server/messages.js";
+import { manageOnMain } from "./server/grpc-management.js";
 import { type GrpcThread, grpcSetup, startGrpc } from "./server/grpc.js";
 import type { GrpcPorts } from "./server/grpc-server.js";
 import { type InferenceThreads, startThreads } from "./server/threads.js";
@@ -70,7 +72,6 @@ export interface Address {
 
 export interface RunningServer {
   readonly addresses: { readonly inference: Address; readonly management: Address; readonly metrics: Address };
-  /** The gRPC ports that are open. */
   readonly grpc: GrpcPorts;
   readonly catalog: ModelCatalog;
   /** Resolves when every model named at start is loaded or has failed; rejects when that stops the start. */
@@ -192,7 +193,8 @@ class Server implements RunningServer {
     };
     const setup = grpcSetup(config);
     // Loads its library while the HTTP threads start.
-    const grpc = setup === undefined ? undefined : startGrpc(options, setup, this.rpcMemory);
+    const manage = manageOnMain(this.managementContext(), this.managementFault);
+    const grpc = setup && startGrpc(options, { setup, rpcMemory: this.rpcMemory, manage });
     grpc?.catch(() => undefined);
     this.threads = await startThreads(options);
     try {
@@ -206,21 +208,17 @@ class Server implements RunningServer {
   }
 
   private async listen(tls: TlsFiles | undefined): Promise<void> {
-    const { config, deps } = this;
-    const stats = () => deps.engine.stats();
+    const { config } = this;
     const bodies = new MemoryBodies();
     const management = new ManagementDialect({
-      admin: this.manager,
-      stats,
+      ...this.managementContext(),
       state: this.state,
-      version: deps.version,
-      modelApi: config.enableModelApi,
-      compat: config.compat,
+      version: this.deps.version,
       takeBody: (cookie) => bodies.take(cookie),
-      report: (error) => deps.log.error("a management request failed", { error }),
+      report: this.managementFault,
     });
     const scrape = config.metricsApi ? (names: readonly string[]) => this.exposition.scrape(names) : undefined;
-    const metrics = new MetricsDialect(scrape, deps.version);
+    const metrics = new MetricsDialect(scrape, this.deps.version);
     const inference = await this.threads.listen(config.host, config.port);
     this.listening.push(inference);
     this.addresses = {
@@ -241,6 +239,13 @@ class Server implements RunningServer {
       ),
     };
   }
+
+  private managementContext(): ManagementContext {
+    const { config, deps, manager: admin } = this;
+    return { admin, stats: () => deps.engine.stats(), modelApi: config.enableModelApi, compat: config.compat };
+  }
+  private readonly managementFault = (error: unknown): void =>
+    this.deps.log.error("a management request failed", { error });
 
   private async renew(files: TlsFiles): Promise<void> {
     if (this.config.https) await this.threads.renew(files);

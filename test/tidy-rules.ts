@@ -57,6 +57,7 @@ export const untested: Readonly<Record<string, string>> = {
   "src/api/grpc/messages.ts": "types only",
   "src/api/grpc/predict.ts": "test/integration/grpc.test.ts runs it on real sockets",
   "src/api/grpc/stream.ts": "test/integration/grpc.test.ts runs it on real sockets",
+  "src/server/grpc-management.ts": "test/e2e/grpc-management.test.ts runs it in a real process",
   "src/server/grpc.ts": "test/integration/grpc.test.ts and test/e2e/grpc.test.ts run it",
   "src/server/grpc-server.ts": "test/integration/grpc.test.ts runs it on real sockets",
   "src/server/grpc-thread.ts": "test/e2e/grpc.test.ts runs it in a real process",

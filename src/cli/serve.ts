@@ -142,8 +142,10 @@ const url = ({ host, port, https }: Address): string => `${https ? "https" : "ht
 
 function readyLine({ addresses, grpc }: RunningServer, config: ServeConfig): string {
   const { inference, management, metrics } = addresses;
+  const { inference: predicts, management: manages } = grpc;
   const rpc =
-    grpc.inference === undefined ? "" : ` grpc-inference ${authority(config.grpcInferenceHost, grpc.inference)}`;
+    (predicts === undefined ? "" : ` grpc-inference ${authority(config.grpcInferenceHost, predicts)}`) +
+    (manages === undefined ? "" : ` grpc-management ${authority(config.grpcManagementHost, manages)}`);
   return `sconce ready: inference ${url(inference)} management ${url(management)} metrics ${url(metrics)}${rpc}`;
 }
 

@@ -357,6 +357,7 @@ export function autoDefault(key: OptionKey, machine: Machine, cores: number): Op
     httpThreads: half,
     loadParallelism: half,
     grpcInferencePort: machine.torchserve ? 7070 : "off",
+    grpcManagementPort: machine.torchserve ? 7071 : "off",
     tokenAuth: machine.torchserve,
     compat: machine.torchserve ? "torchserve" : "sconce",
     logFormat: machine.logToTerminal ? "text" : "json",

@@ -186,9 +186,11 @@ function checkTogether(config: ServeConfig, settings: ReadonlyMap<OptionKey, Set
   for (const key of ["corsAllowedOrigin", "corsAllowedMethods", "corsAllowedHeaders"] as const) {
     if (!/^[\x20-\x7e]*$/.test(config[key] ?? "")) throw new UsageError(`${origin(key)}: ASCII on one line expected`);
   }
-  if (!isLoopback(config.managementHost) && !config.insecure && !isDecided(config, settings)) {
+  for (const key of ["managementHost", "grpcManagementHost"] as const) {
+    if (key === "grpcManagementHost" && config.grpcManagementPort === "off") continue;
+    if (isLoopback(config[key]) || config.insecure || isDecided(config, settings)) continue;
     throw new UsageError(
-      `${origin("managementHost")}: ${config.managementHost}: other machines could register and remove models there ` +
+      `${origin(key)}: ${config[key]}: other machines could register and remove models there ` +
         `without authorization; use 127.0.0.1, --token-auth, or --insecure if the network is yours`,
     );
   }
@@ -201,8 +203,9 @@ function isDecided({ tokenAuth }: ServeConfig, settings: ReadonlyMap<OptionKey, 
 
 /** The one loud line when anybody may ask; undefined when requests need a key, or only this machine can ask. */
 export function openToAll({ config, torchserve }: Resolved): string | undefined {
-  const { tokenAuth, host, managementHost, grpcInferenceHost, grpcInferencePort } = config;
-  const grpc = grpcInferencePort === "off" ? [] : [grpcInferenceHost];
+  const { tokenAuth, host, managementHost } = config;
+  const inference = config.grpcInferencePort === "off" ? [] : [config.grpcInferenceHost];
+  const grpc = config.grpcManagementPort === "off" ? inference : [...inference, config.grpcManagementHost];
   const reachable = [host, managementHost, ...grpc].filter((each) => !isLoopback(each));
   if (tokenAuth || (reachable.length === 0 && !torchserve)) return undefined;
   const who = reachable.length === 0 ? "anybody on this machine" : "anybody who reaches this machine";

@@ -29,6 +29,10 @@ export interface ServeConfig {
   readonly grpcInferenceMaxConnectionAgeMs: number;
   /** What its calls then still get; 0: as long as they take. */
   readonly grpcInferenceMaxConnectionAgeGraceMs: number;
+  readonly grpcManagementPort: number | "off";
+  readonly grpcManagementHost: string;
+  readonly grpcManagementMaxConnectionAgeMs: number;
+  readonly grpcManagementMaxConnectionAgeGraceMs: number;
   /** Calls open at one time on one gRPC connection. */
   readonly grpcMaxStreams: number;
   readonly httpThreads: number;

@@ -108,7 +108,6 @@ function imagePixels(text: string): Filled | string {
 
 const noPython = "There are no Python workers in this version.";
 const noJava = "There is no Java in this server.";
-const noGrpcManagement = "The gRPC management service is not served by this version.";
 const noGrpcTls = "gRPC has no TLS in this version; put a proxy in front.";
 const sequences = "Sequence batching is not in this version.";
 
@@ -132,9 +131,10 @@ export const torchserveKeys: readonly TorchserveKey[] = [
   fills("grpc_inference_port", "grpcInferencePort"),
   fills("grpc_inference_max_connection_age_ms", "grpcInferenceMaxConnectionAgeMs", { unit: "ms" }),
   fills("grpc_inference_max_connection_age_grace_ms", "grpcInferenceMaxConnectionAgeGraceMs", { unit: "ms" }),
-  ...["address", "port", "max_connection_age_ms", "max_connection_age_grace_ms"].map((key) =>
-    answered(`grpc_management_${key}`, noGrpcManagement),
-  ),
+  fills("grpc_management_address", "grpcManagementHost"),
+  fills("grpc_management_port", "grpcManagementPort"),
+  fills("grpc_management_max_connection_age_ms", "grpcManagementMaxConnectionAgeMs", { unit: "ms" }),
+  fills("grpc_management_max_connection_age_grace_ms", "grpcManagementMaxConnectionAgeGraceMs", { unit: "ms" }),
   answered("enable_grpc_ssl", noGrpcTls),
   fills("model_store", "modelStore"),
   answered("workflow_store", "Workflows are not served."),

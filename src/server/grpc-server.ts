@@ -4,6 +4,7 @@
  */
 
 import { inferenceService } from "../api/grpc/inference.js";
+import { type Manage, managementService } from "../api/grpc/management.js";
 import type { PredictorContext } from "../api/grpc/predict.js";
 import { TokenCheck } from "../auth/token-check.js";
 import type { Engine } from "../engine/engine.js";
@@ -26,7 +27,8 @@ export interface GrpcPort {
 }
 
 export interface GrpcSetup {
-  readonly inference?: GrpcPort;
+  readonly inference: GrpcPort | undefined;
+  readonly management: GrpcPort | undefined;
   readonly maxResponseSize: number;
   /** Calls open at one time on one connection. */
   readonly maxStreams: number;
@@ -35,6 +37,7 @@ export interface GrpcSetup {
 /** Where the ports stand. */
 export interface GrpcPorts {
   readonly inference?: number;
+  readonly management?: number;
 }
 
 export interface GrpcServerOptions {
@@ -44,6 +47,8 @@ export interface GrpcServerOptions {
   readonly counters: RpcCounters;
   readonly limits: ThreadLimits;
   readonly setup: GrpcSetup;
+  /** Does on main what the management service is asked for. */
+  readonly manage: Manage;
   readonly report: PredictorContext["report"];
 }
 
@@ -68,10 +73,12 @@ export class GrpcServer {
   async open(): Promise<GrpcPorts> {
     const { state, counters, report, setup, limits } = this.options;
     const check = limits.tokens === undefined ? undefined : new TokenCheck(limits.tokens);
-    const allows = check && ((authorization: string): boolean => check.allows("inference", authorization));
     const unready = (name: string): readonly ModelEntry[] => this.unready.filter((entry) => entry.name === name);
     const library = await loadRpcLibrary();
-    const listen = async (port: GrpcPort, services: readonly RpcService[]): Promise<number> => {
+    const listen = async (kind: "inference" | "management", service: RpcService): Promise<GrpcPorts> => {
+      const port = setup[kind];
+      if (port === undefined) return {};
+      const allows = check && ((authorization: string): boolean => check.allows(kind, authorization));
       const onFault = (error: unknown, path: string): void =>
         report("error", "a gRPC call failed unexpectedly", {
           path,
@@ -79,18 +86,19 @@ export class GrpcServer {
         });
       const listening = await library.listen({
         ...port,
-        services,
+        services: [service],
         counters,
         allows,
         limits: this.limits(port),
         report: onFault,
       });
       this.ports.push(listening);
-      return listening.port;
+      return { [kind]: listening.port };
     };
     const inference = inferenceService({ pipeline: this.pipeline, unready, report, state });
     try {
-      const ports: GrpcPorts = setup.inference ? { inference: await listen(setup.inference, [inference]) } : {};
+      const management = managementService(this.options.manage);
+      const ports = { ...(await listen("inference", inference)), ...(await listen("management", management)) };
       this.healthTimer = setInterval(() => this.showHealth(), healthMs);
       this.showHealth();
       return ports;

@@ -9,6 +9,7 @@ import { ServerError } from "../errors.js";
 import { HttpState } from "../metrics/http-counters.js";
 import { RpcCounters } from "../metrics/rpc-counters.js";
 import { GrpcServer } from "./grpc-server.js";
+import type { ManageOutcome } from "../api/grpc/management.js";
 import type { FromThread, GrpcThreadSetup, ToThread } from "./messages.js";
 
 if (parentPort === null) throw new Error("server/grpc-thread.js is the entry of a worker thread");
@@ -24,12 +25,22 @@ process.on("uncaughtException", (error) => {
 });
 
 const { openEngine } = (await import(engineModule)) as { readonly openEngine: () => Engine };
+/** What main was asked and has not answered. */
+const asked = new Map<number, (outcome: ManageOutcome) => void>();
+const ids = { next: 1 };
+
 const server = new GrpcServer({
   engine: openEngine(),
   state: new HttpState(memory, index),
   counters: new RpcCounters(rpcMemory),
   limits,
   setup: grpc,
+  manage: (request) =>
+    new Promise((resolve) => {
+      const id = ids.next++;
+      asked.set(id, resolve);
+      say({ type: "manage", id, request });
+    }),
   report: (level, message, fields) => say({ type: "log", level, message, fields }),
 });
 
@@ -41,6 +52,10 @@ main.on("message", (message: ToThread) => {
     case "unready":
       server.learn(message);
       say({ type: "ack", id: message.id });
+      return;
+    case "managed":
+      asked.get(message.id)?.(message.outcome);
+      asked.delete(message.id);
       return;
     case "listening":
     case "renew":

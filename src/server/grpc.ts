@@ -1,5 +1,6 @@
 /** Main's side of the gRPC thread, behind the same interface as the HTTP threads'; nothing when no port is wanted. */
 
+import type { Manage } from "../api/grpc/management.js";
 import type { ServeConfig } from "../config/serve-config.js";
 import { HttpState } from "../metrics/http-counters.js";
 import { RpcCounters } from "../metrics/rpc-counters.js";
@@ -17,34 +18,44 @@ export interface GrpcThread {
 
 /** What the configuration asks for; undefined: no gRPC port. */
 export function grpcSetup(config: ServeConfig): GrpcSetup | undefined {
-  if (config.grpcInferencePort === "off") return undefined;
+  const { grpcInferencePort: inference, grpcManagementPort: management, maxResponseSize } = config;
+  if (inference === "off" && management === "off") return undefined;
+  const inferencePort = {
+    host: config.grpcInferenceHost,
+    maxConnectionAgeMs: config.grpcInferenceMaxConnectionAgeMs,
+    maxConnectionAgeGraceMs: config.grpcInferenceMaxConnectionAgeGraceMs,
+  };
+  const managementPort = {
+    host: config.grpcManagementHost,
+    maxConnectionAgeMs: config.grpcManagementMaxConnectionAgeMs,
+    maxConnectionAgeGraceMs: config.grpcManagementMaxConnectionAgeGraceMs,
+  };
   return {
-    inference: {
-      host: config.grpcInferenceHost,
-      port: config.grpcInferencePort,
-      maxConnectionAgeMs: config.grpcInferenceMaxConnectionAgeMs,
-      maxConnectionAgeGraceMs: config.grpcInferenceMaxConnectionAgeGraceMs,
-    },
-    maxResponseSize: config.maxResponseSize,
+    inference: inference === "off" ? undefined : { ...inferencePort, port: inference },
+    management: management === "off" ? undefined : { ...managementPort, port: management },
+    maxResponseSize,
     maxStreams: config.grpcMaxStreams,
   };
 }
 
-/** Rejects with ServerError when a port cannot be had. `options.count` 0: on main itself. */
-export async function startGrpc(
-  options: ThreadsOptions,
-  setup: GrpcSetup,
-  rpcMemory: SharedArrayBuffer,
-): Promise<GrpcThread> {
-  return options.count === 0 ? onMain(options, setup, rpcMemory) : onThread(options, setup, rpcMemory);
+export interface GrpcStart {
+  readonly setup: GrpcSetup;
+  /** Of metrics/rpc-counters.ts. */
+  readonly rpcMemory: SharedArrayBuffer;
+  readonly manage: Manage;
 }
 
-async function onMain(options: ThreadsOptions, setup: GrpcSetup, rpcMemory: SharedArrayBuffer): Promise<GrpcThread> {
+/** Rejects with ServerError when a port cannot be had. `options.count` 0: on main itself. */
+export async function startGrpc(options: ThreadsOptions, start: GrpcStart): Promise<GrpcThread> {
+  return options.count === 0 ? onMain(options, start) : onThread(options, start);
+}
+
+async function onMain(options: ThreadsOptions, { setup, rpcMemory, manage }: GrpcStart): Promise<GrpcThread> {
   const { engine, memory, limits, log } = options;
   const state = new HttpState(memory, 0);
   const counters = new RpcCounters(rpcMemory);
   const report: GrpcServerOptions["report"] = (level, words, fields) => log[level](words, fields);
-  const server = new GrpcServer({ engine, state, counters, limits, setup, report });
+  const server = new GrpcServer({ engine, state, counters, limits, setup, manage, report });
   const ports = await server.open();
   return {
     ports,
@@ -56,11 +67,11 @@ async function onMain(options: ThreadsOptions, setup: GrpcSetup, rpcMemory: Shar
   };
 }
 
-async function onThread(options: ThreadsOptions, grpc: GrpcSetup, rpcMemory: SharedArrayBuffer): Promise<GrpcThread> {
+async function onThread(options: ThreadsOptions, { setup: grpc, rpcMemory, manage }: GrpcStart): Promise<GrpcThread> {
   const { memory, engineModule, limits, log, writeAccess } = options;
   const setup: GrpcThreadSetup = { index: 0, memory, engineModule, limits, tls: undefined, grpc, rpcMemory };
   const entry = new URL("./grpc-thread.js", import.meta.url);
-  const thread = new Thread({ entry, name: "grpc", setup, log, writeAccess });
+  const thread = new Thread({ entry, name: "grpc", setup, log, writeAccess, manage });
   const ports = (await thread.ready) as GrpcPorts;
   return {
     ports,

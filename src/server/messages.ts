@@ -1,5 +1,6 @@
 /** What main and the HTTP threads say to each other. Plain data: it crosses by structured clone. */
 
+import type { ManageOutcome, ManageRequest } from "../api/grpc/management.js";
 import type { ErrorCode } from "../errors.js";
 import type { ConnectionLimits } from "../http/connections.js";
 import type { ExchangeLimits } from "../http/exchange.js";
@@ -60,6 +61,7 @@ export type News =
 
 export type ToThread =
   | (News & { readonly id: number })
+  | { readonly type: "managed"; readonly id: number; readonly outcome: ManageOutcome }
   | { readonly type: "listening"; readonly port: number }
   | { readonly type: "renew"; readonly tls: TlsFiles }
   | { readonly type: "drain"; readonly timeoutMs: number };
@@ -77,6 +79,8 @@ export type FromThread =
   | { readonly type: "notRenewed"; readonly reason: string }
   | { readonly type: "failed"; readonly code: ErrorCode; readonly message: string }
   | { readonly type: "ack"; readonly id: number }
+  /** Of the gRPC thread: answered by "managed". */
+  | { readonly type: "manage"; readonly id: number; readonly request: ManageRequest }
   | { readonly type: "drained"; readonly cut: number }
   | { readonly type: "access"; readonly lines: string }
   | LogMessage;

@@ -9,7 +9,7 @@ import { loadListener } from "../http/listener.js";
 import type { TlsFiles } from "../http/raw.js";
 import { HttpState } from "../metrics/http-counters.js";
 import { InferenceServer } from "./inference-server.js";
-import type { FromThread, ThreadSetup, ToThread } from "./messages.js";
+import type { FromThread, ThreadSetup, News, ToThread } from "./messages.js";
 
 if (parentPort === null) throw new Error("server/thread.js is the entry of a worker thread");
 const main = parentPort;
@@ -52,6 +52,8 @@ main.on("message", (message: ToThread) => {
       server.listening(message.port);
       return;
     }
+    case "managed":
+      return;
     case "renew": {
       renew(message.tls);
       return;
@@ -69,7 +71,7 @@ function renew(tls: TlsFiles): void {
   }
 }
 
-function learn(message: Extract<ToThread, { readonly id: number }>): void {
+function learn(message: News): void {
   if (message.type === "handler") server.announce(message.announcement);
   else if (message.type === "unready") server.setUnready(message.entries);
   else if (message.type === "default") server.setDefault(message.name, message.version);

@@ -4,6 +4,7 @@
  */
 
 import { Worker } from "node:worker_threads";
+import type { Manage } from "../api/grpc/management.js";
 import type { Engine } from "../engine/engine.js";
 import { ServerError } from "../errors.js";
 import { Entrance } from "../http/entrance.js";
@@ -153,6 +154,8 @@ export interface ThreadOptions {
   readonly setup: ThreadSetup;
   readonly log: Log;
   readonly writeAccess: (lines: string) => void;
+  /** Only the gRPC thread asks. */
+  readonly manage?: Manage;
 }
 
 function httpThread(options: ThreadsOptions, region: number): Thread {
@@ -171,13 +174,15 @@ export class Thread {
   private readonly worker: Worker;
   private readonly log: Log;
   private readonly writeAccess: (lines: string) => void;
+  private readonly manage: Manage | undefined;
   private readonly acks = new Map<number, () => void>();
   private readonly ended: Promise<number>;
   private nextId = 1;
   private cut = 0;
   private gone = false;
 
-  constructor({ entry, name, setup, log, writeAccess }: ThreadOptions) {
+  constructor({ entry, name, setup, log, writeAccess, manage }: ThreadOptions) {
+    this.manage = manage;
     this.log = log;
     this.writeAccess = writeAccess;
     this.worker = new Worker(entry, { workerData: setup, name });
@@ -245,6 +250,10 @@ export class Thread {
       }
       case "ack": {
         this.acked(message.id);
+        return;
+      }
+      case "manage": {
+        void this.manage?.(message.request).then((outcome) => this.say({ type: "managed", id: message.id, outcome }));
         return;
       }
       case "drained":

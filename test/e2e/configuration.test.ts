@@ -28,6 +28,7 @@ describe("config.properties", () => {
         `management_address=http://127.0.0.1:${management}`,
         `metrics_address=http://127.0.0.1:${metrics}`,
         `grpc_inference_port=${grpc}`,
+        "grpc_management_port=off",
         "enable_envvars_config=true",
         "model_store=/nowhere",
         "load_models=ledger.pt",
@@ -43,7 +44,7 @@ describe("config.properties", () => {
       expect(ports).toEqual([inference, management, metrics, grpc]);
       const described = jsonOf(await call(management, { path: "/models/ledger" }));
       expect(described).toMatchObject([{ maxBatchDelay: 3, responseTimeout: 77, minWorkers: 1 }]);
-      expect(server.process.stderr).toContain("good.properties:12: number_of_gpu is not used: ");
+      expect(server.process.stderr).toContain("good.properties:13: number_of_gpu is not used: ");
       expect((await server.stop()).code).toBe(0);
     },
   );

@@ -38,7 +38,8 @@ export class ServerProcess {
   constructor(args: readonly string[], options: StartOptions = {}) {
     if (!existsSync(entry)) throw new Error(`${entry} is missing: npm run setup builds it`);
     const free = ["--port", "0", "--management-port", "0", "--metrics-port", "0"];
-    const grpc = args.includes("--grpc-inference-port") ? [] : ["--grpc-inference-port", "off"];
+    const grpcFlags = ["--grpc-inference-port", "--grpc-management-port"];
+    const grpc = grpcFlags.filter((flag) => !args.includes(flag)).flatMap((flag) => [flag, "off"]);
     const ports = options.ownPorts ? [] : [...free, ...grpc];
     const argv = [entry, "serve", ...args, ...ports];
     const env = { ...process.env, NO_COLOR: "1", ...options.env };

@@ -30,7 +30,10 @@ test("start, start again, stop, stop again", { timeout: 120_000 }, async () => {
   const [inference = 0, management = 0, metrics = 0] = await freePorts(3);
   const addresses = { inference, management, metrics };
   const lines = Object.entries(addresses).map(([api, port]) => `${api}_address=http://127.0.0.1:${port}`);
-  writeFileSync(join(root, "config.properties"), `${[...lines, "grpc_inference_port=0"].join("\n")}\n`);
+  writeFileSync(
+    join(root, "config.properties"),
+    `${[...lines, "grpc_inference_port=0", "grpc_management_port=0"].join("\n")}\n`,
+  );
   const words = ["--start", "--ncs", "--model-store", "store", "--models", "ledger=ledger.pt"];
 
   const started = torchserve(...words);
