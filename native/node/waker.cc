@@ -57,9 +57,11 @@ void Waker::OnCleanup(void* self) {
 }
 
 void Waker::CallJs(napi_env env, napi_value function, void* context, void*) {
+  // Without an environment the runtime only empties the queue of a closed handle, after Finalize took the context.
+  if (env == nullptr) return;
   std::shared_ptr<Waker> waker = *static_cast<std::shared_ptr<Waker>*>(context);
   waker->woken_.store(false, std::memory_order_release);
-  if (env && waker->on_wake_) waker->on_wake_(env, function);
+  if (waker->on_wake_) waker->on_wake_(env, function);
 }
 
 void Waker::Finalize(napi_env, void*, void* context) { delete static_cast<std::shared_ptr<Waker>*>(context); }

@@ -55,7 +55,7 @@ test(
     // A fresh connection may still have been in the kernel's accept queue when the port closed.
     expect(tally.unanswered.filter((each) => !each.first)).toEqual([]);
     expect(tally.right + tally.unanswered.length).toBe(tally.sent);
-    expect(tally.right).toBeGreaterThan(10_000);
+    expect(tally.right).toBeGreaterThan(1000);
   },
 );
 
@@ -68,7 +68,7 @@ test("SIGTERM under load without a drain delay: all answers right, exit 0", { ti
   expect(tally.wrong.slice(0, 5)).toEqual([]);
   // A request may cross the closing of its idle connection, once per connection; more would mean dropped work.
   expect(tally.unanswered.length).toBeLessThanOrEqual(connections);
-  expect(tally.right).toBeGreaterThan(10_000);
+  expect(tally.right).toBeGreaterThan(1000);
 });
 
 test("SIGTERM with 64 requests accepted and under way: all 64 are answered", { timeout: 60_000 }, async () => {
