@@ -7,7 +7,11 @@ import {
 } from "../../../../src/api/grpc/management.js";
 import type { RpcCall } from "../../../../src/rpc.js";
 
-interface Said { readonly msg?: string; readonly status?: string; readonly words?: string }
+interface Said {
+  readonly msg?: string;
+  readonly status?: string;
+  readonly words?: string;
+}
 
 /** What main is asked for a request, and what the client is told. */
 async function ask(method: string, request: object, outcome: ManageOutcome = { text: "done" }) {
