@@ -390,7 +390,7 @@ function corsLines({ corsAllowedOrigin, corsAllowedMethods, corsAllowedHeaders }
     .join("\r\n");
 }
 
-/** Management and metrics read no bodies yet: a request with one is refused by its verb. */
+/** The metrics port reads no bodies: a request with one is refused by its verb. */
 const noBodies = {
   bodyAppend: (): void => {
     throw new ServerError("payload_too_large", "This port takes no bodies.");

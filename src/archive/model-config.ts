@@ -33,7 +33,6 @@ const usedKeys = [
   "batchSize",
   "maxBatchDelay",
   "responseTimeout",
-  "startupTimeout",
   "jobQueueSize",
   "deviceType",
   "handler",
@@ -41,6 +40,7 @@ const usedKeys = [
 ];
 /** TorchServe knows these; what they ask for is not done here. */
 const ignoredKeys = [
+  "startupTimeout",
   "deviceIds",
   "parallelType",
   "parallelLevel",

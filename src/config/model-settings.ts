@@ -90,6 +90,26 @@ export function parseModelSettings(text: string): ModelSettings | undefined {
   }
 }
 
+/** TorchServe's settings that ask for what is not done here, and what holds instead. */
+const without: Partial<Record<keyof VersionSettings, string>> = {
+  maxWorkers: "there are minWorkers instances until the management API says otherwise",
+  startupTimeout: "--probe-timeout bounds the first load of a file",
+  runtimeType: "models run on libtorch in the server's process",
+  parallelLevel: "a model runs on one device",
+};
+
+/** A line for each setting that changes nothing. */
+export function settingsWithoutEffect(settings: ModelSettings): string[] {
+  return Object.entries(settings).flatMap(([name, versions]) =>
+    Object.entries(versions).flatMap(([version, given]) =>
+      Object.keys(given).flatMap((key) => {
+        const instead = without[key as keyof VersionSettings];
+        return instead === undefined ? [] : [`models: ${name} ${version}: ${key} has no effect: ${instead}`];
+      }),
+    ),
+  );
+}
+
 /** What is set for one version; `{}` when nothing is. */
 export function settingsOf(settings: ModelSettings, name: string, version: string): VersionSettings {
   const versions = Object.hasOwn(settings, name) ? settings[name] : undefined;

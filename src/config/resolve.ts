@@ -14,6 +14,7 @@ import {
   type OptionKey,
   type OptionRow,
 } from "./options.js";
+import { settingsWithoutEffect } from "./model-settings.js";
 import type { ServeConfig } from "./serve-config.js";
 import { refuseOption, type Note, type Setting, type Settings } from "./setting.js";
 import { answeredFlags, answersTo, reword } from "./torchserve-flags.js";
@@ -167,7 +168,8 @@ export function resolveServe(sources: Sources): Resolved {
   // Every key of ServeConfig has a row (checked by the compiler), and each kind's reader gives the key's type (tested).
   const config = { ...values, positional: parsed.positionals } as unknown as ServeConfig;
   checkTogether(config, settings);
-  return { config, yes: find(startRows.yes)?.value === true, torchserve, settings, files, notes };
+  const idle = settingsWithoutEffect(config.modelSettings).map((message): Note => ({ level: "warn", message }));
+  return { config, yes: find(startRows.yes)?.value === true, torchserve, settings, files, notes: [...notes, ...idle] };
 }
 
 /** Whether an address reaches no other machine. */

@@ -1,5 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { checkModelSettings, parseModelSettings, settingsOf } from "../../../src/config/model-settings.js";
+import {
+  checkModelSettings,
+  parseModelSettings,
+  settingsOf,
+  settingsWithoutEffect,
+} from "../../../src/config/model-settings.js";
 
 describe("model settings", () => {
   test("are read as TorchServe writes them; what is 0 or less is not set", () => {
@@ -15,6 +20,16 @@ describe("model settings", () => {
     expect(settingsOf(settings, "m", "2.0")).toEqual({});
     expect(settingsOf(settings, "toString", "1.0")).toEqual({});
     expect(settingsOf(settings, "m", "constructor")).toEqual({});
+  });
+
+  test("what changes nothing is said", () => {
+    const settings = parseModelSettings('{"m":{"1.0":{"batchSize":4,"maxWorkers":2,"runtimeType":"LSP"}}}') ?? {};
+    const lines = settingsWithoutEffect(settings);
+    expect(lines.map((line) => line.split(" has")[0])).toEqual([
+      "models: m 1.0: maxWorkers",
+      "models: m 1.0: runtimeType",
+    ]);
+    expect(settingsWithoutEffect({ m: { "1.0": { batchSize: 4 } } })).toEqual([]);
   });
 
   test("a model called __proto__ is a model", () => {
