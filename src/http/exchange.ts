@@ -299,6 +299,7 @@ export class ExchangeTable implements SlotOwner {
     slot.bodyRead = false;
     slot.deadline = this.deadlineIn(this.limits.bodyTimeoutMs);
     if (this.active === 0) this.linger.arrived();
+    else this.linger.joined();
     this.state.setInFlight(++this.active);
     if (this.timer === undefined) this.startClock();
     return slot;

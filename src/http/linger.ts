@@ -3,7 +3,7 @@
  * client that sends one request after another then finds a running thread, and neither side pays for putting a core to
  * sleep and waking it again, which costs more than a small model does.
  *
- * It only lingers while nothing is in flight on the thread and after the previous pause was short, so traffic with
+ * It only lingers after a request that was alone on the thread, and when the pause before that was short, so traffic with
  * longer pauses costs nothing, and a wrong guess costs one window of one core. Thread: one per HTTP thread.
  */
 
@@ -41,6 +41,11 @@ export class Linger {
   arrived(): void {
     this.likely = this.now() - this.idleSince < this.windowMs;
     this.until = 0;
+  }
+
+  /** A request came beside another: such clients keep the thread busy without help, and waiting awake would slow them. */
+  joined(): void {
+    this.likely = false;
   }
 
   /** Once round the event loop, which looks for input without sleeping as long as a step is due. */

@@ -16,7 +16,7 @@ function make(windowMs: number) {
     it.now += 0.05;
     linger.idle();
   };
-  return { it, round, request };
+  return { it, linger, round, request };
 }
 
 describe("Linger", () => {
@@ -60,6 +60,16 @@ describe("Linger", () => {
     expect(it.steps).toHaveLength(1);
     round();
     expect(it.steps).toHaveLength(1);
+  });
+
+  test("requests that come together are not waited for", () => {
+    const { it, linger, request } = make(0.2);
+    request(0);
+    it.now += 0.1;
+    linger.arrived();
+    linger.joined();
+    linger.idle();
+    expect(it.steps).toHaveLength(0);
   });
 
   test("a window of 0 turns it off", () => {
