@@ -46,7 +46,6 @@ export const untested: Readonly<Record<string, string>> = {
   "src/http/exchange.ts": "test/integration runs it on real sockets",
   "src/http/listener.ts": "test/integration runs it on real sockets",
   "src/http/port.ts": "test/integration runs it on real sockets",
-  "src/http/respond.ts": "test/integration runs it on real sockets",
   "src/http/slot.ts": "test/integration runs it on real sockets",
   "src/http/entrance.ts": "test/integration runs it on real sockets",
   "src/server/main-port.ts": "test/integration runs it on real sockets",

@@ -16,7 +16,7 @@ import type { BodyStore, Dialect, WireBody, WireErrorCode, WireHeaders } from ".
 import { HeaderPass } from "./framing.js";
 import { Linger } from "./linger.js";
 import type { RawRequest, RawResponse } from "./raw.js";
-import { addressOf, endHead, isLarge, sizeOf, startLarge, statusLine, writeLarge } from "./respond.js";
+import { addressOf, endHead, isLarge, OkHead, sizeOf, startLarge, statusLine, writeLarge } from "./respond.js";
 import { Phase, Slot, type SlotOwner } from "./slot.js";
 
 export interface ExchangeLimits {
@@ -48,6 +48,7 @@ export class ExchangeTable implements SlotOwner {
   private readonly free: Slot[] = [];
   private readonly headers = new HeaderPass();
   private readonly linger: Linger;
+  private readonly okHead = new OkHead();
   private timer: NodeJS.Timeout | undefined;
   private now = 1;
   private quiet = 0;
@@ -213,8 +214,11 @@ export class ExchangeTable implements SlotOwner {
   writeSmall(slot: Slot): void {
     const res = slot.res;
     if (res === undefined) return;
-    if (slot.status !== 200) res.writeStatus(statusLine(slot.status));
-    if (slot.block !== "") res.writeHeader("content-type", slot.block);
+    if (slot.status === 200 && slot.block !== "") res.writeStatus(this.okHead.of(slot.block));
+    else {
+      if (slot.status !== 200) res.writeStatus(statusLine(slot.status));
+      if (slot.block !== "") res.writeHeader("content-type", slot.block);
+    }
     if (slot.requestId !== "") res.writeHeader("x-request-id", slot.requestId);
     if (slot.extra !== undefined) for (const [name, value] of slot.extra) res.writeHeader(name, value);
     if (slot.method === "HEAD") endHead(slot, res);

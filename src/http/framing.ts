@@ -10,7 +10,9 @@ import type { RawRequest } from "./raw.js";
 /** Longest client request id that is echoed. */
 const maxRequestIdLength = 128;
 const visibleAscii = /^[\x21-\x7e]+$/;
-const digits = /^[0-9]{1,15}$/;
+/** A longer length is no number of bytes that any limit here allows. */
+const maxLengthDigits = 15;
+const bothLengths = "Both Content-Length and Transfer-Encoding: send one of them.";
 
 /** Counts of fields; the parser itself stops at 100 or at UWS_HTTP_MAX_HEADERS_SIZE bytes. */
 export class HeaderPass {
@@ -72,8 +74,9 @@ export class HeaderPass {
 
   private length(value: string): void {
     if (this.contentLength >= 0) this.fault = "Two Content-Length headers: send exactly one.";
-    else if (!digits.test(value)) this.fault = "Content-Length is not a number.";
-    else this.contentLength = Number(value);
+    else this.contentLength = readLength(value);
+    if (this.contentLength < 0) this.fault = "Content-Length is not a number.";
+    if (this.chunked) this.fault = bothLengths;
   }
 
   private coding(value: string): void {
@@ -81,8 +84,20 @@ export class HeaderPass {
       this.fault = "Transfer-Encoding must be exactly `chunked`, once.";
     }
     this.chunked = true;
-    if (this.contentLength >= 0) this.fault = "Both Content-Length and Transfer-Encoding: send one of them.";
+    if (this.contentLength >= 0) this.fault = bothLengths;
   }
+}
+
+/** Decimal digits only, -1 for anything else; a loop, because it runs for every request. */
+function readLength(value: string): number {
+  if (value.length === 0 || value.length > maxLengthDigits) return -1;
+  let length = 0;
+  for (let at = 0; at < value.length; at++) {
+    const digit = value.charCodeAt(at) - 0x30;
+    if (digit < 0 || digit > 9) return -1;
+    length = length * 10 + digit;
+  }
+  return length;
 }
 
 /** A client's id is echoed only when it is short visible ASCII; anything else is dropped, never logged or reflected. */

@@ -1,7 +1,7 @@
 /** The part of uWebSockets.js that `exchange` uses, as plain interfaces, so that only `listener` imports the package. */
 
 export interface RawResponse {
-  writeStatus(status: string): RawResponse;
+  writeStatus(status: string | ArrayBuffer): RawResponse;
   writeHeader(key: string, value: string): RawResponse;
   end(body?: string | ArrayBuffer | Uint8Array, closeConnection?: boolean): RawResponse;
   endWithoutBody(): RawResponse;

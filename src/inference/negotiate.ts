@@ -105,6 +105,9 @@ export class Memo<Value> {
   private readonly make: (key: string) => Value;
   private readonly capacity: number;
   private readonly longestKey: number;
+  /** What was asked for last: comparing with it is cheaper than hashing a string that just came from the wire. */
+  private lastKey: string | undefined;
+  private lastValue: Value | undefined;
 
   constructor(make: (key: string) => Value, capacity = 256, longestKey = 256) {
     this.make = make;
@@ -113,15 +116,24 @@ export class Memo<Value> {
   }
 
   get(key: string): Value {
-    const found = this.seen.get(key);
-    if (found !== undefined) return found;
+    if (key === this.lastKey) return this.lastValue as Value;
+    const value = this.seen.get(key) ?? this.add(key);
+    if (key.length > this.longestKey) return value;
+    this.lastKey = key;
+    this.lastValue = value;
+    return value;
+  }
+  clear(): void {
+    this.seen.clear();
+    this.lastKey = undefined;
+    this.lastValue = undefined;
+  }
+
+  private add(key: string): Value {
     const value = this.make(key);
     if (key.length > this.longestKey) return value;
     if (this.seen.size >= this.capacity) this.seen.clear();
     this.seen.set(key, value);
     return value;
-  }
-  clear(): void {
-    this.seen.clear();
   }
 }

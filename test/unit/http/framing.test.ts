@@ -72,6 +72,15 @@ describe("one pass over the headers", () => {
       ],
       "Both",
     ],
+    [
+      [
+        ["transfer-encoding", "chunked"],
+        ["content-length", "3"],
+      ],
+      "Both",
+    ],
+    [[["content-length", "1.5"]], "not a number"],
+    [[["content-length", ""]], "not a number"],
   ] as [[string, string][], string][])("refuses %j", (fields, words) => {
     expect(read(fields).fault).toContain(words);
   });
