@@ -123,4 +123,5 @@ export const untested: Readonly<Record<string, string>> = {
   "native/codec/json_scalar.cc": "native/codec/json_decode_test.cc",
   "native/codec/json_tensor.cc": "native/codec/json_decode_test.cc",
   "src/engine/fake-model.ts": "test/contract/engine.test.ts",
+  "src/engine/fake-frame.ts": "test/contract/engine.test.ts",
 };

@@ -16,7 +16,8 @@
 
 namespace sconce::codec {
 
-enum class InputFormat : std::uint8_t { kJson = 0, kRaw = 1, kNpy = 2 };
+// kTensors: what handlers made of a request, see tensor_frame.h.
+enum class InputFormat : std::uint8_t { kJson = 0, kRaw = 1, kNpy = 2, kTensors = 3 };
 
 // Every bound a body is held to; exceeding one is kBadRequest (or kPayloadTooLarge where said) naming it.
 struct Limits {

@@ -2,17 +2,15 @@
 #include <new>
 #include <string>
 
+#include "codec/check.h"
 #include "codec/codec.h"
 #include "codec/json_decode.h"
 #include "codec/layout.h"
 #include "codec/npy.h"
+#include "codec/tensor_frame.h"
 
 namespace sconce::codec {
 namespace {
-
-std::string Describe(const InputSpec& input) {
-  return std::string(DTypeName(input.dtype)) + " " + input.shape.ToString();
-}
 
 // .npy and raw octets name no input: they suit models with exactly one.
 Status NeedsSingleInput(const Signature& signature) {
@@ -38,17 +36,6 @@ Status CheckRaw(std::size_t bytes, const Signature& signature) {
   return {Code::kBadRequest, "input \"" + input.name + "\" is " + Describe(input) + ": expected " +
                                  (expected ? std::to_string(*expected) : "a representable number of") + " bytes, got " +
                                  std::to_string(bytes)};
-}
-
-// Bytes of a bool tensor are 0 or 1: anything else is undefined behaviour further down.
-Status CheckBools(DType dtype, std::span<const std::byte> data) {
-  if (dtype != DType::kBool) return Status::Ok();
-  for (std::size_t i = 0; i < data.size(); ++i) {
-    if (static_cast<unsigned>(data[i]) > 1) {
-      return {Code::kBadRequest, "byte " + std::to_string(i) + " of a bool tensor is neither 0 nor 1"};
-    }
-  }
-  return Status::Ok();
 }
 
 void AddRaw(const Signature& signature, Layout& layout, std::size_t bytes) {
@@ -78,7 +65,7 @@ Status SampleShape(const NpyArray& array, const Signature& signature, Shape* sam
   }
   if (Status s = NeedsSingleInput(signature); !s.ok()) return s;
   const InputSpec& input = signature.inputs[0];
-  const std::string got = std::string(DTypeName(array.dtype)) + " " + array.shape.ToString();
+  const std::string got = Describe(array.dtype, array.shape);
   const Status mismatch{Code::kBadRequest, "input \"" + input.name + "\": expected " + Describe(input) +
                                                " (or one dimension more for several samples), got " + got};
   if (array.dtype != input.dtype) return mismatch;
@@ -122,6 +109,8 @@ Status DecodeInto(InputFormat format, std::span<const std::byte> body, const Sig
       return DecodeRaw(body, signature, layout);
     case InputFormat::kNpy:
       return DecodeNpy(body, signature, layout, task);
+    case InputFormat::kTensors:
+      return DecodeTensors(body, signature, layout, task);
   }
   return {Code::kInternal, "unknown input format"};
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "codec/check.h"
 #include "codec/json_reader.h"
 #include "codec/json_string.h"
 #include "codec/json_tensor.h"
@@ -14,19 +15,6 @@ namespace {
 
 constexpr std::string_view kInstances = "instances";
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-constexpr std::size_t kShownNameBytes = 64;
-
-// A name that came in, for a message: printable ASCII, cut short.
-std::string Shown(std::string_view name) {
-  std::string out = "\"";
-  for (const char c : name.substr(0, kShownNameBytes)) out.push_back(c >= 0x20 && c < 0x7F && c != '"' ? c : '?');
-  return out + (name.size() > kShownNameBytes ? "...\"" : "\"");
-}
-
-bool IsName(std::string_view name) {
-  return !name.empty() &&
-         std::ranges::all_of(name, [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != 0x7F; });
-}
 
 class BodyReader {
  public:

@@ -31,6 +31,7 @@ void Replay(const char* corpus, void (*target)(const std::uint8_t*, std::size_t)
 TEST(Replay, Json) { Replay("json", Json); }
 TEST(Replay, Npy) { Replay("npy", Npy); }
 TEST(Replay, Raw) { Replay("raw", Raw); }
+TEST(Replay, Tensors) { Replay("tensors", Tensors); }
 
 }  // namespace
 }  // namespace sconce::fuzz

@@ -115,6 +115,7 @@ void Check(InputFormat format, const std::uint8_t* data, std::size_t size) {
 
 void Json(const std::uint8_t* data, std::size_t size) { Check(InputFormat::kJson, data, size); }
 void Npy(const std::uint8_t* data, std::size_t size) { Check(InputFormat::kNpy, data, size); }
+void Tensors(const std::uint8_t* data, std::size_t size) { Check(InputFormat::kTensors, data, size); }
 
 void Raw(const std::uint8_t* data, std::size_t size) {
   Check(InputFormat::kRaw, data, size);

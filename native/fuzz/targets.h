@@ -12,5 +12,6 @@ namespace sconce::fuzz {
 void Json(const std::uint8_t* data, std::size_t size);
 void Npy(const std::uint8_t* data, std::size_t size);
 void Raw(const std::uint8_t* data, std::size_t size);
+void Tensors(const std::uint8_t* data, std::size_t size);
 
 }  // namespace sconce::fuzz

@@ -12,8 +12,8 @@
 
 import type { DType, LoadReport, ModelSpec } from "../types.js";
 
-/** Numbers as in native/codec/codec.h. */
-export const InputFormat = { json: 0, raw: 1, npy: 2 } as const;
+/** Numbers as in native/codec/codec.h. `tensors`: what a handler made of a request, a frame of src/handlers/tensor-frame.ts. */
+export const InputFormat = { json: 0, raw: 1, npy: 2, tensors: 3 } as const;
 export type InputFormat = (typeof InputFormat)[keyof typeof InputFormat];
 
 /** Numbers as in native/core/task.h. */

@@ -1,8 +1,9 @@
 /** What the fake engine's models compute: pure functions from a request's bytes to an answer. */
 
 import { basename } from "node:path";
-import type { ModelSpec } from "../types.js";
+import { dtypes, type InputSpec, type ModelSpec } from "../types.js";
 import { InputFormat, OutputFormat, type TensorOut } from "./engine.js";
+import { type FrameTensor, readFrame } from "./fake-frame.js";
 
 export type Behaviour = "echo" | "sum" | "raise" | "slow";
 
@@ -50,6 +51,7 @@ export function decode(model: FakeModel, body: Uint8Array, format: InputFormat):
     }
     return { samples: [reshape(new Float32Array(body.slice().buffer), input.shape)], instances: false };
   }
+  if (format === InputFormat.tensors) return decodeFrame(input, body);
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder().decode(body));
@@ -71,6 +73,28 @@ export function decode(model: FakeModel, body: Uint8Array, format: InputFormat):
     }
   }
   return { samples, instances: instances !== undefined };
+}
+
+function decodeFrame(input: InputSpec | undefined, body: Uint8Array): Decoded {
+  const rows = readFrame(body);
+  if (rows === undefined) return { code: badRequest, message: "malformed tensor frame" };
+  const wrong = input === undefined ? undefined : rows.flat().find((tensor) => !fits(tensor, input));
+  if (wrong !== undefined && input !== undefined) return { code: badRequest, message: misfit(wrong, input) };
+  const samples = rows.map(([first]) =>
+    reshape(new Float32Array(first?.data.slice().buffer ?? []), first?.shape ?? []),
+  );
+  return { samples, instances: samples.length > 1 };
+}
+
+function fits({ name, index, dtype, shape }: FrameTensor, input: InputSpec): boolean {
+  const called = name === "" ? index === 0 : name === input.name;
+  return called && dtypes[dtype] === input.dtype && JSON.stringify(shape) === JSON.stringify(input.shape);
+}
+
+function misfit({ name, dtype, shape }: FrameTensor, input: InputSpec): string {
+  if (name !== "" && name !== input.name) return `there is no input "${name}"`;
+  const expected = `${input.dtype} ${JSON.stringify(input.shape)}`;
+  return `input "${input.name}": expected ${expected}, got ${dtypes[dtype] ?? "?"} ${JSON.stringify(shape)}`;
 }
 
 export function run(model: FakeModel, samples: readonly Nested[], instances: boolean, format: OutputFormat): Answer {

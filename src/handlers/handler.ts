@@ -13,6 +13,16 @@ export interface Pixels {
   readonly channels: 1 | 3;
 }
 
+/** One input of the model for one sample; `data` is little-endian and row-major. */
+export interface TensorIn {
+  /** As the model declares it; absent: by place. All of a request's tensors have names, or none has. */
+  readonly name?: string;
+  readonly dtype: DType;
+  /** Without the batch dimension. */
+  readonly shape: readonly number[];
+  readonly data: Uint8Array;
+}
+
 /** One output of the model for one sample, without the batch dimension; `data` is little-endian and row-major. */
 export interface OutputTensor {
   readonly dtype: DType;

@@ -2,6 +2,7 @@
 
 import { ServerError } from "../errors.js";
 import type { OutputTensor } from "./handler.js";
+import { elementBytes } from "./tensor-frame.js";
 
 /** All elements as doubles; int64 beyond 2^53 is rounded. Throws bad_output on a length that is no whole number of elements. */
 export function readFloats(tensor: OutputTensor): Float64Array {
@@ -20,19 +21,6 @@ export function readFloats(tensor: OutputTensor): Float64Array {
 }
 
 type Reader = (view: DataView, at: number) => number;
-
-const elementBytes: Readonly<Record<OutputTensor["dtype"], number>> = {
-  bool: 1,
-  uint8: 1,
-  int8: 1,
-  int16: 2,
-  int32: 4,
-  int64: 8,
-  float16: 2,
-  bfloat16: 2,
-  float32: 4,
-  float64: 8,
-};
 
 const readers: Readonly<Record<OutputTensor["dtype"], Reader>> = {
   bool: (view, at) => view.getUint8(at),

@@ -4,6 +4,8 @@ import { type Channel, type Engine, INLINE, InputFormat, OutputFormat, QUEUED } 
 import { openFakeEngine } from "../../src/engine/fake.js";
 import { openEngine } from "../../src/engine/native.js";
 import { type ErrorCode, errorTable, ServerError } from "../../src/errors.js";
+import type { TensorIn } from "../../src/handlers/handler.js";
+import { packRows, packTensors } from "../../src/handlers/tensor-frame.js";
 import type { ModelSpec } from "../../src/types.js";
 import { type Kind, specOf } from "./specs.js";
 
@@ -16,6 +18,12 @@ interface Completion {
 }
 
 const { json, raw } = InputFormat;
+const tensorOf = (values: readonly number[], name?: string): TensorIn => ({
+  dtype: "float32",
+  shape: [values.length],
+  data: new Uint8Array(Float32Array.from(values).buffer),
+  ...(name === undefined ? {} : { name }),
+});
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const codeOf = (number: number): ErrorCode => errorTable[number]!.code;
 const textOf = (body: string | ArrayBuffer): string =>
@@ -198,6 +206,49 @@ describe.each([
     client.done.clear();
   });
 
+  test("tensors of handlers, by name and in order, inline and on a lane, from one piece and gathered", async () => {
+    const { channel } = client;
+    const [echo, sum, slow] = ["echo", "sum", "slow"].map((name) => channel.nameId(name)) as [number, number, number];
+    const send = (cookie: number, id: number, frame: Uint8Array, output: OutputFormat): number =>
+      channel.infer(cookie, id, "", frame, InputFormat.tensors, output, 0);
+    expect(send(1, echo, packTensors([tensorOf([1, 2, 3, 4], "x")]), OutputFormat.tensors)).toBeGreaterThanOrEqual(0);
+    expect(send(2, sum, packTensors([tensorOf([1, 2, 3, 5])]), OutputFormat.json)).toBeGreaterThanOrEqual(0);
+    expect(send(3, slow, packTensors([tensorOf([1, 0, 0, 1])]), OutputFormat.json)).toBe(QUEUED);
+    const rows = packRows([[tensorOf([1, 2, 3, 4], "x")], [tensorOf([4, 3, 2, -1], "x")]]);
+    expect(send(4, sum, rows, OutputFormat.json)).toBeGreaterThanOrEqual(0);
+    expect(send(5, echo, rows, OutputFormat.tensors)).toBeGreaterThanOrEqual(0);
+    channel.bodyAppend(6, rows.slice(0, 100).buffer);
+    channel.bodyAppend(6, rows.slice(100).buffer);
+    expect(channel.inferBody(6, sum, "", InputFormat.tensors, OutputFormat.json, 0)).toBeGreaterThanOrEqual(0);
+    await client.until(6);
+    const leaf = { dtype: "float32", shape: [4], bytes: 16 };
+    expect(client.done.get(1)).toMatchObject({ code: "ok", tensors: [{ ...leaf, offset: 0 }] });
+    expect([2, 4, 6].map((cookie) => valueOf(client.done.get(cookie)))).toEqual([
+      11,
+      { predictions: [10, 8] },
+      { predictions: [10, 8] },
+    ]);
+    expect(client.done.get(3)).toMatchObject({ code: "ok", model: "slow/1.0" });
+    const { body, tensors } = client.done.get(5)!;
+    expect(tensors).toMatchObject([leaf, leaf]);
+    const second = (tensors as { readonly offset: number }[])[1]!;
+    expect(Array.from(new Float32Array(body as ArrayBuffer, second.offset, 4))).toEqual([4, 3, 2, -1]);
+    client.done.clear();
+  });
+
+  test.each([
+    ["another shape", packTensors([tensorOf([1, 2, 3], "x")]), /\[4\].*\[3\]/u],
+    ["another name", packTensors([tensorOf([1, 2, 3, 4], "y")]), /no input "y"/u],
+    ["another dtype", packTensors([{ ...tensorOf([1, 2, 3, 4]), dtype: "int32" }]), /float32.*int32/u],
+    ["no frame", bytes("SCTF"), /malformed tensor frame/u],
+    ["a frame cut short", packTensors([tensorOf([1, 2, 3, 4])]).slice(0, -1), /malformed tensor frame/u],
+  ] as const)("refuses tensors: %s", (_case, frame, words) => {
+    const sum = client.channel.nameId("sum");
+    const sent = client.channel.infer(5, sum, "", frame, InputFormat.tensors, OutputFormat.json, 0);
+    expect(codeOf(-sent)).toBe("bad_request");
+    expect(client.channel.lastError()).toMatch(words);
+  });
+
   test("a lane wakes its channel; the queue is bounded; cancelled and late requests say so", async () => {
     const sent = [1, 2, 3, 4, 5, 6, 7, 8].map((cookie) =>
       client.send(cookie, "slow", "[1, 2, 3, 4]", { timeoutMs: cookie === 2 ? 1 : 0 }),
@@ -278,7 +329,7 @@ describe.each([
     const rows = engine.stats();
     expect(rows.map((each) => each.name).sort()).toEqual(["echo", "raise", "slow", "sum"]);
     const sum = rows.find((each) => each.name === "sum")!;
-    expect(sum.requestsByCode[0]).toBe(3003);
+    expect(sum.requestsByCode[0]).toBe(3006);
     expect(sum.isDefault).toBe(true);
     expect(sum.inFlight).toBe(0);
     const echo = rows.find((each) => each.name === "echo")!;
