@@ -23,6 +23,7 @@ export const importable: Readonly<Record<string, readonly string[]>> = {
   archive: leaf,
   download: leaf,
   engine: leaf,
+  worker: leaf,
   telemetry: ["types", "errors", "config", "metrics"],
   metrics: ["types", "rpc", "errors", "config", engineInterface, modelsInterface],
   config: ["types", "errors"],

@@ -1,4 +1,5 @@
 /** Takes out of a support bundle what a ticket must not hold. Pure: what names this machine and user comes in. */
+import { redacted, redactSecrets } from "../telemetry/secrets.js";
 
 export interface Own {
   readonly home: string;
@@ -9,8 +10,6 @@ export interface Own {
 const secretKey = /pass(word)?$|secret|token$|^authorization$|^cookie$|api[-_]?key/i;
 /** Longest text that is looked through; the rest of a longer one is left out. */
 const maxText = 4 * 1024 * 1024;
-
-const redacted = "(redacted)";
 
 /** The same value with secrets, URLs' user and query parts, keys, the home folder and the machine's name taken out. */
 export function redact(value: unknown, own: Own): unknown {
@@ -34,12 +33,7 @@ function redactEntry(key: string, value: unknown, own: Own): unknown {
 }
 
 export function redactText(text: string, { home, hostname }: Own): string {
-  let clean = text
-    .slice(0, maxText)
-    .replace(/-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(-----END [A-Z ]*PRIVATE KEY-----|$)/g, redacted)
-    .replace(/\b(Bearer|Basic)\s+[\w.~+/=-]+/gi, `$1 ${redacted}`)
-    .replace(/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@"'?#]+@/gi, `$1${redacted}@`)
-    .replace(/\b([a-z][a-z0-9+.-]*:\/\/[^\s"'?]+)\?[^\s"']+/gi, `$1?${redacted}`);
+  let clean = redactSecrets(text.slice(0, maxText));
   if (home.length > 1) clean = clean.replaceAll(home, "~");
   return hostname.length > 2 && hostname !== "localhost" ? clean.replaceAll(hostname, "host") : clean;
 }

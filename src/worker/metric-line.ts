@@ -1,0 +1,63 @@
+/** `Name.Unit:value|#Dim:v,…|#type:GAUGE|#hostname:h,time,ids` → a sample. Pure. */
+
+export interface WorkerSample {
+  readonly name: string;
+  /** In TorchServe's long words where it is one of its units. */
+  readonly unit: string;
+  readonly value: number;
+  readonly type: "counter" | "gauge" | "histogram";
+  readonly dimensions: readonly (readonly [name: string, value: string])[];
+}
+
+const units: Readonly<Record<string, string>> = {
+  ms: "Milliseconds",
+  s: "Seconds",
+  percent: "Percent",
+  count: "Count",
+  MB: "Megabytes",
+  kB: "Kilobytes",
+  GB: "Gigabytes",
+  B: "Bytes",
+  "": "unit",
+};
+
+const maxNameLength = 256;
+const maxDimensions = 32;
+const maxValueLength = 256;
+/** What a Prometheus metric and a label may be called. */
+const metricName = /^[A-Za-z_:][\w:]*$/;
+const labelName = /^[A-Za-z_]\w*$/;
+
+/** Undefined for a line that is no metric, or one that no Prometheus page could hold. */
+export function parseMetricLine(line: string): WorkerSample | undefined {
+  const [head = "", dimensionText = "", typeText = ""] = line.split("|#");
+  const colon = head.lastIndexOf(":");
+  const dot = head.lastIndexOf(".", colon);
+  const name = head.slice(0, dot);
+  const value = Number(head.slice(colon + 1));
+  const good = dot > 0 && colon > dot && colon + 1 < head.length && Number.isFinite(value);
+  if (!good || name.length > maxNameLength || !metricName.test(name)) return undefined;
+  const unit = head.slice(dot + 1, colon);
+  const dimensions = parseDimensions(dimensionText.replace(/\|$/, ""));
+  if (dimensions === undefined) return undefined;
+  return { name, unit: units[unit] ?? unit.slice(0, maxNameLength), value, type: typeOf(typeText), dimensions };
+}
+
+function typeOf(text: string): WorkerSample["type"] {
+  const word = text.replace(/\|$/, "").replace(/^type:/, "");
+  return word === "GAUGE" ? "gauge" : word === "HISTOGRAM" ? "histogram" : "counter";
+}
+
+function parseDimensions(text: string): WorkerSample["dimensions"] | undefined {
+  if (text === "") return [];
+  const pairs = text.split(",");
+  if (pairs.length > maxDimensions) return undefined;
+  const dimensions: (readonly [string, string])[] = [];
+  for (const pair of pairs) {
+    const colon = pair.indexOf(":");
+    const name = pair.slice(0, colon);
+    if (colon <= 0 || !labelName.test(name)) return undefined;
+    dimensions.push([name, pair.slice(colon + 1, colon + 1 + maxValueLength)]);
+  }
+  return dimensions;
+}
