@@ -20,6 +20,7 @@ export const importable: Readonly<Record<string, readonly string[]>> = {
   inference: ["handlers", modelsInterface, engineInterface, ...leaf],
   models: ["archive", "download", "src/handlers/load.ts", engineInterface, ...leaf],
   handlers: leaf,
+  tokenizer: ["types"],
   archive: leaf,
   download: leaf,
   engine: leaf,
@@ -124,5 +125,7 @@ export const untested: Readonly<Record<string, string>> = {
   "native/codec/json_scalar.cc": "native/codec/json_decode_test.cc",
   "native/codec/json_tensor.cc": "native/codec/json_decode_test.cc",
   "src/engine/fake-model.ts": "test/contract/engine.test.ts",
+  "src/tokenizer/probe.ts": "test/unit/tokenizer/check.test.ts runs it",
+  "src/tokenizer/library.ts": "test/unit/tokenizer/goldens.test.ts",
   "src/engine/fake-frame.ts": "test/contract/engine.test.ts",
 };

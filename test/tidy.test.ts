@@ -187,6 +187,10 @@ describe("single importers", () => {
     expect(importers(/^@fastify\/busboy$/)).toEqual(["src/inference/form.ts"]);
   });
 
+  test("Hugging Face's tokenizers stop at tokenizer/library.ts", () => {
+    expect(importers(/^tokenizers$/)).toEqual(["src/tokenizer/library.ts"]);
+  });
+
   test("the addon stops at engine/native.ts", () => {
     const loads = typescript("src").filter((path) => /\bcreateRequire\b|process\.dlopen/.test(text(path)));
     expect(loads).toEqual(["src/engine/native.ts"]);

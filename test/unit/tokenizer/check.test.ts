@@ -1,0 +1,44 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { checkTokenizer } from "../../../src/tokenizer/check.js";
+
+const folder = join(import.meta.dirname, "../../fixtures/text");
+const root = mkdtempSync(join(tmpdir(), "sconce-tokenizer-"));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+test("what a tokenizer says of itself", async () => {
+  expect(await checkTokenizer(join(folder, "wordpiece.json"))).toEqual({
+    highestId: 899,
+    padId: 0,
+    padTypeId: 0,
+    added: 2,
+    maxLength: 64,
+    cutAt: "right",
+  });
+  expect(await checkTokenizer(join(folder, "unigram.json"))).toMatchObject({ padId: 1, added: 2 });
+});
+
+test.each([
+  ["no JSON", "{", /JSON/u],
+  ["no tokenizer", '{"version": "1.0"}', /./u],
+  ["nothing", "", /JSON/u],
+])("refused: %s", async (name, text, words) => {
+  const file = join(root, `${name}.json`);
+  writeFileSync(file, text);
+  await expect(checkTokenizer(file)).rejects.toThrow(words);
+});
+
+test("a file that ends the library's process ends only that of the trial", async () => {
+  const file = join(root, "crash.json");
+  const whole = JSON.parse(readFileSync(join(folder, "wordpiece.json"), "utf8")) as object;
+  const unknown = {
+    type: "TemplateProcessing",
+    single: [{ SpecialToken: { id: "X", type_id: 0 } }],
+    pair: [],
+    special_tokens: {},
+  };
+  writeFileSync(file, JSON.stringify({ ...whole, post_processor: unknown }));
+  await expect(checkTokenizer(file)).rejects.toThrow("the tokenizer crashed on it (SIGABRT)");
+});
