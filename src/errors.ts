@@ -100,6 +100,13 @@ export const errorTable = [
   ),
   row("conflict", 409, "ConflictStatusException", "ALREADY_EXISTS", "The model version is registered already."),
   row(
+    "not_implemented",
+    501,
+    "NotImplementedException",
+    "UNIMPLEMENTED",
+    "This model cannot be asked that, for instance a compiled package for an explanation; the message has the reason.",
+  ),
+  row(
     "download_failed",
     400,
     "DownloadArchiveException",
@@ -185,7 +192,7 @@ export const errorTable = [
 export type ErrorCode = (typeof errorTable)[number]["code"];
 
 /** Rows that native code can report: native/core/status.h `kCodeCount`. */
-export const nativeCount = 18;
+export const nativeCount = 19;
 
 const internalIndex = 9;
 const byCode = new Map<string, ErrorRow>(errorTable.map((each) => [each.code, each]));

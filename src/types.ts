@@ -89,3 +89,32 @@ export interface LoadReport {
   readonly loadSeconds: number;
   readonly warmBatchP90Us: number;
 }
+
+/** Numbers as in native/core/explain.h. */
+export const explainMethods = ["integrated_gradients", "saliency", "occlusion"] as const;
+export const integralRules = [
+  "gausslegendre",
+  "riemann_left",
+  "riemann_right",
+  "riemann_middle",
+  "riemann_trapezoid",
+] as const;
+
+/** What an explanation is to say; the limits stand in native/core/explain.h. */
+export interface ExplainSettings {
+  readonly method: (typeof explainMethods)[number];
+  readonly rule: (typeof integralRules)[number];
+  /** Of integrated gradients. */
+  readonly steps: number;
+  /** The explained number's place in one sample's answer; empty: 0 in each dimension; predicted: where it is highest. */
+  readonly target: readonly number[] | "predicted";
+  /** Every element of the input that means nothing. */
+  readonly baseline: number;
+  /** Samples in one run of the model. */
+  readonly batch: number;
+  /** Occlusion: height and width; 0: chosen by the input's size. */
+  readonly window: readonly [number, number];
+  readonly stride: readonly [number, number];
+  /** Attributions with target, score and convergence delta instead of them alone. */
+  readonly detail: boolean;
+}

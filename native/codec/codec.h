@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 #include "core/buffer.h"
 #include "core/signature.h"
@@ -39,10 +40,10 @@ Status AdoptRaw(const Signature& signature, const Limits& limits, Task& task);
 
 // Writes one answer. rows[r][leaf] is the view of that leaf for row r (shape without the batch dimension).
 // kJson: a bare tensor is nested arrays, a dict an object, tuples and lists arrays; non-finite floats are the strings
-// "NaN", "Infinity", "-Infinity"; shortest text that reads back to the same value. instances: {"predictions": […]}.
+// "NaN", "Infinity", "-Infinity"; shortest text that reads back to the same value. instances: {"<field>": […]}.
 // kNpy, kRaw: exactly one leaf, else kNotAcceptable.
 Status Encode(OutputFormat format, const OutputNode& layout, std::span<const std::vector<TensorView>> rows,
-              bool instances, Buffer& out);
+              bool instances, Buffer& out, std::string_view field = "predictions");
 
 // OutputFormat::kTensors: the leaves' bytes, row after row, each on a 64-byte boundary, and where they lie.
 void EncodeTensors(std::span<const std::vector<TensorView>> rows, Buffer& out, std::vector<LeafInfo>& leaves);

@@ -157,10 +157,13 @@ class JsonWriter {
   const std::byte* at_ = nullptr;
 };
 
-void EncodeJson(const OutputNode& layout, std::span<const Leaves> rows, bool instances, Buffer& out) {
+void EncodeJson(const OutputNode& layout, std::span<const Leaves> rows, bool instances, std::string_view field,
+                Buffer& out) {
   JsonWriter writer(out);
   if (!instances) return writer.Node(layout, rows[0]);
-  writer.Text("{\"predictions\":[");
+  writer.Text("{\"");
+  writer.Text(field);
+  writer.Text("\":[");
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (i > 0) writer.Text(",");
     writer.Node(layout, rows[i]);
@@ -201,13 +204,13 @@ Status EncodeBinary(OutputFormat format, const OutputNode& layout, std::span<con
 }  // namespace
 
 Status Encode(OutputFormat format, const OutputNode& layout, std::span<const std::vector<TensorView>> rows,
-              bool instances, Buffer& out) {
+              bool instances, Buffer& out, std::string_view field) {
   out.Clear();
   if (rows.empty()) return {Code::kInternal, "nothing to encode"};
   try {
     switch (format) {
       case OutputFormat::kJson:
-        EncodeJson(layout, rows, instances, out);
+        EncodeJson(layout, rows, instances, field, out);
         return Status::Ok();
       case OutputFormat::kNpy:
       case OutputFormat::kRaw:

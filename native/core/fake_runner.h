@@ -60,7 +60,18 @@ class FakeRunner : public Runner {
     }
   }
 
-  // While closed, batches wait inside Run.
+  // As a batch of one, seen with 0 threads.
+  void Explain(Task& task) override {
+    Task* const one = &task;
+    Record({&one, 1}, 0, false);
+    if (guilty.contains(task.cookie)) {
+      task.status = Status(Code::kModelError, "raised");
+    } else {
+      task.answer.Append(&task.cookie, sizeof task.cookie);
+    }
+  }
+
+  // While closed, batches wait inside Run and Explain.
   void CloseGate() {
     MutexLock lock(mutex_);
     open_ = false;

@@ -25,18 +25,6 @@ void GiveDeadline(Task& task, const ModelConfig& config) {
   }
 }
 
-// Ends the task when nobody waits for it any more.
-bool EndDead(Task& task, std::int64_t now_ns) {
-  if (task.IsCancelled()) {
-    task.status = CancelledStatus();
-  } else if (task.deadline_ns != 0 && now_ns >= task.deadline_ns) {
-    task.status = DeadlineStatus(task);
-  } else {
-    return false;
-  }
-  return true;
-}
-
 void Reset(Task& task) {
   task.status = Status::Ok();
   task.answer.Clear();
@@ -74,7 +62,7 @@ std::uint32_t Model::Impl::Gather(const std::vector<TaskPtr>& tasks, std::int64_
   batch.clear();
   for (const TaskPtr& task : tasks) {
     GiveDeadline(*task, config);
-    if (EndDead(*task, now_ns)) continue;
+    if (EndIfDead(*task, now_ns)) continue;
     task->started_ns = now_ns;
     rows += RowCount(*task);
     batch.push_back(task.get());

@@ -21,6 +21,17 @@ Status DeadlineStatus(const Task& task) {
 
 Status CancelledStatus() { return {Code::kCancelled, "The client went away before its request was run"}; }
 
+bool EndIfDead(Task& task, std::int64_t now_ns) {
+  if (task.IsCancelled()) {
+    task.status = CancelledStatus();
+  } else if (task.deadline_ns != 0 && now_ns >= task.deadline_ns) {
+    task.status = DeadlineStatus(task);
+  } else {
+    return false;
+  }
+  return true;
+}
+
 Status QueueFullStatus(const ModelConfig& config) {
   return {Code::kQueueFull, std::to_string(config.queue_capacity) + " requests wait for model " + Label(config) +
                                 ", as many as its jobQueueSize allows; try again later or raise jobQueueSize"};

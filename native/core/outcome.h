@@ -14,6 +14,8 @@ namespace sconce {
 // Names the limit in milliseconds and the options that change it.
 Status DeadlineStatus(const Task& task);
 Status CancelledStatus();
+// Gives the task its end when nobody waits for it any more: cancelled, or too late.
+bool EndIfDead(Task& task, std::int64_t now_ns);
 Status QueueFullStatus(const ModelConfig& config);
 Status UnloadingStatus(const ModelConfig& config);
 // Scaled to 0. TorchServe's words.

@@ -32,6 +32,10 @@ class Runner {
   // `allow_rerun` is false on the inline path: the failing batch then comes back with kModelError on every task and
   // the caller hands the tasks to a lane.
   virtual void Run(std::span<Task* const> batch, RunnerScratch& scratch, bool allow_rerun) = 0;
+
+  // Fills status, answer and leaves of a task by *task.explain. Looks at its deadline and cancellation between runs of
+  // the model. Called by one thread of the process at a time. Never throws.
+  virtual void Explain(Task& task) { task.status = {Code::kNotImplemented, "this model has no explanations"}; }
 };
 
 }  // namespace sconce

@@ -25,6 +25,7 @@ constexpr std::array<const char*, kCodeCount> kNames = {
     "out_of_memory",
     "invalid_model",
     "conflict",
+    "not_implemented",
 };
 
 }  // namespace

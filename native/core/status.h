@@ -29,9 +29,10 @@ enum class Code : std::uint8_t {
   kOutOfMemory = 15,          // 507
   kInvalidModel = 16,         // 400 the artifact does not load
   kConflict = 17,             // 409 name and version are registered already
+  kNotImplemented = 18,       // 501 this model cannot be asked that
 };
 
-inline constexpr int kCodeCount = 18;
+inline constexpr int kCodeCount = 19;
 
 // The stable word for a code, as src/errors.ts spells it ("bad_request", "queue_full", …).
 const char* CodeName(Code code);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/buffer.h"
+#include "core/explain.h"
 #include "core/status.h"
 #include "core/tensor.h"
 
@@ -60,6 +61,7 @@ struct Task {
   bool is_image = false;
   ImageInput image;  // with is_image: pixels are `storage`
   OutputFormat format = OutputFormat::kJson;
+  std::shared_ptr<const ExplainSpec> explain;  // set: not the model's answer is asked for, but why it is that
 
   // ── control ──
   std::int64_t enqueued_ns = 0;                  // MonotonicNs()

@@ -42,6 +42,7 @@ Channel::~Channel() { Close(); }
 Result<std::shared_ptr<Model>> Channel::Admit(const InferArgs& args) {
   if (closed_ || engine_.exiting()) return Status(Code::kDraining, "the server is shutting down");
   if (removals_->any()) ForgetRemoved();
+  if (explain_ && explain_cookie_ != args.cookie) explain_.reset();
   return engine_.router().Resolve(args.name_id, args.version);
 }
 
@@ -66,6 +67,7 @@ TaskPtr Channel::NewTask(const InferArgs& args, std::shared_ptr<Model> model, st
   task->enqueued_ns = now_ns;
   task->deadline_ns = Deadline(now_ns, args.timeout_ms, model->config().response_timeout_ns);
   task->model = std::move(model);
+  task->explain = std::move(explain_);
   return task;
 }
 
@@ -107,6 +109,11 @@ int Channel::InferImage(const InferArgs& args, const ImageInput& image, std::spa
   return Send(std::move(task), Status::Ok(), pixels.size());
 }
 
+void Channel::Explain(std::uint32_t cookie, ExplainSpec spec) {
+  explain_ = std::make_shared<const ExplainSpec>(std::move(spec));
+  explain_cookie_ = cookie;
+}
+
 int Channel::Send(TaskPtr task, const Status& decoded, std::size_t body_bytes) {
   task->body_bytes = body_bytes;
   if (!decoded.ok()) return RefuseTask(std::move(task), decoded);
@@ -115,7 +122,7 @@ int Channel::Send(TaskPtr task, const Status& decoded, std::size_t body_bytes) {
   Flag flag = task->cancelled;
   const std::uint32_t cookie = task->cookie;
   bool inlined = false;
-  const Status sent = turn_->Add(task, &inlined);
+  const Status sent = task->explain ? engine_.Explain(task) : turn_->Add(task, &inlined);
   if (!sent.ok()) return RefuseTask(std::move(task), sent);
   SlotOf(cookie).cancelled = std::move(flag);
   return inlined ? kInlined : kQueued;
@@ -184,6 +191,7 @@ void Channel::Recycle(TaskPtr task) {
   task->leaves.clear();
   task->instances = false;
   task->is_image = false;
+  task->explain.reset();
   task->status = Status();
   task->body_bytes = 0;
   task->started_ns = task->finished_ns = 0;

@@ -50,6 +50,8 @@ class Channel {
   int InferBody(const InferArgs& args);
   // Interleaved uint8 pixels, image.height × image.width × image.channels.
   int InferImage(const InferArgs& args, const ImageInput& image, std::span<const std::byte> pixels);
+  // The next Infer* of this cookie asks for an explanation instead of an answer. It is always queued.
+  void Explain(std::uint32_t cookie, ExplainSpec spec);
   const std::string& last_error() const { return last_error_; }
 
   void BodyAppend(std::uint32_t cookie, std::span<const std::byte> chunk);  // throws std::bad_alloc
@@ -95,6 +97,9 @@ class Channel {
   std::vector<Slot> slots_;                            // cookies below kDenseCookies
   std::unordered_map<std::uint32_t, Slot> far_slots_;  // the others
   std::string last_error_;
+  // Of the next Infer*.
+  std::shared_ptr<const ExplainSpec> explain_;
+  std::uint32_t explain_cookie_ = 0;
   bool closed_ = false;
 };
 

@@ -41,6 +41,14 @@ struct Call {
     bytes = {static_cast<const std::byte*>(start), size};
     return true;
   }
+  std::span<const double> Doubles(std::size_t i) const {
+    napi_typedarray_type type{};
+    void* start = nullptr;
+    std::size_t size = 0;
+    if (napi_get_typedarray_info(env, argv[i], &type, &size, &start, nullptr, nullptr) != napi_ok) return {};
+    if (type != napi_float64_array) return {};
+    return {static_cast<const double*>(start), size};
+  }
   std::string Text(std::size_t i) const {
     std::size_t size = 0;
     if (napi_get_value_string_utf8(env, argv[i], nullptr, 0, &size) != napi_ok) return {};
@@ -75,6 +83,30 @@ InferArgs ToArgs(std::uint32_t cookie, std::int32_t name_id, std::uint32_t flags
   args.output = static_cast<OutputFormat>((flags >> 4U) & 15U);
   args.timeout_ms = timeout_ms;
   return args;
+}
+
+// method, rule, steps, predicted, baseline, batch, window (2), stride (2), detailed, and then the target's indices.
+constexpr std::size_t kSettings = 11;
+
+std::int64_t Whole(double number) { return number >= 0 && number <= 1e9 ? static_cast<std::int64_t>(number) : -1; }
+
+bool ToSpec(std::span<const double> packed, ExplainSpec& spec) {
+  if (packed.size() < kSettings || packed.size() > kSettings + kMaxDims) return false;
+  const auto method = static_cast<std::uint8_t>(Whole(packed[0]));
+  const auto rule = static_cast<std::uint8_t>(Whole(packed[1]));
+  if (method > static_cast<std::uint8_t>(ExplainMethod::kOcclusion)) return false;
+  if (rule > static_cast<std::uint8_t>(IntegralRule::kRiemannTrapezoid)) return false;
+  spec.method = static_cast<ExplainMethod>(method);
+  spec.rule = static_cast<IntegralRule>(rule);
+  spec.steps = Whole(packed[2]);
+  spec.predicted = packed[3] != 0;
+  spec.baseline = packed[4];
+  spec.batch = Whole(packed[5]);
+  spec.window = {Whole(packed[6]), Whole(packed[7])};
+  spec.stride = {Whole(packed[8]), Whole(packed[9])};
+  spec.detailed = packed[10] != 0;
+  for (const double index : packed.subspan(kSettings)) spec.target.push_back(Whole(index));
+  return true;
 }
 
 }  // namespace
@@ -143,6 +175,19 @@ napi_value ChannelBinding::InferImage(napi_env env, napi_callback_info info) {
     const std::string version = call.Text(8);
     args.version = version;
     return channel.InferImage(args, image, pixels);
+  });
+}
+
+// explain(cookie, settings): a Float64Array as src/engine/native-channel.ts packs it
+napi_value ChannelBinding::Explain(napi_env env, napi_callback_info info) {
+  const Call<2> call(env, info);
+  ChannelBinding& self = Self(call);
+  return self.Submit(env, [&](Channel& channel) {
+    ExplainSpec spec;
+    if (!ToSpec(call.Doubles(1), spec))
+      return self.Fail(Code::kInternal, "explain: settings must be a packed Float64Array");
+    channel.Explain(call.Uint(0), std::move(spec));
+    return 0;
   });
 }
 
@@ -259,10 +304,10 @@ napi_value ChannelBinding::Open(napi_env env, napi_callback_info info) {
   self->reporter_ = std::make_unique<Reporter>(*self->channel_, static_cast<std::uint32_t*>(meta), words);
 
   const std::pair<const char*, napi_callback> functions[] = {
-      {"infer", Infer},       {"inferBody", InferBody},   {"inferImage", InferImage}, {"lastError", LastError},
-      {"nameId", NameId},     {"bodyAppend", BodyAppend}, {"bodySize", BodySize},     {"bodyTake", BodyTake},
-      {"bodyDrop", BodyDrop}, {"cancel", Cancel},         {"flush", Flush},           {"drain", Drain},
-      {"close", CloseJs},
+      {"infer", Infer},         {"inferBody", InferBody}, {"inferImage", InferImage}, {"explain", Explain},
+      {"lastError", LastError}, {"nameId", NameId},       {"bodyAppend", BodyAppend}, {"bodySize", BodySize},
+      {"bodyTake", BodyTake},   {"bodyDrop", BodyDrop},   {"cancel", Cancel},         {"flush", Flush},
+      {"drain", Drain},         {"close", CloseJs},
   };
   napi_value object = nullptr;
   napi_create_object(env, &object);

@@ -27,6 +27,7 @@ class ChannelBinding {
   static napi_value Infer(napi_env env, napi_callback_info info);
   static napi_value InferBody(napi_env env, napi_callback_info info);
   static napi_value InferImage(napi_env env, napi_callback_info info);
+  static napi_value Explain(napi_env env, napi_callback_info info);
   static napi_value LastError(napi_env env, napi_callback_info info);
   static napi_value NameId(napi_env env, napi_callback_info info);
   static napi_value BodyAppend(napi_env env, napi_callback_info info);

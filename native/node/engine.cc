@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "core/clock.h"
+#include "core/explain_queue.h"
 
 namespace sconce::node {
 
@@ -50,6 +51,8 @@ struct Engine::State {
   int running GUARDED_BY(mutex) = 0;
   std::vector<std::string> tags GUARDED_BY(mutex) = {""};
   std::vector<std::shared_ptr<RemovalNotices>> channels GUARDED_BY(mutex);
+
+  ExplainQueue explanations{kMaxWaitingExplanations};
 
   Mutex leaving_mutex;
   std::condition_variable_any leaving_ready;
@@ -180,6 +183,8 @@ Status Engine::Resize(std::string_view name, std::string_view version, int insta
   Result<std::shared_ptr<Model>> model = router_.Resolve(router_.NameId(name), version);
   return model.ok() ? (*model)->Resize(instances) : model.status();
 }
+
+Status Engine::Explain(TaskPtr& task) { return state_->explanations.Submit(task); }
 
 std::vector<ModelRow> Engine::Models() const {
   std::vector<ModelRow> rows;
@@ -334,6 +339,7 @@ bool Engine::Busy() const {
     MutexLock lock(state_->mutex);
     if (state_->running > 0) return true;
   }
+  if (state_->explanations.busy()) return true;
   for (const auto& model : router_.All()) {
     if (model->in_flight() > 0) return true;
   }

@@ -113,6 +113,9 @@ class Engine {
   // See Model::Resize. kModelNotFound, kVersionNotFound.
   Status Resize(std::string_view name, std::string_view version, int instances);
 
+  // Queues a task with `explain`; see ExplainQueue::Submit. From any thread.
+  Status Explain(TaskPtr& task);
+
   std::vector<ModelRow> Models() const;
   const Router& router() const { return router_; }
   // "name/version" of ModelConfig::tag; "" when there is none.

@@ -110,6 +110,19 @@ ModelConfig MakeConfig(const LoadSpec& spec, const WarmupResult& warm, bool keep
   return config;
 }
 
+// Who explains this model's answers, or why nobody does.
+void SetExplanations(const LoadSpec& spec, bool keeps_state, TorchRunner& runner) {
+  if (spec.kind == ArtifactKind::kAotInductor) {
+    runner.RefuseExplanations(
+        "explanations need a TorchScript artifact: a compiled package (.pt2) has no gradients; export the model with "
+        "torch.jit as well and register that for them");
+  } else if (keeps_state) {
+    runner.RefuseExplanations("explanations need a model without state: this one assigns attributes or is stateful");
+  } else {
+    runner.AllowExplanations(spec.path, spec.cores);
+  }
+}
+
 LoadReport MakeReport(const WarmupResult& warm, std::size_t weights_bytes, double seconds) {
   LoadReport report;
   report.form = warm.form;
@@ -147,6 +160,7 @@ Result<Loaded> LoadChecked(const LoadSpec& spec) {
 
   auto runner = std::make_shared<TorchRunner>(std::move(executable), std::move(options));
   runner->set_max_rows(warm->batch);
+  SetExplanations(spec, keeps_state, *runner);
   malloc_trim(0);  // the forms that lost left their weights behind
   return Loaded{std::move(runner), MakeConfig(spec, *warm, keeps_state),
                 MakeReport(*warm, weights_bytes, phases.Total())};

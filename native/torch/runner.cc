@@ -11,6 +11,7 @@
 #include "torch/collate.h"
 #include "torch/dtype.h"
 #include "torch/encode_tensors.h"
+#include "torch/explainer.h"
 #include "torch/failure.h"
 #include "torch/outputs.h"
 
@@ -104,6 +105,18 @@ TorchRunner::TorchRunner(std::unique_ptr<Executable> executable, RunnerOptions o
     : executable_(std::move(executable)), options_(std::move(options)), device_(device) {}
 
 TorchRunner::~TorchRunner() = default;
+
+void TorchRunner::AllowExplanations(std::string path, int cores) {
+  explainer_ = std::make_unique<Explainer>(std::move(path), options_, *executable_, cores);
+}
+
+void TorchRunner::Explain(Task& task) {
+  if (explainer_) {
+    explainer_->Explain(task, max_rows_);
+  } else {
+    task.status = {Code::kNotImplemented, why_not_};
+  }
+}
 
 std::unique_ptr<RunnerScratch> TorchRunner::NewScratch(int intra_op_threads) {
   at::set_num_threads(std::max(intra_op_threads, 1));

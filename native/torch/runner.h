@@ -5,6 +5,8 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
+#include <utility>
 
 #include "core/runner.h"
 #include "torch/arg_plan.h"
@@ -13,6 +15,8 @@
 #include "torch/image.h"
 
 namespace sconce::torch_engine {
+
+class Explainer;
 
 struct RunnerOptions {
   Signature signature;
@@ -28,6 +32,11 @@ class TorchRunner final : public Runner {
 
   std::unique_ptr<RunnerScratch> NewScratch(int intra_op_threads) override;
   void Run(std::span<Task* const> batch, RunnerScratch& scratch, bool allow_rerun) override;
+  void Explain(Task& task) override;
+
+  // Lets explanations load the TorchScript file at `path` again; without it none are given, for the reason `why_not`.
+  void AllowExplanations(std::string path, int cores);
+  void RefuseExplanations(std::string why_not) { why_not_ = std::move(why_not); }
 
   // Rows of one call of the model at most; a single task with more is run in slices.
   void set_max_rows(std::uint32_t rows) { max_rows_ = rows; }
@@ -49,6 +58,8 @@ class TorchRunner final : public Runner {
   RunnerOptions options_;
   const Device& device_;
   std::uint32_t max_rows_ = 1;
+  std::unique_ptr<Explainer> explainer_;
+  std::string why_not_ = "this model gives no explanations";
 };
 
 }  // namespace sconce::torch_engine

@@ -10,7 +10,7 @@
  *   channel.flush(sink);                               // at the end of the event loop's turn
  */
 
-import type { DType, LoadReport, ModelSpec } from "../types.js";
+import type { DType, ExplainSettings, LoadReport, ModelSpec } from "../types.js";
 
 /** Numbers as in native/codec/codec.h. `tensors`: what a handler made of a request, a frame of src/handlers/tensor-frame.ts. */
 export const InputFormat = { json: 0, raw: 1, npy: 2, tensors: 3 } as const;
@@ -87,6 +87,11 @@ export interface Channel {
     output: OutputFormat,
     timeoutMs: number,
   ): Submitted;
+  /**
+   * The next infer* of this cookie asks why the answer is what it is: attributions shaped like the inputs. Always queued,
+   * for one thread of low priority that all models share.
+   */
+  explain(cookie: number, settings: ExplainSettings): void;
   /** The client went away: the request is dropped when the queue is read, and completes as cancelled. */
   cancel(cookie: number): void;
   /** Why the last infer* on this channel was refused. */

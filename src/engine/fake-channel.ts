@@ -3,7 +3,8 @@
 import type { Channel, CompletionSink, InputFormat, OutputFormat, Submitted } from "./engine.js";
 import { INLINE, QUEUED } from "./engine.js";
 import type { FakeRoutes } from "./fake.js";
-import { type Answer, decode, type FakeModel, type Nested, run } from "./fake-model.js";
+import { type Answer, decode, explain, type FakeModel, type Nested, run } from "./fake-model.js";
+import type { ExplainSettings } from "../types.js";
 
 interface Done extends Answer {
   readonly cookie: number;
@@ -22,6 +23,8 @@ export class FakeChannel implements Channel {
   readonly #queued = new Map<number, Queued>();
   #turn: (() => Done)[] = [];
   #ready: Done[] = [];
+  /** Of the next infer*. */
+  #explain: { readonly cookie: number; readonly settings: ExplainSettings } | undefined;
   #error = "";
   #closed = false;
 
@@ -52,7 +55,13 @@ export class FakeChannel implements Channel {
       count(model, decoded.code);
       return this.#refuse(decoded.code, decoded.message);
     }
-    return this.#start(cookie, model, () => run(model, decoded.samples, decoded.instances, output), timeoutMs);
+    const asked = this.#explain?.cookie === cookie ? this.#explain.settings : undefined;
+    this.#explain = undefined;
+    const { samples, instances } = decoded;
+    if (asked !== undefined) {
+      return this.#start(cookie, model, () => explain(model, samples, instances, asked), timeoutMs, true);
+    }
+    return this.#start(cookie, model, () => run(model, samples, instances, output), timeoutMs);
   }
 
   inferImage(
@@ -111,6 +120,10 @@ export class FakeChannel implements Channel {
     return this.infer(cookie, nameId, version, this.bodyTake(cookie), input, output, timeoutMs);
   }
 
+  explain(cookie: number, settings: ExplainSettings): void {
+    this.#explain = { cookie, settings };
+  }
+
   cancel(cookie: number): void {
     const queued = this.#queued.get(cookie);
     if (queued !== undefined) queued.cancelled = true;
@@ -148,9 +161,9 @@ export class FakeChannel implements Channel {
     return -code;
   }
 
-  #start(cookie: number, model: FakeModel, answer: () => Answer, timeoutMs: number): Submitted {
+  #start(cookie: number, model: FakeModel, answer: () => Answer, timeoutMs: number, queued = false): Submitted {
     model.inFlight += 1;
-    if (!model.lane) {
+    if (!model.lane && !queued) {
       this.#turn.push(() => ({ ...answer(), cookie, model }));
       return INLINE;
     }

@@ -1,7 +1,7 @@
 /** What the fake engine's models compute: pure functions from a request's bytes to an answer. */
 
 import { basename } from "node:path";
-import { dtypes, type InputSpec, type ModelSpec } from "../types.js";
+import { dtypes, type ExplainSettings, type InputSpec, type ModelSpec } from "../types.js";
 import { InputFormat, OutputFormat, type TensorOut } from "./engine.js";
 import { type FrameTensor, readFrame } from "./fake-frame.js";
 
@@ -39,6 +39,7 @@ export function behaviourOf(artifact: string): Behaviour {
 const badRequest = 1;
 const modelError = 7;
 const notAcceptable = 4;
+const notImplemented = 18;
 
 export function decode(model: FakeModel, body: Uint8Array, format: InputFormat): Decoded {
   const input = model.spec.signature.inputs[0];
@@ -117,6 +118,24 @@ export function run(model: FakeModel, samples: readonly Nested[], instances: boo
     bytes,
   }));
   return { code: 0, body: values.buffer, tensors };
+}
+
+/** Integrated gradients of what `run` computes, as JSON; both are linear, so they are exact with any number of steps. */
+export function explain(
+  model: FakeModel,
+  samples: readonly Nested[],
+  instances: boolean,
+  { method, baseline, target, detail }: ExplainSettings,
+): Answer {
+  if (method !== "integrated_gradients" || detail || target === "predicted") {
+    return { code: notImplemented, body: "the fake engine gives integrated gradients of a fixed target only" };
+  }
+  const [place = 0] = target;
+  const answers = samples.map((sample) => {
+    const values = numbersOf(sample).map((x, i) => (model.behaviour === "sum" || i === place ? x - baseline : 0));
+    return reshape(Float32Array.from(values), shapeOf(sample));
+  });
+  return { code: 0, body: JSON.stringify(instances ? { explanations: answers } : answers[0]) };
 }
 
 function numbersOf(value: Nested): number[] {

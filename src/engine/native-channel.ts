@@ -4,7 +4,7 @@
  */
 
 import { ServerError } from "../errors.js";
-import { dtypes } from "../types.js";
+import { dtypes, explainMethods, type ExplainSettings, integralRules } from "../types.js";
 import type { Channel, CompletionSink, InputFormat, OutputFormat, Submitted, TensorOut } from "./engine.js";
 
 /** What native/node/channel_binding.cc puts on the object that openChannel returns. Numbers as in report.h. */
@@ -29,6 +29,7 @@ export interface ChannelFunctions {
     timeoutMs: number,
     version: string,
   ): number;
+  explain(cookie: number, settings: Float64Array): number;
   lastError(): string;
   nameId(name: string): number;
   bodyAppend(cookie: number, chunk: ArrayBuffer): number;
@@ -135,6 +136,10 @@ export class NativeChannel implements Channel {
     return this.#native.inferImage(cookie, nameId, pixels, width, height, channels, output << 4, timeout, version);
   }
 
+  explain(cookie: number, settings: ExplainSettings): void {
+    if (this.#native.explain(cookie, packSettings(settings)) !== 0) throw new ServerError("internal", this.lastError());
+  }
+
   cancel(cookie: number): void {
     this.#native.cancel(cookie);
   }
@@ -221,6 +226,21 @@ export class NativeChannel implements Channel {
     this.#tags[tag] = name;
     return name;
   }
+}
+
+function packSettings({ method, rule, steps, target, ...rest }: ExplainSettings): Float64Array {
+  return Float64Array.of(
+    explainMethods.indexOf(method),
+    integralRules.indexOf(rule),
+    steps,
+    target === "predicted" ? 1 : 0,
+    rest.baseline,
+    rest.batch,
+    ...rest.window,
+    ...rest.stride,
+    rest.detail ? 1 : 0,
+    ...(target === "predicted" ? [] : target),
+  );
 }
 
 /** dtype, offset, bytes, dimensions, sizes… per leaf. */

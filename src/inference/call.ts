@@ -3,6 +3,7 @@
 import type { InputFormat, OutputFormat } from "../engine/engine.js";
 import type { ErrorCode } from "../errors.js";
 import type { Handler } from "../handlers/handler.js";
+import type { ExplainSettings } from "../types.js";
 
 export { InputFormat, OutputFormat } from "../engine/engine.js";
 
@@ -24,6 +25,8 @@ export interface Call {
   readonly route: Route;
   readonly input: InputFormat;
   readonly output: OutputFormat;
+  /** Set: not the model's answer is asked for, but why it is what it is. */
+  readonly explain?: ExplainSettings | undefined;
   /** Set by the dialect when the client went away or was answered 504; asynchronous steps stop when they see it. */
   readonly over: boolean;
 

@@ -69,6 +69,7 @@ export class Pipeline {
     }
     const { nameId, version, timeoutMs } = call.route;
     const { cookie, input } = call;
+    if (call.explain !== undefined) this.channel.explain(cookie, call.explain);
     this.submitted(call, this.channel.infer(cookie, nameId, version, body, input, engineOutput(call), timeoutMs));
   }
 
@@ -79,6 +80,7 @@ export class Pipeline {
     }
     const { nameId, version, timeoutMs } = call.route;
     const { cookie, input } = call;
+    if (call.explain !== undefined) this.channel.explain(cookie, call.explain);
     const how = this.channel.inferBody(cookie, nameId, version, input, engineOutput(call), timeoutMs);
     if (how < 0) this.channel.bodyDrop(cookie);
     this.submitted(call, how);
@@ -107,6 +109,7 @@ export class Pipeline {
       const { nameId, version, timeoutMs } = call.route;
       const cookie = call.cookie;
       const output = engineOutput(call);
+      if (call.explain !== undefined) this.channel.explain(cookie, call.explain);
       const submitted = this.channel.inferImage(
         cookie,
         nameId,
@@ -164,7 +167,7 @@ export class Pipeline {
       call.fail(nativeErrorCode(code), typeof body === "string" ? body : text(body));
       return;
     }
-    const post = call.route.handler.post;
+    const post = call.explain === undefined ? call.route.handler.post : undefined;
     if (post === undefined) {
       call.answer(model, body, call.output);
       return;
@@ -183,7 +186,7 @@ export class Pipeline {
 }
 
 function engineOutput(call: Call): OutputFormat {
-  return call.route.handler.post === undefined ? call.output : OutputFormat.tensors;
+  return call.route.handler.post === undefined || call.explain !== undefined ? call.output : OutputFormat.tensors;
 }
 
 function outputsOf(body: string | ArrayBuffer, tensors: readonly TensorOut[] | undefined): OutputTensor[] {

@@ -6,8 +6,8 @@ import { openEngine } from "../../src/engine/native.js";
 import { type ErrorCode, errorTable, ServerError } from "../../src/errors.js";
 import type { TensorIn } from "../../src/handlers/handler.js";
 import { packRows, packTensors } from "../../src/handlers/tensor-frame.js";
-import type { ModelSpec } from "../../src/types.js";
-import { type Kind, specOf } from "./specs.js";
+import type { ExplainSettings, ModelSpec } from "../../src/types.js";
+import { explanation, type Kind, specOf } from "./specs.js";
 
 interface Completion {
   readonly cookie: number;
@@ -249,6 +249,34 @@ describe.each([
     expect(client.channel.lastError()).toMatch(words);
   });
 
+  test("an explanation is queued, of the request it was asked for, and no other", async () => {
+    const client = new Client(engine);
+    const explain = (cookie: number, name: string, text: string, changes: Partial<ExplainSettings> = {}): number => {
+      client.channel.explain(cookie, { ...explanation, ...changes });
+      return client.send(cookie, name, text);
+    };
+    expect(explain(1, "sum", "[1, 2, 3, 4]", { baseline: 0.5 })).toBe(QUEUED);
+    client.send(2, "sum", "[1, 2, 3, 4]");
+    explain(3, "echo", '{"instances": [[1, 2, 3, 4], [5, 6, 7, 8]]}', { target: [2] });
+    client.channel.explain(4, explanation);
+    client.send(5, "sum", "[1, 1, 1, 1]");
+    expect(explain(6, "sum", "[1, 2]")).toBeLessThan(0);
+    client.send(7, "sum", "[1, 1, 1, 1]");
+    await client.until(5);
+    expect(valueOf(client.done.get(1))).toEqual([0.5, 1.5, 2.5, 3.5]);
+    expect(valueOf(client.done.get(2))).toBe(10);
+    expect(valueOf(client.done.get(3))).toEqual({
+      explanations: [
+        [0, 0, 3, 0],
+        [0, 0, 7, 0],
+      ],
+    });
+    expect(valueOf(client.done.get(5))).toBe(4);
+    expect(valueOf(client.done.get(7))).toBe(4);
+    client.channel.close();
+    expect(client.done.size).toBe(5);
+  });
+
   test("a lane wakes its channel; the queue is bounded; cancelled and late requests say so", async () => {
     const sent = [1, 2, 3, 4, 5, 6, 7, 8].map((cookie) =>
       client.send(cookie, "slow", "[1, 2, 3, 4]", { timeoutMs: cookie === 2 ? 1 : 0 }),
@@ -329,7 +357,7 @@ describe.each([
     const rows = engine.stats();
     expect(rows.map((each) => each.name).sort()).toEqual(["echo", "raise", "slow", "sum"]);
     const sum = rows.find((each) => each.name === "sum")!;
-    expect(sum.requestsByCode[0]).toBe(3006);
+    expect(sum.requestsByCode[0]).toBe(3010);
     expect(sum.isDefault).toBe(true);
     expect(sum.inFlight).toBe(0);
     const echo = rows.find((each) => each.name === "echo")!;

@@ -1,6 +1,6 @@
 /** Model specs of the small models in test/contract/models; the fake engine goes by their file names. */
 import { join } from "node:path";
-import type { ModelSpec } from "../../src/types.js";
+import type { ExplainSettings, ModelSpec } from "../../src/types.js";
 
 export type Kind = "echo" | "sum" | "raise" | "slow" | "broken";
 
@@ -29,3 +29,16 @@ export function specOf(kind: Kind, changes: Partial<ModelSpec> = {}): ModelSpec 
     ...changes,
   };
 }
+
+/** Exact for linear models. */
+export const explanation: ExplainSettings = {
+  method: "integrated_gradients",
+  rule: "gausslegendre",
+  steps: 5,
+  target: [],
+  baseline: 0,
+  batch: 8,
+  window: [0, 0],
+  stride: [0, 0],
+  detail: false,
+};

@@ -4,6 +4,7 @@
  */
 
 import { readableTypes, writableTypes } from "../../inference/negotiate.js";
+import { explainMethods, integralRules } from "../../types.js";
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -59,6 +60,19 @@ const prediction = {
 };
 const predicted = { "200": ok("The model's outputs.", types(writableTypes)) };
 
+const explaining = [
+  inQuery("method", { type: "string", enum: explainMethods }, "Default integrated_gradients."),
+  inQuery("rule", { type: "string", enum: integralRules }, "Of integrated gradients; default gausslegendre."),
+  inQuery("steps", whole, "Of integrated gradients, 1 to 1000; default 50, for pictures 15."),
+  inQuery("target", text, "The explained number's place in the answer, or predicted; default 0."),
+  inQuery("baseline", { type: "number" }, "Every element of the input that means nothing; default 0."),
+  inQuery("batch", whole, "Samples in one run of the model, 1 to 64; default 8."),
+  inQuery("window", text, "Of occlusion: 5, or height and width as in 5x7."),
+  inQuery("stride", text, "Of occlusion, as window."),
+  inQuery("detail", truth, "With target, score and convergence delta; default false."),
+];
+const explained = { "200": ok("Attributions, shaped like the inputs.", types(writableTypes)) };
+
 const described = { get: operation("apiDescription", "This document.", {}) };
 const options = { options: operation("apiDescriptionByOptions", "This document.", {}) };
 
@@ -75,6 +89,22 @@ export function inferenceApi(serverVersion: string): unknown {
     "/predictions/{model_name}": predict("predictions", [model]),
     "/predictions/{model_name}/{model_version}": {
       post: operation("version_predictions", "A prediction of one version.", versioned, predicted),
+    },
+    "/explanations/{model_name}": {
+      post: operation(
+        "explanations",
+        "Why an answer is what it is.",
+        { parameters: [model, ...explaining], ...prediction },
+        explained,
+      ),
+    },
+    "/explanations/{model_name}/{model_version}": {
+      post: operation(
+        "version_explanations",
+        "Why one version's answer is what it is.",
+        { parameters: [model, version, ...explaining], ...prediction },
+        explained,
+      ),
     },
     "/v2/health/live": { get: operation("live", "The process answers.", {}) },
     "/v2/health/ready": { get: operation("ready", "The models answer.", {}) },

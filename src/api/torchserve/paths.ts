@@ -9,6 +9,7 @@ const maxNameLength = 128;
 
 export type Target =
   | { readonly kind: "predict"; readonly name: string; readonly version: string }
+  | { readonly kind: "explain"; readonly name: string; readonly version: string }
   | { readonly kind: "ping" }
   | { readonly kind: "live" }
   | { readonly kind: "ready" }
@@ -45,6 +46,8 @@ export function parsePath(path: string): Target {
       return health(segments);
     case "predictions":
       return segments.length === 2 || segments.length === 3 ? named("predict", segments) : { kind: "unknown" };
+    case "explanations":
+      return segments.length === 2 || segments.length === 3 ? named("explain", segments) : { kind: "unknown" };
     case "models":
       if (segments.length === 1) return { kind: "models" };
       if (segments.length === 4 && segments[3] === "set-default") return named("setDefault", segments);
@@ -68,7 +71,10 @@ function health(segments: readonly string[]): Target {
   return segments[2] === "ready" ? { kind: "ready" } : { kind: "unknown" };
 }
 
-function named(kind: "predict" | "model" | "setDefault" | "modelReady", segments: readonly string[]): Target {
+function named(
+  kind: "predict" | "explain" | "model" | "setDefault" | "modelReady",
+  segments: readonly string[],
+): Target {
   const [, name = "", version = ""] = segments;
   if (name === "" || (segments.length >= 3 && version === "")) return { kind: "unknown" };
   if (!isModelName(name)) return { kind: "badName", name };

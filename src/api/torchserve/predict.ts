@@ -20,6 +20,7 @@ import {
 import type { Pipeline } from "../../inference/pipeline.js";
 import { missingModel, tooLate } from "../../inference/refusals.js";
 import type { ModelEntry } from "../../models/models.js";
+import type { ExplainSettings } from "../../types.js";
 import type { Exchange } from "../../wire.js";
 import { sendAsTorchServe } from "./compat.js";
 import { json, sendError } from "./errors.js";
@@ -48,6 +49,7 @@ export class PredictCall implements Call {
   input: InputFormat = InputFormat.json;
   output: OutputFormat = OutputFormat.json;
   over = false;
+  explain: ExplainSettings | undefined;
   how: Exclude<ReadAs, "unsupported"> = "json";
   readonly cookie: number;
 
@@ -96,7 +98,7 @@ export class Predict {
   }
 
   /** Headers are read: everything that can be refused without the body is. */
-  head(exchange: Exchange, route: Route): void {
+  head(exchange: Exchange, route: Route, explain?: ExplainSettings): void {
     const how = this.read.get(exchange.contentType);
     const picture = route.handler.pre !== undefined;
     if (how === "unsupported" && !picture) {
@@ -112,16 +114,17 @@ export class Predict {
       this.notAcceptable(exchange, output === -1 ? writableTypes : json);
       return;
     }
-    this.start(exchange, route, how === "unsupported" ? "raw" : how, output);
+    this.start(exchange, route, how === "unsupported" ? "raw" : how, output).explain = explain;
   }
 
-  private start(exchange: Exchange, route: Route, how: PredictCall["how"], output: OutputFormat): void {
+  private start(exchange: Exchange, route: Route, how: PredictCall["how"], output: OutputFormat): PredictCall {
     const call = exchange.attachment instanceof PredictCall ? exchange.attachment : new PredictCall(exchange, this);
     exchange.attachment = call;
     call.route = route;
     call.output = output;
     call.how = how;
     call.over = false;
+    return call;
   }
 
   body(exchange: Exchange, chunk: ArrayBuffer | undefined): void {

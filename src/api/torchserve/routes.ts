@@ -3,6 +3,7 @@
  * metrics (both on main). Verbs and paths are decided here, once; what they do stands in the files beside this one.
  */
 
+import { ServerError } from "../../errors.js";
 import type { HttpState } from "../../metrics/http-counters.js";
 import type { Route } from "../../inference/call.js";
 import type { Pipeline } from "../../inference/pipeline.js";
@@ -10,6 +11,7 @@ import { Memo } from "../../inference/negotiate.js";
 import type { Dialect, Exchange, WireError, WireErrorCode } from "../../wire.js";
 import { errorBody, json, notAllowed, notFound, prettyJson, sendError } from "./errors.js";
 import { inferenceApi, metricsApi, predictionApi } from "./openapi.js";
+import { readExplainSettings } from "./explanations.js";
 import { parsePath, type Target } from "./paths.js";
 import { live, ping, ready } from "./ping.js";
 import { Predict, type PredictContext } from "./predict.js";
@@ -30,6 +32,7 @@ export interface InferenceContext extends PredictContext {
 
 /** The inference port. */
 export class InferenceDialect implements Dialect {
+  readonly readsPostQuery = true;
   private readonly predict: Predict;
   private readonly pipeline: Pipeline;
   private readonly paths = new Memo<Known>((path) => ({ target: parsePath(path), route: undefined }), 4096);
@@ -54,7 +57,7 @@ export class InferenceDialect implements Dialect {
   head(exchange: Exchange): void {
     const known = this.paths.get(exchange.path);
     const target = known.target;
-    if (target.kind !== "predict") {
+    if (target.kind !== "predict" && target.kind !== "explain") {
       this.other(exchange, target);
       return;
     }
@@ -67,7 +70,17 @@ export class InferenceDialect implements Dialect {
       this.predict.missing(exchange, target.name, target.version);
       return;
     }
-    this.predict.head(exchange, model);
+    if (target.kind === "explain") this.explain(exchange, model);
+    else this.predict.head(exchange, model);
+  }
+
+  private explain(exchange: Exchange, model: Route): void {
+    try {
+      this.predict.head(exchange, model, readExplainSettings(exchange.query, model.handler.spec));
+    } catch (error) {
+      if (!(error instanceof ServerError)) throw error;
+      sendError(exchange, error.code, error.message);
+    }
   }
 
   body(exchange: Exchange, chunk: ArrayBuffer | undefined): void {

@@ -16,6 +16,8 @@ describe("paths", () => {
     ["/models/m/all", { kind: "model", name: "m", version: "all" }],
     ["/predictions/m", { kind: "predict", name: "m", version: "" }],
     ["/predictions/m/1.0/", { kind: "predict", name: "m", version: "1.0" }],
+    ["/explanations/m", { kind: "explain", name: "m", version: "" }],
+    ["/explanations/m/1.0", { kind: "explain", name: "m", version: "1.0" }],
     ["/predictions/m%2D1", { kind: "predict", name: "m-1", version: "" }],
     ["/predictions", { kind: "unknown" }],
     ["/predictions/", { kind: "unknown" }],
