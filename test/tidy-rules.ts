@@ -91,6 +91,7 @@ export const untested: Readonly<Record<string, string>> = {
   "src/cli/started.ts": "test/e2e/torchserve-command.test.ts",
   "src/config/setting.ts": "test/unit/config/resolve.test.ts",
   "src/config/yaml-file.ts": "test/unit/config/resolve.test.ts",
+  "src/config/options-store.ts": "rows of the table that test/unit/config/options.test.ts reads",
   "src/config/options-grpc.ts": "rows of the table that test/unit/config/options.test.ts reads",
   "src/config/option-row.ts": "test/unit/config/options.test.ts",
   "src/config/usage-error.ts": "test/unit/config/resolve.test.ts",

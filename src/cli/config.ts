@@ -6,6 +6,7 @@ import { migrate } from "../config/migrate.js";
 import { optionKeys, optionRows, type OptionRow } from "../config/options.js";
 import { resolveServe, strangeVariables, type Resolved } from "../config/resolve.js";
 import { configSchema } from "../config/schema.js";
+import { snapshotsIn } from "../config/snapshot-files.js";
 import { didYouMean } from "../config/suggest.js";
 import { UsageError } from "../config/usage-error.js";
 import { showValue, type OptionValue } from "../config/values.js";
@@ -34,6 +35,7 @@ function resolve(words: readonly string[], terminal: Terminal): Resolved {
     machine: { cores: readAllowance().cores, logToTerminal: terminal.colorErr },
     readFile: (path) => readFileSync(path, "utf8"),
     exists: existsSync,
+    newestSnapshot: (folder) => snapshotsIn(folder)[0],
   });
 }
 

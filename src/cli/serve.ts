@@ -9,6 +9,7 @@ import { startServer, type Address, type RunningServer } from "../app.js";
 import { readAllowance } from "../config/cgroup.js";
 import { openToAll, resolveServe, strangeVariables, type Resolved } from "../config/resolve.js";
 import type { ServeConfig } from "../config/serve-config.js";
+import { snapshotsIn } from "../config/snapshot-files.js";
 import { UsageError } from "../config/usage-error.js";
 import type { Engine } from "../engine/engine.js";
 import { openEngine } from "../engine/native.js";
@@ -58,6 +59,7 @@ function resolve(words: readonly string[], terminal: Terminal): Resolved {
     machine: { cores: readAllowance().cores, logToTerminal: isatty(2) },
     readFile: (path) => readFileSync(path, "utf8"),
     exists: existsSync,
+    newestSnapshot: (folder) => snapshotsIn(folder)[0],
     torchserve: terminal.env[startedAsVariable] === "torchserve",
   });
 }

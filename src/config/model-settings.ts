@@ -52,15 +52,20 @@ function isCount(value: unknown): boolean {
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** The settings without what is not set; a string is where and why they are wrong. */
-export function checkModelSettings(value: unknown): ModelSettings | string {
+/** Keys whose 0 means something in a snapshot: a model without workers takes no requests. */
+const zeroCounts: readonly (keyof VersionSettings)[] = ["minWorkers", "maxWorkers"];
+
+/**
+ * The settings without what is not set; a string is where and why they are wrong. `keepZero`: 0 workers are 0 workers.
+ */
+export function checkModelSettings(value: unknown, keepZero = false): ModelSettings | string {
   if (!isObject(value)) return "is no object";
   const models: Record<string, Readonly<Record<string, VersionSettings>>> = Object.create(null) as never;
   for (const [name, versions] of Object.entries(value)) {
     if (!isObject(versions)) return `${JSON.stringify(name)} holds no object of versions`;
     const found: Record<string, VersionSettings> = Object.create(null) as never;
     for (const [version, settings] of Object.entries(versions)) {
-      const read = checkVersion(settings);
+      const read = checkVersion(settings, keepZero);
       if (typeof read === "string") return `${JSON.stringify(name)} version ${JSON.stringify(version)}: ${read}`;
       found[version] = read;
     }
@@ -69,13 +74,14 @@ export function checkModelSettings(value: unknown): ModelSettings | string {
   return models;
 }
 
-function checkVersion(value: unknown): VersionSettings | string {
+function checkVersion(value: unknown, keepZero: boolean): VersionSettings | string {
   if (!isObject(value)) return "no object of settings";
   const kept: Record<string, unknown> = {};
   for (const [key, each] of Object.entries(value)) {
     if (!Object.hasOwn(checks, key)) return `${JSON.stringify(key)} is none of ${Object.keys(checks).join(", ")}`;
     if (!checks[key as keyof VersionSettings](each)) return `${key} cannot be ${JSON.stringify(each)}`;
-    if (typeof each !== "number" || each > 0) kept[key] = each;
+    const zero = keepZero && each === 0 && zeroCounts.includes(key as keyof VersionSettings);
+    if (typeof each !== "number" || each > 0 || zero) kept[key] = each;
   }
   return kept;
 }

@@ -3,9 +3,11 @@
  * with its limits, the default, and the words for help and docs/options.md. To add an option: a key in ServeConfig and a
  * row here (the compiler asks for the row).
  */
+import { join } from "node:path";
 import { bytes, choice, count, flag, GiB, KiB, MiB, type OptionRow, port, row, seconds, text } from "./option-row.js";
 import { grpcRows } from "./options-grpc.js";
 import { securityRows } from "./options-security.js";
+import { storeRows } from "./options-store.js";
 import type { ServeConfig } from "./serve-config.js";
 import type { OptionValue } from "./values.js";
 
@@ -52,6 +54,7 @@ export const optionRows = {
     "models",
     "Batch sizes, delays, workers, timeouts by model and version, where the model's own model-config.yaml says nothing.",
   ),
+  ...storeRows,
   defaultWorkers: row(
     "default-workers",
     count(0, 1024),
@@ -347,6 +350,8 @@ export interface Machine {
   readonly logToTerminal: boolean;
   /** Started as `torchserve`, or with a config.properties: where the two differ, TorchServe's way. */
   readonly torchserve: boolean;
+  /** Where TorchServe would put its logs; undefined: its `logs` in the working directory. */
+  readonly logs?: string;
 }
 
 /** The default of a row whose `fallback` is "auto". `cores` is the value --cores ended up with. */
@@ -360,6 +365,8 @@ export function autoDefault(key: OptionKey, machine: Machine, cores: number): Op
     grpcManagementPort: machine.torchserve ? 7071 : "off",
     tokenAuth: machine.torchserve,
     compat: machine.torchserve ? "torchserve" : "sconce",
+    configSnapshots: machine.torchserve,
+    snapshotFolder: join(machine.logs ?? "logs", "config"),
     logFormat: machine.logToTerminal ? "text" : "json",
   };
   return values[key];

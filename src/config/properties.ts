@@ -2,7 +2,7 @@
  * Java's .properties syntax as settings with the lines they stand on: continuation lines, escapes (\t, \u00e9),
  * `=`, `:` or blanks between key and value. The only file that knows the library. Pure.
  */
-import { Pair, parseLines } from "dot-properties";
+import { Pair, parseLines, stringify } from "dot-properties";
 
 export interface Property {
   readonly key: string;
@@ -21,6 +21,12 @@ export function parseProperties(text: string): readonly Property[] {
     properties.push({ key: node.key, value: node.value.trim(), line: lineOf(starts, node.range[0]) });
   }
   return properties;
+}
+
+/** One line per key, as Java reads it back. */
+export function formatProperties(pairs: readonly (readonly [key: string, value: string])[]): string {
+  const lines = pairs.map(([key, value]) => [key, value]);
+  return `${stringify(lines, { keySep: "=", lineWidth: null })}\n`;
 }
 
 /** Offsets at which lines begin. */

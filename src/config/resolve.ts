@@ -3,6 +3,7 @@
  * sconce.yaml, that over TorchServe's config.properties (with the TS_* variables that it allows), that over the default.
  * Reads no file by itself and no global: all come in. Throws UsageError naming option, source, value and what is allowed.
  */
+import { isAbsolute } from "node:path";
 import { readEnvironment, strangeNames, type Environment } from "./environment.js";
 import { parseFlags, type FlagShape } from "./flags.js";
 import {
@@ -29,13 +30,15 @@ export interface Sources {
   /** The words after `serve`. */
   readonly words: readonly string[];
   readonly env: Environment;
-  readonly machine: Omit<Machine, "torchserve">;
+  readonly machine: Omit<Machine, "torchserve" | "logs">;
   /** Started by the command `torchserve`. */
   readonly torchserve?: boolean;
   /** Returns the file's text; throws what node:fs throws. */
   readonly readFile: (path: string) => string;
   /** Whether there is such a file, for those that are read without being named. */
   readonly exists: (path: string) => boolean;
+  /** The newest snapshot in a folder, if there is one. Absent: none is looked for. */
+  readonly newestSnapshot?: (folder: string) => string | undefined;
 }
 
 export interface Resolved {
@@ -135,21 +138,58 @@ function gather(values: ReadonlyMap<string, string>, sources: Sources): Gathered
   }
   const layers = [flags, env];
   if (own) layers.push(readYaml(own.path, readConfigFile(own, sources), fileRows));
+  const mine = layers.length;
   if (torchserve) {
     const read = readTorchserve(torchserve.path, readConfigFile(torchserve, sources), sources.env);
     layers.push(read.settings);
     notes.push(...read.notes);
   }
-  const files = [own, torchserve].flatMap((file) => (file ? [file.path] : []));
   const find = (row: OptionRow): Setting | undefined => layers.find((layer) => layer.has(row))?.get(row);
-  return { find, torchserve: sources.torchserve === true || torchserve !== undefined, files, notes };
+  const asTorchserve = sources.torchserve === true || torchserve !== undefined;
+  const named = torchserve !== undefined && torchserve.by !== "";
+  const told = named || layers.slice(0, mine).some((layer) => layer.has(optionRows.modelSnapshot));
+  const snapshot = told ? undefined : findSnapshot(find, asTorchserve, sources);
+  if (snapshot) {
+    const read = readTorchserve(snapshot.path, readConfigFile(snapshot, sources), sources.env);
+    const { modelSnapshot } = optionRows;
+    // What was loaded wins over config.properties, as in TorchServe; for all else the file that people edit wins.
+    layers.splice(mine, 0, new Map([...read.settings].filter(([row]) => row === modelSnapshot)));
+    layers.push(read.settings);
+    notes.push({ level: "info", message: restoredFrom(snapshot.path) }, ...read.notes);
+  }
+  const files = [own, torchserve, snapshot].flatMap((file) => (file ? [file.path] : []));
+  return { find, torchserve: asTorchserve, files, notes };
+}
+
+const restoredFrom = (path: string): string =>
+  `the models are those of the snapshot ${path}, which wins over --models; --no-config-snapshots begins without it`;
+
+/** The newest snapshot, where snapshots are on. */
+function findSnapshot(
+  find: (row: OptionRow) => Setting | undefined,
+  torchserve: boolean,
+  sources: Sources,
+): NamedFile | undefined {
+  const on = find(optionRows.configSnapshots)?.value ?? torchserve;
+  if (on !== true) return undefined;
+  const machine = { ...sources.machine, torchserve, logs: logsOf(find, sources) };
+  const folder = find(optionRows.snapshotFolder)?.value ?? autoDefault("snapshotFolder", machine, 1);
+  const path = typeof folder === "string" ? sources.newestSnapshot?.(folder) : undefined;
+  return path === undefined ? undefined : { path, by: "" };
+}
+
+function logsOf(find: (row: OptionRow) => Setting | undefined, { env }: Sources): string {
+  const { LOG_LOCATION: location = "" } = env;
+  const folder = find(optionRows.logFolder)?.value;
+  if (typeof folder === "string") return folder;
+  return location === "" ? "logs" : location;
 }
 
 /** What `serve` runs with. */
 export function resolveServe(sources: Sources): Resolved {
   const parsed = parseFlags(reword(sources.words), shapes);
   const { find, torchserve, files, notes } = gather(parsed.values, sources);
-  const machine = { ...sources.machine, torchserve };
+  const machine = { ...sources.machine, torchserve, logs: logsOf(find, sources) };
   const cores = Number(find(optionRows.cores)?.value ?? autoDefault("cores", machine, 1));
   const settingOf = (key: OptionKey): Setting | undefined => {
     const row: OptionRow = optionRows[key];
@@ -185,6 +225,10 @@ function checkTogether(config: ServeConfig, settings: ReadonlyMap<OptionKey, Set
       `${origin("models")}: ${config.models.join(" ")} needs --model-store, the folder that the files are in`,
     );
   }
+  const stray = strayArchive(config);
+  if (stray !== undefined) {
+    throw new UsageError(`${origin("modelSnapshot")}: ${stray} needs --model-store, the folder that the file is in`);
+  }
   for (const key of ["corsAllowedOrigin", "corsAllowedMethods", "corsAllowedHeaders"] as const) {
     if (!/^[\x20-\x7e]*$/.test(config[key] ?? "")) throw new UsageError(`${origin(key)}: ASCII on one line expected`);
   }
@@ -196,6 +240,13 @@ function checkTogether(config: ServeConfig, settings: ReadonlyMap<OptionKey, Set
         `without authorization; use 127.0.0.1, --token-auth, or --insecure if the network is yours`,
     );
   }
+}
+
+/** An archive that only a model store can have, where there is none. */
+function strayArchive({ modelSnapshot, modelStore }: ServeConfig): string | undefined {
+  if (modelStore !== undefined) return undefined;
+  const versions = Object.values(modelSnapshot?.models ?? {}).flatMap((each) => Object.values(each));
+  return versions.map(({ marName = "" }) => marName).find((file) => !isAbsolute(file) && !file.includes("://"));
 }
 
 /** Authorization is on, or the operator has switched it off in so many words. */

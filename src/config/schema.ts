@@ -55,6 +55,20 @@ function kindSchema(kind: Kind): Schema {
         type: "object",
         additionalProperties: { type: "object", additionalProperties: versionSettings },
       };
+    case "modelSnapshot":
+      return {
+        type: "object",
+        required: ["models"],
+        properties: {
+          models: {
+            type: "object",
+            additionalProperties: {
+              type: "object",
+              additionalProperties: { ...versionSettings, required: ["marName"] },
+            },
+          },
+        },
+      };
   }
 }
 

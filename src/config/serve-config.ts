@@ -1,5 +1,6 @@
 /** What `serve` runs with, after flags, environment, file and defaults were put together (src/config/options.ts). */
 import type { ModelSettings } from "./model-settings.js";
+import type { ModelSnapshot } from "./model-snapshot.js";
 
 export interface ServeConfig {
   /** As given on the command line: a path, or name=path. */
@@ -14,6 +15,11 @@ export interface ServeConfig {
   readonly downloadTimeoutMs: number;
   /** For versions of models that do not say it themselves. */
   readonly modelSettings: ModelSettings;
+  /** What to load instead of `models`: a server's own record of what it had loaded. */
+  readonly modelSnapshot: ModelSnapshot | undefined;
+  /** Whether to keep such records, and to begin with the newest. */
+  readonly configSnapshots: boolean;
+  readonly snapshotFolder: string;
   /** Instances of a model that does not say how many; 0: one per core. */
   readonly defaultWorkers: number;
   readonly host: string;

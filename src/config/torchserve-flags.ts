@@ -10,7 +10,6 @@ interface AnsweredFlag extends FlagShape {
 
 const flags: readonly AnsweredFlag[] = [
   { flag: "foreground", takes: "nothing", here: undefined },
-  { flag: "no-config-snapshots", takes: "nothing", here: undefined },
   { flag: "enable-model-api", takes: "nothing", here: "registering at run time is not in this version" },
   { flag: "workflow-store", takes: "value", here: "workflows are not served" },
   { flag: "log-config", takes: "value", here: "the log is set by --log-level and --log-format, not by log4j" },

@@ -208,8 +208,8 @@ export const torchserveKeys: readonly TorchserveKey[] = [
   answered("vmargs", noJava, { harmless: true }),
   answered("plugins_path", "Java plugins cannot run here."),
   answered("model_server_home", "Nothing is read from there.", { harmless: true }),
-  noEnv(answered("model_snapshot", "Snapshots are not read by this version; name the models in load_models.")),
+  noEnv(fills("model_snapshot", "modelSnapshot", { here: "Wins over load_models." })),
   noEnv(answered("python", noPython, { harmless: true })),
-  noEnv(answered("version", "Written by TorchServe into snapshots.", { harmless: true })),
-  noEnv(answered("tsConfigFile", "Written by TorchServe into snapshots.", { harmless: true })),
+  noEnv(answered("version", "Written into snapshots.", { harmless: true })),
+  noEnv(answered("tsConfigFile", "Written into snapshots.", { harmless: true })),
 ];

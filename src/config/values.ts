@@ -4,6 +4,7 @@
  */
 
 import { checkModelSettings, modelSettingsAllowed, parseModelSettings, type ModelSettings } from "./model-settings.js";
+import { checkModelSnapshot, modelSnapshotAllowed, parseModelSnapshot, type ModelSnapshot } from "./model-snapshot.js";
 
 export type Kind =
   | { readonly type: "string" }
@@ -20,9 +21,12 @@ export type Kind =
   /** Rising positive numbers, separated by commas. */
   | { readonly type: "rising"; readonly maxCount: number }
   /** Settings by model and version: JSON, or a mapping in YAML. */
-  | { readonly type: "modelSettings" };
+  | { readonly type: "modelSettings" }
+  /** What a server had loaded: JSON, or a mapping in YAML. */
+  | { readonly type: "modelSnapshot" };
 
-export type OptionValue = string | boolean | number | readonly string[] | readonly number[] | ModelSettings;
+export type OptionValue =
+  string | boolean | number | readonly string[] | readonly number[] | ModelSettings | ModelSnapshot;
 
 const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, "": 1000 };
 const sizeUnits: Readonly<Record<string, number>> = { "": 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3 };
@@ -91,6 +95,8 @@ export function fromText(kind: Kind, text: string): OptionValue | undefined {
       return parseRising(split(text).map(Number), kind.maxCount);
     case "modelSettings":
       return parseModelSettings(text);
+    case "modelSnapshot":
+      return parseModelSnapshot(text);
   }
 }
 
@@ -102,6 +108,10 @@ export function fromYaml(kind: Kind, value: unknown): OptionValue | undefined {
   if (kind.type === "modelSettings") {
     const settings = checkModelSettings(value);
     return typeof settings === "string" ? undefined : settings;
+  }
+  if (kind.type === "modelSnapshot") {
+    const snapshot = checkModelSnapshot(value);
+    return typeof snapshot === "string" ? undefined : snapshot;
   }
   if (!Array.isArray(value)) return undefined;
   if (kind.type === "list") return value.every((each) => typeof each === "string") ? value : undefined;
@@ -132,6 +142,8 @@ export function allowed(kind: Kind): string {
       return `1 to ${kind.maxCount} rising positive numbers, separated by commas`;
     case "modelSettings":
       return modelSettingsAllowed;
+    case "modelSnapshot":
+      return modelSnapshotAllowed;
   }
 }
 
@@ -157,6 +169,7 @@ export function placeholder(kind: Kind): string {
     case "string":
       return "TEXT";
     case "modelSettings":
+    case "modelSnapshot":
       return "JSON";
   }
 }

@@ -29,10 +29,11 @@ import { Instances } from "./instances.js";
 import { healthOf, nextSteps, type Step } from "./policy.js";
 import { builtProbe, createPrepare, type Prepare } from "./prepare.js";
 import { listSources } from "./sources.js";
+import { Snapshots } from "./snapshots.js";
 import { StartError } from "./start-error.js";
 import { createStore, type ModelStore } from "./store.js";
 import { ModelTable } from "./table.js";
-import { Tracked, type Wanted } from "./tracked.js";
+import { cancelledError, readyFields, Tracked, type Wanted } from "./tracked.js";
 
 export interface ManagerOptions {
   readonly engine: Engine;
@@ -71,6 +72,8 @@ class Manager implements ModelManager {
   private readonly defaults = new Defaults();
   private readonly table = new ModelTable(this.defaults);
   private readonly instances: Instances;
+  /** Keeps what serves for the next start, where that is wanted. */
+  private readonly snapshots: Snapshots | undefined;
   private readonly counts = new Map<string, number>();
   private nextId = 1;
   private registering = 0;
@@ -85,6 +88,8 @@ class Manager implements ModelManager {
     this.config = options.config;
     this.log = options.log;
     const { config, log, engine } = options;
+    const { snapshotFolder: folder, modelStore } = config;
+    this.snapshots = config.configSnapshots ? new Snapshots({ folder, modelStore, log }) : undefined;
     this.store = options.store ?? createStore(config);
     const libtorch = engine.info().libtorch;
     this.prepare =
@@ -110,6 +115,7 @@ class Manager implements ModelManager {
       throw error;
     }
     if (this.stopped) throw new ServerError("cancelled", "the start was cancelled");
+    this.snapshots?.note("startup", this.list());
   }
 
   async stop(): Promise<void> {
@@ -117,6 +123,7 @@ class Manager implements ModelManager {
     const loading = this.table.all().filter((model) => model.state === "loading");
     for (const model of loading) this.cancel(model);
     await Promise.all(loading.map((model) => model.settled));
+    await this.snapshots?.end(this.list());
   }
 
   async register(request: RegisterRequest): Promise<ModelEntry> {
@@ -160,6 +167,7 @@ class Manager implements ModelManager {
     const { instances } = this.instances.figures(model);
     // A model that may run one batch only keeps to one instance, whatever was asked for.
     if (model.state === "ready" && instances < workers.min) model.workers = { min: instances, max: instances };
+    this.changed();
     const settled = await this.instances.settled(model, wait ? this.config.unloadTimeoutMs : 0);
     await this.announce.visible();
     return { entry: this.table.entry(model), instances, settled };
@@ -172,6 +180,7 @@ class Manager implements ModelManager {
     this.defaults.choose(name, version);
     this.reconcile();
     await this.defaults.announced(name);
+    this.changed();
     await this.announce.visible();
   }
 
@@ -188,6 +197,7 @@ class Manager implements ModelManager {
     this.defaults.goBack(name, to);
     this.reconcile();
     await this.defaults.announced(name);
+    this.changed();
     await this.announce.visible();
     this.log.info("default version rolled back", { model: name, from, to });
     return { from, to };
@@ -227,6 +237,11 @@ class Manager implements ModelManager {
     });
   }
 
+  /** Where snapshots are kept, the next one is due. */
+  private changed(): void {
+    this.snapshots?.note("snapshot", this.list());
+  }
+
   private want(wanted: Wanted): string {
     const id = `load-${this.nextId++}`;
     this.desired.set(id, wanted);
@@ -260,6 +275,7 @@ class Manager implements ModelManager {
   private async load(id: string): Promise<void> {
     const source = this.desired.get(id);
     if (!source) return;
+    const said = source.request ?? source.said;
     const model = new Tracked(id, source);
     this.table.add(model);
     try {
@@ -267,7 +283,7 @@ class Manager implements ModelManager {
         ...source,
         signal: model.abort.signal,
         onSpec: (opened) => this.opened(model, opened),
-        ...(source.request === undefined ? {} : { said: source.request }),
+        ...(said === undefined ? {} : { said }),
       });
       await this.loadPrepared(model, spec);
       model.loadSeconds = model.seconds();
@@ -279,6 +295,7 @@ class Manager implements ModelManager {
     const outcome = `${model.source.trigger} ${model.state === "ready" ? "ok" : "failed"}`;
     if (!model.abort.signal.aborted) this.counts.set(outcome, (this.counts.get(outcome) ?? 0) + 1);
     this.reconcile();
+    this.changed();
     model.settle();
   }
 
@@ -332,7 +349,8 @@ class Manager implements ModelManager {
     if (workers !== undefined) this.instances.resize(model, workers);
     model.started(this.instances.figures(model).instances);
     const { defaultVersion } = settingsOf(this.config.modelSettings, name, version);
-    if (defaultVersion === true && model.source.trigger === "startup") this.defaults.choose(name, version);
+    const meant = model.source.isDefault ?? defaultVersion;
+    if (meant === true && model.source.trigger === "startup") this.defaults.choose(name, version);
     if (!this.defaults.routed.has(name) && spec !== undefined) {
       this.defaults.route(name, version, this.announce.defaultVersion(name, version));
     }
@@ -363,25 +381,8 @@ class Manager implements ModelManager {
     const gone = await removed;
     this.table.delete(model.id);
     this.reconcile();
+    this.changed();
     this.log.info("model removed", { model: name, version, drained: gone });
     return gone;
   }
-}
-
-/** Unregistered or shut down while it loaded. */
-function cancelledError({ name, version }: Tracked, stopped: boolean, cause: unknown): ServerError {
-  if (stopped) return new ServerError("cancelled", "the load was cancelled", { cause });
-  return new ServerError("conflict", `Model ${name} version ${version} was unregistered while it loaded`, { cause });
-}
-
-function readyFields(model: Tracked): Readonly<Record<string, unknown>> {
-  const { name, version, report, loadSeconds } = model;
-  return {
-    model: name,
-    version,
-    seconds: Number(loadSeconds.toFixed(3)),
-    form: report?.form,
-    batchSize: report?.batchSize,
-    executor: report?.executor,
-  };
 }

@@ -6,6 +6,8 @@ import { looksLikeModel } from "../archive/unpack.js";
 import type { ServeConfig } from "../config/serve-config.js";
 import { didYouMean } from "../config/suggest.js";
 import { isUrl } from "../download/url.js";
+import type { RegisterRequest, Workers } from "./models.js";
+import { snapshotSources, without } from "./snapshot-sources.js";
 import { StartError } from "./start-error.js";
 
 export interface ModelSource {
@@ -13,13 +15,24 @@ export interface ModelSource {
   readonly name?: string;
   /** When it fails, the start fails. */
   readonly required: boolean;
+  /** What a snapshot says of it, as a registration would. */
+  readonly said?: Said;
+  readonly workers?: Workers;
+  /** Requests without a version go to it. */
+  readonly isDefault?: boolean;
 }
+
+export type Said = Pick<RegisterRequest, "batchSize" | "maxBatchDelayMs" | "responseTimeoutMs" | "workers">;
 
 /** In the order of the command line. Rejects with StartError when a store or a named file of it is not there. */
 export async function listSources(
-  config: Pick<ServeConfig, "positional" | "models" | "modelStore" | "strict">,
+  config: Pick<ServeConfig, "positional" | "models" | "modelStore" | "strict" | "modelSnapshot">,
 ): Promise<readonly ModelSource[]> {
   const named = config.positional.map((word) => ({ ...splitName(word, existsSync), required: true }));
+  if (config.modelSnapshot !== undefined) {
+    const kept = snapshotSources(config.modelSnapshot, config.modelStore);
+    return [...without(named, kept), ...kept];
+  }
   if (config.modelStore === undefined || config.models.length === 0) return named;
   const store = config.modelStore;
   const all = config.models.some((each) => each.toLowerCase() === "all");

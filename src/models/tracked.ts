@@ -1,6 +1,7 @@
 /** One model version on its way through the states, as the manager keeps it. Main thread only. */
 import { stemOf } from "../archive/unpack.js";
 import { shownUrl } from "../download/url.js";
+import { ServerError } from "../errors.js";
 import type { LoadReport, ModelSpec } from "../types.js";
 import type { LoadCount, ModelEntry, ModelState, RegisterRequest, Workers } from "./models.js";
 import type { ModelSource } from "./sources.js";
@@ -42,6 +43,7 @@ export class Tracked {
   constructor(id: string, source: Wanted) {
     this.id = id;
     this.source = source;
+    this.workers = source.workers;
     this.name = source.name ?? stemOf(shownUrl(source.path));
     this.settled = new Promise((resolve) => (this.settle = resolve));
     this.known = Promise.race([new Promise<void>((resolve) => (this.know = resolve)), this.settled]);
@@ -89,4 +91,23 @@ export class Tracked {
       ...(report === undefined ? {} : { report }),
     };
   }
+}
+
+/** Unregistered or shut down while it loaded. */
+export function cancelledError({ name, version }: Tracked, stopped: boolean, cause: unknown): ServerError {
+  if (stopped) return new ServerError("cancelled", "the load was cancelled", { cause });
+  return new ServerError("conflict", `Model ${name} version ${version} was unregistered while it loaded`, { cause });
+}
+
+/** What the log says of a version that is ready. */
+export function readyFields(model: Tracked): Readonly<Record<string, unknown>> {
+  const { name, version, report, loadSeconds } = model;
+  return {
+    model: name,
+    version,
+    seconds: Number(loadSeconds.toFixed(3)),
+    form: report?.form,
+    batchSize: report?.batchSize,
+    executor: report?.executor,
+  };
 }

@@ -20,7 +20,7 @@ const keys = () =>
 const headers = (kind: Kind) => ({ authorization: `Bearer ${keys()[kind].key}` });
 let server: Server;
 beforeAll(async () => {
-  server = await Server.start([...words, "--ts-config", properties, "--grpc-inference-port", "0"]);
+  server = await Server.start([...words, "--ncs", "--ts-config", properties, "--grpc-inference-port", "0"]);
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
@@ -85,7 +85,7 @@ describe("started with a config.properties", () => {
 
 describe("the switch", () => {
   test("--disable-token-auth opens the ports, with one loud line", async () => {
-    const open = await Server.start([...words, "--ts-config", properties, "--disable-token-auth"]);
+    const open = await Server.start([...words, "--ncs", "--ts-config", properties, "--disable-token-auth"]);
     expect((await call(open.port, { path: "/ping" })).status).toBe(200);
     expect(open.process.stderr.match(/TOKEN AUTHORIZATION IS OFF/g)).toHaveLength(1);
     expect(existsSync(keyFile)).toBe(false);

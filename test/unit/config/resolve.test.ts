@@ -10,6 +10,9 @@ interface Given {
   readonly file?: string;
   /** What else lies in the working directory. */
   readonly files?: Record<string, string>;
+  /** The newest snapshot by folder. */
+  readonly snapshots?: Record<string, string>;
+  readonly torchserve?: boolean;
 }
 
 function resolve(words: readonly string[], given: Given = {}) {
@@ -23,6 +26,8 @@ function resolve(words: readonly string[], given: Given = {}) {
       throw new Error(`ENOENT: no such file or directory, open '${path}'`);
     },
     exists: (path) => given.files?.[path] !== undefined,
+    newestSnapshot: (folder) => given.snapshots?.[folder],
+    torchserve: given.torchserve === true,
   });
 }
 const config = (words: readonly string[], given: Given = {}) => resolve(words, given).config;
@@ -61,6 +66,7 @@ describe("resolveServe", () => {
     size: () => ["5k", "6k"],
     choice: (kind) => (kind.type === "choice" ? [kind.choices[0]!, kind.choices[1]!] : ["", ""]),
     rising: () => ["1,2", "3,4"],
+    modelSnapshot: () => ['{"models":{}}', '{"models":{"m":{"1.0":{"marName":"/m.mar"}}}}'],
     modelSettings: () => ['{"m":{"1.0":{"batchSize":2}}}', '{"m":{"1.0":{"batchSize":3}}}'],
   };
 
@@ -205,3 +211,54 @@ test.each([
   ["127.0.0.1.example.org", false],
   ["192.168.1.2", false],
 ])("isLoopback(%s) is %s", (host, loopback) => expect(isLoopback(host)).toBe(loopback));
+
+describe("snapshots", () => {
+  const kept = (name: string): string => `model_snapshot={"models":{"${name}":{"1.0":{"marName":"${name}.mar"}}}}`;
+  const newest = "n/20260101000000000-startup.cfg";
+  const files = { [newest]: `${kept("kept")}\njob_queue_size=7\nmodel_store=/store\n` };
+  const given = { torchserve: true, files, snapshots: { "logs/config": newest } };
+  const models = (found: ReturnType<typeof config>): string[] => Object.keys(found.modelSnapshot?.models ?? {});
+
+  test("the newest one is read when started as torchserve, and said so", () => {
+    const found = resolve(["--models", "all"], given);
+    expect(found.config).toMatchObject({ jobQueueSize: 7, modelStore: "/store" });
+    expect(models(found.config)).toEqual(["kept"]);
+    expect(found.files).toEqual([newest]);
+    expect(found.notes.map((note) => note.message).join()).toContain("wins over --models");
+  });
+
+  test("its models win over config.properties, whose other keys win over it", () => {
+    const properties = { "config.properties": `${kept("old")}\njob_queue_size=9` };
+    const found = config([], { ...given, files: { ...files, ...properties } });
+    expect(models(found)).toEqual(["kept"]);
+    expect(found.jobQueueSize).toBe(9);
+  });
+
+  test.each<[string, string[], Record<string, string>]>([
+    ["--ncs", ["--ncs"], {}],
+    ["--ts-config", ["--ts-config", "ts.properties"], {}],
+    ["TS_CONFIG_FILE", [], { TS_CONFIG_FILE: "ts.properties" }],
+    ["--model-snapshot", ["--model-snapshot", '{"models":{}}'], {}],
+  ])("%s begins without it", (_, words, env) => {
+    const found = config(words, { ...given, env, files: { ...files, "ts.properties": "" } });
+    expect(models(found)).toEqual([]);
+  });
+
+  test("the folder follows --log-folder and LOG_LOCATION; sconce serve looks only when told", () => {
+    const snapshots = { "f/config": newest, "l/config": newest, s: newest };
+    const at = { ...given, snapshots };
+    expect(models(config(["--log-folder", "f"], at))).toEqual(["kept"]);
+    expect(models(config([], { ...at, env: { LOG_LOCATION: "l" } }))).toEqual(["kept"]);
+    expect(models(config(["--snapshot-folder", "s"], { ...at, torchserve: false }))).toEqual([]);
+    expect(models(config(["--snapshot-folder", "s", "--config-snapshots"], { ...at, torchserve: false }))).toEqual([
+      "kept",
+    ]);
+  });
+
+  test("a broken one ends the start with its file and line; so does one whose store is not known", () => {
+    const broken = { ...given, files: { [newest]: "model_snapshot={" } };
+    expect(() => config([], broken)).toThrow(/20260101000000000-startup.cfg:1: model_snapshot: .* expected JSON like/);
+    const homeless = { ...given, files: { [newest]: kept("kept") } };
+    expect(() => config([], homeless)).toThrow(/kept.mar needs --model-store/);
+  });
+});

@@ -42,6 +42,11 @@ describe("TorchServe's keys", () => {
     ["load_models", "a.mar, b=b.mar", { models: ["a.mar", "b=b.mar"] }],
     ["load_models", "none", {}],
     ["models", '{"m":{"1.0":{"batchSize":2}}}', { modelSettings: { m: { "1.0": { batchSize: 2 } } } }],
+    [
+      "model_snapshot",
+      '{"name":"x","modelCount":1,"models":{"m":{"1.0":{"marName":"m.mar","minWorkers":0,"batchSize":1}}}}',
+      { modelSnapshot: { models: { m: { "1.0": { marName: "m.mar", minWorkers: 0, batchSize: 1 } } } } },
+    ],
     ["default_workers_per_model", "3", { defaultWorkers: 3 }],
     ["default_response_timeout", "60", { responseTimeoutMs: 60_000 }],
     ["number_of_netty_threads", "0", {}],

@@ -24,6 +24,7 @@ const kinds: Record<Kind["type"], Kind> = {
   choice: { type: "choice", choices: ["a", "b"] },
   rising: { type: "rising", maxCount: 3 },
   modelSettings: { type: "modelSettings" },
+  modelSnapshot: { type: "modelSnapshot" },
 };
 
 describe("values from text", () => {

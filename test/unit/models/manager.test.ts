@@ -54,7 +54,7 @@ const asked = (url: string, changes: Partial<RegisterRequest> = {}): RegisterReq
 
 function make(positional: string[] = [], options: Partial<ManagerOptions> = {}, given: Partial<ServeConfig> = {}) {
   const defaults = Object.fromEntries(optionKeys.map((key) => [key, optionRows[key].fallback]));
-  const config = { ...defaults, positional, ...given } as unknown as ServeConfig;
+  const config = { ...defaults, configSnapshots: false, positional, ...given } as unknown as ServeConfig;
   const engine = openFakeEngine();
   const announced: string[] = [];
   const announce: Announce = {

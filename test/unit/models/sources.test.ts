@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { ModelSnapshot } from "../../../src/config/model-snapshot.js";
 import { listSources, splitName } from "../../../src/models/sources.js";
 
 const store = mkdtempSync(join(tmpdir(), "sconce-store-"));
@@ -11,12 +12,19 @@ beforeAll(() => {
   mkdirSync(join(store, "folder"));
 });
 
-const list = (config: { positional?: string[]; models?: string[]; strict?: boolean; store?: string }) =>
+const list = (config: {
+  positional?: string[];
+  models?: string[];
+  strict?: boolean;
+  store?: string;
+  kept?: ModelSnapshot;
+}) =>
   listSources({
     positional: config.positional ?? [],
     models: config.models ?? [],
     strict: config.strict ?? false,
     modelStore: config.store ?? store,
+    modelSnapshot: config.kept,
   });
 
 describe("listSources", () => {
@@ -24,6 +32,15 @@ describe("listSources", () => {
     expect(await list({ positional: ["x.pt", "n=y.pt"] })).toEqual([
       { path: "x.pt", required: true },
       { path: "y.pt", name: "n", required: true },
+    ]);
+  });
+
+  test("a snapshot wins over --models, and over a positional that names the same file", async () => {
+    const kept = { models: { n: { "1.0": { marName: "b.mar", minWorkers: 2 } } } };
+    const found = await list({ models: ["all"], positional: [join(store, "b.mar"), "x.pt"], kept });
+    expect(found).toEqual([
+      { path: "x.pt", required: true },
+      { path: join(store, "b.mar"), name: "n", required: true, said: { workers: 2 }, workers: { min: 2, max: 2 } },
     ]);
   });
 
