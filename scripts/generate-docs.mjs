@@ -76,11 +76,18 @@ async function torchserveConfiguration() {
   return table(["key", "variable", "here"], rows);
 }
 
+async function textOptions() {
+  const { textKeys } = await load("archive/text-config.js");
+  const rows = Object.entries(textKeys).map(([key, row]) => [`\`${key}\``, row.values, row.fallback, row.help]);
+  return table(["key", "values", "default", "meaning"], rows);
+}
+
 const pages = {
   "docs/errors.md": errors,
   "docs/options.md": options,
   "docs/metrics.md": metrics,
   "docs/migrating-from-torchserve.md": torchserveConfiguration,
+  "docs/text.md": textOptions,
 };
 async function schema() {
   const { configSchema } = await load("config/schema.js");

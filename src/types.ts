@@ -40,11 +40,45 @@ export interface ImageTransform {
   readonly std: readonly number[];
 }
 
+/** A model's input that texts become: token ids, 1 and 0 for text and padding, or the ids of the text's segments. */
+export interface TextInput {
+  readonly name: string;
+  readonly role: "ids" | "mask" | "types";
+  readonly dtype: DType;
+}
+
+/** How texts become a model's inputs, and a model's output the answer. */
+export interface TextSpec {
+  /** Path of Hugging Face's tokenizer.json. */
+  readonly tokenizer: string;
+  readonly inputs: readonly TextInput[];
+  /** Tokens of a text, special ones included. */
+  readonly maxLength: number;
+  /** What happens to longer ones. */
+  readonly overlong: "refuse" | "cut";
+  /** Which end is cut. */
+  readonly cutAt: "right" | "left";
+  /** Lengths that inputs are padded to, ascending; the last is `maxLength`. */
+  readonly buckets: readonly number[];
+  readonly padId: number;
+  readonly padTypeId: number;
+  /** Texts of one request. */
+  readonly maxTexts: number;
+  /** Place of the output that is read. */
+  readonly output: number;
+  /** text_embedding: of the vectors of a text's tokens; none: the model gives one vector. */
+  readonly pooling: "mean" | "cls" | "none";
+  /** text_embedding: to length 1. */
+  readonly normalize: boolean;
+}
+
 /** What a handler needs to know of a model; travels by message to every HTTP thread before the model is routed. */
 export interface HandlerSpec {
-  /** "base_handler" (tensors in, tensors out) or "image_classifier". */
+  /** One of archive/names.ts' nativeHandlers. */
   readonly name: string;
   readonly image?: ImageTransform;
+  readonly text?: TextSpec;
+  /** Classes of an answer, the most probable first; 0: all, in the model's order. */
   readonly topK: number;
   /** index_to_name.json, as TorchServe reads it: index → label. */
   readonly labels?: Readonly<Record<string, string>>;

@@ -41,5 +41,7 @@ export const artifactLimits: ArchiveLimits = {
 
 /** MANIFEST.json, model-config.yaml, index_to_name.json. */
 export const maxTextBytes = 4 * MiB;
+/** A tokenizer.json. */
+export const maxTokenizerBytes = 64 * MiB;
 /** YAML aliases that one document may use. */
 export const maxAliases = 100;

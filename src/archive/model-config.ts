@@ -4,6 +4,7 @@
  */
 import { didYouMean } from "../config/suggest.js";
 import { dtypes, type ImageTransform, type InputSpec } from "../types.js";
+import { textConfigOf, type TextConfig } from "./text-config.js";
 import { parseYaml, type Section } from "./yaml-section.js";
 
 export interface ModelConfig {
@@ -23,6 +24,7 @@ export interface ModelConfig {
   readonly maxInstances?: number;
   readonly topK?: number;
   readonly image?: ImageTransform;
+  readonly text?: TextConfig;
   /** What the operator should know and is no error. */
   readonly warnings: readonly string[];
 }
@@ -62,7 +64,7 @@ const ignoredKeys = [
   "deepspeed",
   "dali",
 ];
-const sconceKeys = ["inputs", "outputs", "warmup", "executor", "stateful", "maxInstances", "topK", "image"];
+const sconceKeys = ["inputs", "outputs", "warmup", "executor", "stateful", "maxInstances", "topK", "image", "text"];
 const imageKeys = ["resize", "crop", "channels", "bgr", "interpolation", "mean", "std"];
 
 const maxWorkers = 1024;
@@ -127,7 +129,12 @@ function sconceSection(section: Section | undefined): Partial<ModelConfig> {
     ...present("maxInstances", section.integer("maxInstances", 1, 1_000_000)),
     ...present("topK", section.integer("topK", 1, 100_000)),
     ...present("image", imageOf(section.section("image"))),
+    ...present("text", textOf(section.section("text"))),
   };
+}
+
+function textOf(section: Section | undefined): TextConfig | undefined {
+  return section === undefined ? undefined : textConfigOf(section);
 }
 
 function inputsOf(section: Section): readonly InputSpec[] | undefined {

@@ -5,12 +5,20 @@ export const namePattern = /^[A-Za-z0-9][A-Za-z0-9_\-.]*$/;
 export const maxNameBytes = 256;
 
 /** Built-in handlers that run here. */
-export const nativeHandlers: readonly string[] = ["base_handler", "image_classifier"];
+export const nativeHandlers: readonly string[] = [
+  "base_handler",
+  "image_classifier",
+  "text_classifier",
+  "text_embedding",
+  "token_classifier",
+];
+
+/** Those whose input is text: they have a tokenizer. */
+export const textHandlers: readonly string[] = ["text_classifier", "text_embedding", "token_classifier"];
 
 /** All of TorchServe's. */
 export const builtinHandlers: readonly string[] = [
   ...nativeHandlers,
-  "text_classifier",
   "object_detector",
   "image_segmenter",
   "dali_image_classifier",

@@ -12,7 +12,8 @@ import { invalid } from "./failure.js";
 import { parseLabels } from "./labels.js";
 import { existing, type Manifest } from "./manifest.js";
 import { defaultImage, parseModelConfig, type ModelConfig } from "./model-config.js";
-import { builtinHandlers, maxNameBytes, namePattern, nativeHandlers } from "./names.js";
+import { builtinHandlers, maxNameBytes, namePattern, nativeHandlers, textHandlers } from "./names.js";
+import { textModel } from "./text-model.js";
 import { isArchive, readText, unpack, type ModelFiles, type UnpackOptions } from "./unpack.js";
 
 export interface ModelRequest {
@@ -47,10 +48,10 @@ export async function openModel(request: ModelRequest, options: OpenOptions): Pr
       : parseModelConfig(shown(request, files, files.configFile), await readText(files.configFile));
   const name = checkName(request.path, "name", request.name ?? files.manifest.modelName ?? files.stem);
   const version = checkName(request.path, "version", files.manifest.modelVersion ?? "1.0");
-  const handler = await handlerOf(request, files, config);
+  const { handler, inputs } = await handlerOf(request, files, config, options);
   const artifact = await files.artifact();
   const kind = await checkArtifact(artifact);
-  const signature = signatureOf(request, config, handler, kind);
+  const signature = signatureOf(request, { ...config, ...(inputs ? { inputs } : {}) }, handler, kind);
   const warmup = config.warmup === undefined ? undefined : await warmupOf(request, files, config.warmup);
   const { defaults } = options;
   const set = settingsOf(options.settings ?? {}, name, version);
@@ -99,7 +100,18 @@ function checkName(path: string, what: "name" | "version", value: string): strin
   );
 }
 
-async function handlerOf(request: ModelRequest, files: ModelFiles, config: ModelConfig): Promise<HandlerSpec> {
+interface Chosen {
+  readonly handler: HandlerSpec;
+  /** What the handler makes, where it decides about that. */
+  readonly inputs?: readonly InputSpec[];
+}
+
+async function handlerOf(
+  request: ModelRequest,
+  files: ModelFiles,
+  config: ModelConfig,
+  options: OpenOptions,
+): Promise<Chosen> {
   const name = handlerName(request, files.manifest, config);
   const labels =
     files.labelsFile === undefined
@@ -109,7 +121,23 @@ async function handlerOf(request: ModelRequest, files: ModelFiles, config: Model
   if (config.image && !image) {
     throw invalid(request.path, `sconce.image is for image_classifier, and the handler is ${name}`);
   }
-  return { name, topK: config.topK ?? defaultTopK, ...(image ? { image } : {}), ...(labels ? { labels } : {}) };
+  const spec = { name, ...(image ? { image } : {}), ...(labels ? { labels } : {}) };
+  if (!textHandlers.includes(name)) {
+    if (config.text)
+      throw invalid(request.path, `sconce.text is for ${textHandlers.join(", ")}, and the handler is ${name}`);
+    return { handler: { ...spec, topK: config.topK ?? defaultTopK } };
+  }
+  const maxInstances = config.maxInstances ?? options.defaults.maxInstances;
+  const facts = {
+    path: request.path,
+    handler: name,
+    root: files.root,
+    config: config.text,
+    inputs: config.inputs,
+    maxInstances,
+  };
+  const { text, inputs } = await textModel(facts);
+  return { handler: { ...spec, text, topK: config.topK ?? 0 }, inputs };
 }
 
 function handlerName(request: ModelRequest, manifest: Manifest, config: ModelConfig): string {
@@ -128,11 +156,11 @@ function handlerName(request: ModelRequest, manifest: Manifest, config: ModelCon
   }
   if (nativeHandlers.includes(given)) return given;
   if (builtinHandlers.includes(given)) {
-    throw invalid(path, `handler ${given} is not in this version, which has ${nativeHandlers.join(" and ")}`);
+    throw invalid(path, `handler ${given} is not in this version, which has ${nativeHandlers.join(", ")}`);
   }
   throw invalid(
     path,
-    `handler ${JSON.stringify(given)} is Python code; ${python}; built in are ${nativeHandlers.join(" and ")}`,
+    `handler ${JSON.stringify(given)} is Python code; ${python}; built in are ${nativeHandlers.join(", ")}`,
   );
 }
 

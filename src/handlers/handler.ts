@@ -23,6 +23,11 @@ export interface TensorIn {
   readonly data: Uint8Array;
 }
 
+/** Several samples of one request, with the same inputs each; `post` gets the outputs of one after those of another. */
+export interface Rows {
+  readonly rows: readonly (readonly TensorIn[])[];
+}
+
 /** One output of the model for one sample, without the batch dimension; `data` is little-endian and row-major. */
 export interface OutputTensor {
   readonly dtype: DType;
@@ -30,17 +35,30 @@ export interface OutputTensor {
   readonly data: Uint8Array;
 }
 
+/** One request as handlers see it. Its bytes belong to the handler. */
+export interface HandlerRequest {
+  /** Of a form: its part. Inflated where it came compressed. */
+  readonly body: Uint8Array;
+  /** As the client sent it; "" without. */
+  readonly contentType: string;
+  /** What `pre` leaves for `post`. */
+  state: unknown;
+}
+
 export interface Handler {
   readonly name: string;
   /** What has to be known of this model (labels, topK). */
   readonly spec: HandlerSpec;
   /**
-   * Makes pixels of a body, whatever its content type says. Undefined: the engine decodes the body by its type.
-   * Throws ServerError bad_request, unsupported_media_type or payload_too_large.
+   * Makes the model's input of a request, whatever its content type says. Undefined: the engine decodes the body by its
+   * type. Throws ServerError bad_request, unsupported_media_type or payload_too_large.
    */
-  readonly pre: ((body: Uint8Array) => Promise<Pixels>) | undefined;
-  /** Makes the JSON text of the answer. Undefined: the engine encodes it by `Accept`. */
-  readonly post: ((outputs: readonly OutputTensor[]) => string) | undefined;
+  readonly pre: ((request: HandlerRequest) => Promise<Pixels | Rows | readonly TensorIn[]>) | undefined;
+  /**
+   * Makes the JSON text of the answer. Undefined: the engine encodes it by `Accept`. Without `pre` the request's body is
+   * empty here.
+   */
+  readonly post: ((outputs: readonly OutputTensor[], request: HandlerRequest) => string) | undefined;
 }
 
 /** What built-in handlers need of the server. */

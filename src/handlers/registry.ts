@@ -3,8 +3,12 @@
 import type { HandlerSpec } from "../types.js";
 import { baseHandler } from "./builtin/base-handler.js";
 import { imageClassifier } from "./builtin/image-classifier.js";
+import { textClassifier } from "./builtin/text-classifier.js";
+import { textEmbedding } from "./builtin/text-embedding.js";
+import { tokenClassifier } from "./builtin/token-classifier.js";
 import type { Handler, HandlerContext } from "./handler.js";
 import { PictureDecoder } from "./picture.js";
+import { TextReader } from "./text/text-input.js";
 
 /** One version as a thread knows it. */
 export interface KnownVersion {
@@ -24,12 +28,14 @@ interface KnownModel {
 export class HandlerRegistry {
   private readonly models = new Map<string, KnownModel>();
   private readonly pictures: PictureDecoder;
+  private readonly texts: TextReader;
 
   private readonly context: HandlerContext;
 
   constructor(context: HandlerContext) {
     this.context = context;
     this.pictures = new PictureDecoder(context);
+    this.texts = new TextReader(context);
   }
 
   /** Replaces what was known of this version. The first version of a name is its default until told otherwise. */
@@ -65,6 +71,17 @@ export class HandlerRegistry {
   }
 
   private make(spec: HandlerSpec): Handler {
-    return spec.name === "image_classifier" ? imageClassifier(spec, this.context, this.pictures) : baseHandler(spec);
+    switch (spec.name) {
+      case "image_classifier":
+        return imageClassifier(spec, this.context, this.pictures);
+      case "text_classifier":
+        return textClassifier(spec, this.texts);
+      case "text_embedding":
+        return textEmbedding(spec, this.texts);
+      case "token_classifier":
+        return tokenClassifier(spec, this.texts);
+      default:
+        return baseHandler(spec);
+    }
   }
 }

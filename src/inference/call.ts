@@ -2,10 +2,11 @@
 
 import type { InputFormat, OutputFormat } from "../engine/engine.js";
 import type { ErrorCode } from "../errors.js";
-import type { Handler } from "../handlers/handler.js";
+import type { Handler, HandlerRequest } from "../handlers/handler.js";
 import type { ExplainSettings } from "../types.js";
 
 export { InputFormat, OutputFormat } from "../engine/engine.js";
+export type { HandlerRequest } from "../handlers/handler.js";
 
 /** A model as a client names it, resolved on this thread; worth keeping with the path that named it. */
 export interface Route {
@@ -30,6 +31,8 @@ export interface Call {
   /** Set by the dialect when the client went away or was answered 504; asynchronous steps stop when they see it. */
   readonly over: boolean;
 
+  /** What a handler is told of the request; `body` is a copy that becomes the handler's. Only asked for by handlers. */
+  request(body: Uint8Array): HandlerRequest;
   /** The engine has the cookie until `released`. */
   held(): void;
   released(): void;

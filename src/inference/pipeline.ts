@@ -14,12 +14,15 @@ import {
   type CompletionSink,
   type Engine,
   INLINE,
+  InputFormat,
   OutputFormat,
+  type Submitted,
   type TensorOut,
 } from "../engine/engine.js";
 import { nativeErrorCode, ServerError } from "../errors.js";
-import type { OutputTensor } from "../handlers/handler.js";
+import type { HandlerRequest, OutputTensor, Pixels, Rows, TensorIn } from "../handlers/handler.js";
 import type { HandlerRegistry } from "../handlers/registry.js";
+import { packRows, packTensors } from "../handlers/tensor-frame.js";
 import type { Call, Route } from "./call.js";
 
 /** As in native/core/status.h: the request was answered. */
@@ -29,6 +32,8 @@ export class Pipeline {
   readonly channel: Channel;
   /** By cookie: what the engine works on. */
   private readonly inEngine: (Call | undefined)[] = [];
+  /** By cookie: what a handler's `pre` saw and its `post` will see. */
+  private readonly requests: (HandlerRequest | undefined)[] = [];
   private flushing = false;
   private closed = false;
   private readonly sink: CompletionSink = (cookie, code, model, body, tensors) =>
@@ -100,38 +105,39 @@ export class Pipeline {
   private async runWithPre(call: Call, body: Uint8Array): Promise<void> {
     call.held();
     try {
-      const pixels = await call.route.handler.pre?.(body);
-      if (pixels === undefined || call.over || this.closed) {
-        call.released();
+      const request = call.request(body);
+      this.requests[call.cookie] = request;
+      const input = await call.route.handler.pre?.(request);
+      if (input === undefined || call.over || this.closed) {
+        this.forget(call);
         return;
       }
-      const { data, width, height, channels } = pixels;
-      const { nameId, version, timeoutMs } = call.route;
-      const cookie = call.cookie;
-      const output = engineOutput(call);
-      if (call.explain !== undefined) this.channel.explain(cookie, call.explain);
-      const submitted = this.channel.inferImage(
-        cookie,
-        nameId,
-        version,
-        data,
-        width,
-        height,
-        channels,
-        output,
-        timeoutMs,
-      );
-      this.submitted(call, submitted);
+      this.submitted(call, this.submitMade(call, input));
     } catch (error) {
       this.raised(call, error);
-      call.released();
+      this.forget(call);
     }
+  }
+
+  /** What `pre` made. */
+  private submitMade(call: Call, input: Pixels | Rows | readonly TensorIn[]): Submitted {
+    const { cookie } = call;
+    const { nameId, version, timeoutMs } = call.route;
+    const output = engineOutput(call);
+    if ("width" in input) {
+      const { data, width, height, channels } = input;
+      if (call.explain !== undefined) this.channel.explain(cookie, call.explain);
+      return this.channel.inferImage(cookie, nameId, version, data, width, height, channels, output, timeoutMs);
+    }
+    const frame = "rows" in input ? packRows(input.rows) : packTensors(input);
+    if (call.explain !== undefined) this.channel.explain(cookie, call.explain);
+    return this.channel.infer(cookie, nameId, version, frame, InputFormat.tensors, output, timeoutMs);
   }
 
   private submitted(call: Call, how: number): void {
     if (how < 0) {
       call.fail(nativeErrorCode(-how), this.channel.lastError());
-      call.released();
+      this.forget(call);
       return;
     }
     this.inEngine[call.cookie] = call;
@@ -153,7 +159,7 @@ export class Pipeline {
     if (call === undefined) return;
     this.inEngine[cookie] = undefined;
     if (!call.over) this.finish(call, code, model, body, tensors);
-    call.released();
+    this.forget(call);
   }
 
   private finish(
@@ -173,10 +179,16 @@ export class Pipeline {
       return;
     }
     try {
-      call.answer(model, post(outputsOf(body, tensors)), OutputFormat.json);
+      const request = this.requests[call.cookie] ?? call.request(new Uint8Array());
+      call.answer(model, post(outputsOf(body, tensors), request), OutputFormat.json);
     } catch (error) {
       this.raised(call, error);
     }
+  }
+
+  private forget(call: Call): void {
+    this.requests[call.cookie] = undefined;
+    call.released();
   }
 
   private raised(call: Call, error: unknown): void {

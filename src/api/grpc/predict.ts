@@ -5,7 +5,7 @@
  */
 
 import { type ErrorCode, ServerError } from "../../errors.js";
-import { type Call, InputFormat, OutputFormat, type Route } from "../../inference/call.js";
+import { type Call, type HandlerRequest, InputFormat, OutputFormat, type Route } from "../../inference/call.js";
 import {
   inputFormat,
   Memo,
@@ -82,12 +82,19 @@ export class Predictor {
     const route = pipeline.route(name, version);
     if (route === undefined) throw refused(this.missing(name, version));
     const picture = route.handler.pre !== undefined;
-    const how = this.inputType(rpc, picture);
+    const contentType = rpc.header("x-sconce-content-type");
+    const how = this.inputType(contentType, picture);
     const output = this.outputType(rpc, route);
     const body = bodyOf(request.input, picture);
     const remaining = rpc.remainingMs();
     if (remaining === 0) throw new ServerError("deadline_exceeded", "The call's deadline had passed when it arrived.");
-    const running = new RunningCall(this, withDeadline(route, remaining), outcome, this.free.pop() ?? this.cookies++);
+    const running = new RunningCall(
+      this,
+      withDeadline(route, remaining),
+      outcome,
+      this.free.pop() ?? this.cookies++,
+      contentType,
+    );
     running.input = inputFormat(how, body[0] ?? -1);
     running.output = output;
     running.startTimer(route);
@@ -100,8 +107,8 @@ export class Predictor {
     return missingModel(name, version, unready(name), pipeline.knows(name));
   }
 
-  private inputType(rpc: RpcCall, picture: boolean): Exclude<ReadAs, "unsupported" | "form"> {
-    const how = this.read.get(rpc.header("x-sconce-content-type"));
+  private inputType(contentType: string, picture: boolean): Exclude<ReadAs, "unsupported" | "form"> {
+    const how = this.read.get(contentType);
     if (how !== "unsupported" && how !== "form") return how;
     if (picture) return "raw";
     throw new ServerError("unsupported_media_type", `x-sconce-content-type is none of: ${readableTypes}.`);
@@ -130,13 +137,15 @@ class RunningCall implements Call, Running {
   over = false;
   private readonly predictor: Predictor;
   private readonly outcome: Outcome;
+  private readonly contentType: string;
   private timer: NodeJS.Timeout | undefined;
 
-  constructor(predictor: Predictor, route: Route, outcome: Outcome, cookie: number) {
+  constructor(predictor: Predictor, route: Route, outcome: Outcome, cookie: number, contentType: string) {
     this.predictor = predictor;
     this.route = route;
     this.outcome = outcome;
     this.cookie = cookie;
+    this.contentType = contentType;
   }
 
   /** A batch that runs is not interrupted: the client is told in time all the same. */
@@ -156,6 +165,9 @@ class RunningCall implements Call, Running {
     this.predictor.context.pipeline.cancel(this);
   }
 
+  request(body: Uint8Array): HandlerRequest {
+    return { body, contentType: this.contentType, state: undefined };
+  }
   held(): void {
     // The cookie is taken from the start.
   }

@@ -4,7 +4,7 @@
  */
 
 import { type ErrorCode, ServerError } from "../../errors.js";
-import { type Call, InputFormat, OutputFormat, type Route } from "../../inference/call.js";
+import { type Call, type HandlerRequest, InputFormat, OutputFormat, type Route } from "../../inference/call.js";
 import { mayBeUrlEncoded, readMultipart, readUrlEncoded } from "../../inference/form.js";
 import { type Encoding, encodingOf, inflateBody, type InflateLimits } from "../../inference/inflate.js";
 import {
@@ -62,6 +62,9 @@ export class PredictCall implements Call {
     this.cookie = exchange.cookie;
   }
 
+  request(body: Uint8Array): HandlerRequest {
+    return { body, contentType: this.exchange.contentType, state: undefined };
+  }
   held(): void {
     this.exchange.hold();
   }

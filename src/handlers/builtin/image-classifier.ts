@@ -11,13 +11,14 @@ import type { HandlerSpec } from "../../types.js";
 import type { Handler, HandlerContext, OutputTensor } from "../handler.js";
 import type { PictureDecoder } from "../picture.js";
 import { readFloats } from "../tensor-read.js";
+import { softmax, topClasses } from "./classes.js";
 
 export function imageClassifier(spec: HandlerSpec, context: HandlerContext, decoder: PictureDecoder): Handler {
   const channels = spec.image?.channels ?? 3;
   return {
     name: "image_classifier",
     spec,
-    pre: (body) => decoder.decode(pictureBytes(body, context.maxRequestSize), channels),
+    pre: ({ body }) => decoder.decode(pictureBytes(body, context.maxRequestSize), channels),
     post: (outputs) => classes(outputs, spec),
   };
 }
@@ -71,33 +72,4 @@ function classes(outputs: readonly OutputTensor[], spec: HandlerSpec): string {
   if (scores === undefined) throw new ServerError("bad_output", "image_classifier: the model returned no tensor.");
   const probabilities = softmax(readFloats(scores));
   return topClasses(probabilities, spec.topK, spec.labels);
-}
-
-/** Shifted by the maximum, so that large scores do not overflow. */
-export function softmax(scores: Float64Array): Float64Array {
-  let max = -Infinity;
-  for (const score of scores) if (score > max) max = score;
-  const powers = scores.map((score) => Math.exp(score - max));
-  let sum = 0;
-  for (const power of powers) sum += power;
-  return powers.map((power) => power / sum);
-}
-
-/** Written by hand because a JavaScript object would put labels that are numbers in numeric order. */
-export function topClasses(
-  probabilities: Float64Array,
-  topK: number,
-  labels: Readonly<Record<string, string>> | undefined,
-): string {
-  const order = Array.from(probabilities.keys());
-  order.sort((a, b) => (probabilities[b] ?? 0) - (probabilities[a] ?? 0) || a - b);
-  const lines = order.slice(0, topK).map((index) => {
-    const label = labels?.[String(index)] ?? String(index);
-    return `  ${JSON.stringify(label)}: ${number(probabilities[index] ?? 0)}`;
-  });
-  return `{\n${lines.join(",\n")}\n}`;
-}
-
-function number(value: number): string {
-  return Number.isFinite(value) ? String(value) : `"${String(value)}"`;
 }

@@ -61,7 +61,7 @@ test.each<[string, RegExp]>([
   ["checkpoint.mar", /torch\.save checkpoint.*torch\.jit\.script/],
   ["custom.mar", /handler "handler:handle" is Python code/],
   ["handler-only.tar.gz", /handler "handler" is Python code/],
-  ["text.mar", /text_classifier is not in this version/],
+  ["text.mar", /no tokenizer\.json .*: text_classifier needs Hugging Face's tokenizer file/],
   ["cpp.mar", /runtime is LSP/],
 ])("%s is refused with the reason", async (file, words) => {
   await expect(open(file)).rejects.toMatchObject({

@@ -158,7 +158,7 @@ describe("refused, with the file and the reason", () => {
     ["a Python model", () => mar({ serializedFile: "m.pt", modelFile: "model.py" }), /Python code \(modelFile/],
     [
       "another built-in handler",
-      () => mar({ serializedFile: "m.pt", handler: "text_classifier" }),
+      () => mar({ serializedFile: "m.pt", handler: "object_detector" }),
       /not in this version/,
     ],
     [

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { openFakeEngine } from "../../../src/engine/fake.js";
 import type { ErrorCode } from "../../../src/errors.js";
-import type { Handler } from "../../../src/handlers/handler.js";
+import type { Handler, HandlerRequest } from "../../../src/handlers/handler.js";
 import { HandlerRegistry } from "../../../src/handlers/registry.js";
 import { type Call, InputFormat, OutputFormat, type Route } from "../../../src/inference/call.js";
 import { Pipeline } from "../../../src/inference/pipeline.js";
@@ -21,6 +21,9 @@ class TestCall implements Call {
     this.cookie = cookie;
     this.route = route;
     this.done = new Promise((resolve) => (this.finish = resolve));
+  }
+  request(body: Uint8Array): HandlerRequest {
+    return { body, contentType: "", state: undefined };
   }
   held(): void {
     this.log.push("held");
@@ -86,10 +89,17 @@ test("hooks run before and after, and their faults are the request's alone", asy
   const handler = (changes: Partial<Handler>): Handler => ({
     name: "test",
     spec: baseSpec,
-    pre: (body) => Promise.resolve({ data: body.slice(), width: body.length, height: 1, channels: 1 }),
+    pre: ({ body }) => Promise.resolve({ data: body.slice(), width: body.length, height: 1, channels: 1 }),
     post: (outputs) => `${outputs.length} of ${String(outputs[0]?.shape)}`,
     ...changes,
   });
+  const remember: Handler["pre"] = (request) => {
+    request.state = "seen";
+    const data = new Uint8Array(Float32Array.of(1, 2).buffer);
+    return Promise.resolve({
+      rows: [[{ dtype: "float32", shape: [2], data }], [{ dtype: "float32", shape: [2], data }]],
+    });
+  };
   const run = async (changes: Partial<Handler>): Promise<readonly string[]> => {
     const call = new TestCall(9, { ...route, handler: handler(changes) });
     pipeline.run(call, bytes("abc"));
@@ -97,6 +107,7 @@ test("hooks run before and after, and their faults are the request's alone", asy
     return call.log;
   };
   expect(await run({})).toContain("m/1.0 1 of 3");
+  expect(await run({ post: (_outputs, { state }) => String(state), pre: remember })).toContain("m/1.0 seen");
   const broken = "internal: The handler failed; the server's log has the reason.";
   expect(await run({ pre: () => Promise.reject(new Error("secret")) })).toContain(broken);
   const throws = (): never => {

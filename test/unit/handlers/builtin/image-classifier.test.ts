@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { pictureBytes, softmax, topClasses } from "../../../../src/handlers/builtin/image-classifier.js";
+import { softmax, topClasses } from "../../../../src/handlers/builtin/classes.js";
+import { pictureBytes } from "../../../../src/handlers/builtin/image-classifier.js";
 
 describe("what is sent", () => {
   const picture = Buffer.from([0xff, 0xd8, 0xff, 1, 2, 3]);

@@ -1,0 +1,116 @@
+/** The three text handlers on a real server, against what Python answers; see test/models/text_goldens.py. */
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { call, jsonOf } from "./client.js";
+import { repository, Server } from "./server.js";
+
+interface Entity {
+  readonly entity: string;
+  readonly score: number;
+  readonly index: number;
+  readonly word: string;
+  readonly start: number;
+  readonly end: number;
+}
+interface Expected {
+  readonly text: string;
+  readonly embedding: readonly number[];
+  readonly classes: readonly number[];
+  readonly tokens: readonly (Omit<Entity, "entity"> & { readonly entity: number })[];
+}
+
+const fixtures = join(repository, "test/fixtures/text");
+const expected = JSON.parse(readFileSync(join(fixtures, "expected.json"), "utf8")) as readonly Expected[];
+const folder = mkdtempSync(join(tmpdir(), "sconce-text-"));
+const tags = ["O", "PERSON", "PLACE", "THING"];
+
+function lay(name: string, part: string, yaml: string, labels?: readonly string[]): string {
+  const path = join(folder, name);
+  mkdirSync(path);
+  cpSync(join(fixtures, `${part}.pt`), join(path, "model.pt"));
+  cpSync(join(fixtures, "wordpiece.json"), join(path, "tokenizer.json"));
+  writeFileSync(join(path, "model-config.yaml"), yaml);
+  if (labels !== undefined)
+    writeFileSync(join(path, "index_to_name.json"), JSON.stringify(Object.fromEntries(labels.entries())));
+  return path;
+}
+
+let server: Server;
+beforeAll(async () => {
+  server = await Server.start([
+    lay("vectors", "encoder", "handler: text_embedding\n"),
+    lay("classes", "classifier", "handler: text_classifier\n", ["bad", "good", "so-so"]),
+    lay("top", "classifier", "handler: text_classifier\nsconce: { topK: 1, text: { overlong: cut } }\n"),
+    lay("tags", "tagger", "handler: token_classifier\n", tags),
+  ]);
+}, 60_000);
+afterAll(async () => {
+  expect(await server.stop()).toEqual({ code: 0, signal: null });
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function ask(model: string, body: string | Buffer, type = "text/plain; charset=utf-8") {
+  return call(server.port, { path: `/predictions/${model}`, headers: { "content-type": type }, body });
+}
+
+function distance(a: readonly number[], b: readonly number[]): number {
+  const dot = (x: readonly number[], y: readonly number[]) =>
+    x.reduce((sum, value, i) => sum + value * (y[i] ?? NaN), 0);
+  return 1 - dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
+}
+
+describe("equal to Python", () => {
+  test.each(expected.map((each) => [each.text, each] as const))("%j", async (text, { embedding, classes, tokens }) => {
+    const vector = jsonOf(await ask("vectors", text)) as number[];
+    expect(vector).toHaveLength(embedding.length);
+    expect(distance(vector, embedding)).toBeLessThan(1e-5);
+
+    const scores = jsonOf(await ask("classes", text)) as Record<string, number>;
+    expect(Object.keys(scores)).toEqual(["bad", "good", "so-so"]);
+    Object.values(scores).forEach((score, i) => expect(score).toBeCloseTo(classes[i]!, 5));
+
+    const found = jsonOf(await ask("tags", text)) as Entity[];
+    const wanted = tokens.filter(({ entity }) => entity !== 0);
+    expect(found.map(({ score: _score, ...rest }) => rest)).toEqual(
+      wanted.map(({ score: _score, entity, ...rest }) => ({ entity: tags[entity], ...rest })),
+    );
+    found.forEach(({ score }, i) => expect(score).toBeCloseTo(wanted[i]!.score, 5));
+  });
+
+  test("several at once, of different lengths", async () => {
+    const texts = expected.map(({ text }) => text);
+    const list = jsonOf(await ask("vectors", JSON.stringify(texts), "application/json")) as number[][];
+    list.forEach((vector, i) => expect(distance(vector, expected[i]!.embedding)).toBeLessThan(1e-5));
+    const instances = texts.map((data) => ({ data }));
+    const answer = jsonOf(await ask("vectors", JSON.stringify({ instances }), "application/json"));
+    expect((answer as { predictions: unknown[] }).predictions).toHaveLength(texts.length);
+    const together = await Promise.all(Array.from({ length: 40 }, (_, i) => ask("vectors", texts[i % texts.length]!)));
+    together.forEach((each, i) => {
+      expect(distance(jsonOf(each) as number[], expected[i % texts.length]!.embedding)).toBeLessThan(1e-5);
+    });
+  });
+});
+
+test("the most probable only, of a text that was cut", async () => {
+  const long = "time ".repeat(200);
+  const [label] = Object.entries(jsonOf(await ask("top", long)) as Record<string, number>);
+  expect(["0", "1", "2"]).toContain(label![0]);
+  expect(label![1]).toBeGreaterThan(1 / 3);
+  expect(jsonOf(await ask("top", "time ".repeat(62)))).toEqual(jsonOf(await ask("top", long)));
+});
+
+describe("what is refused", () => {
+  test.each([
+    ["time ".repeat(200), "text/plain", 400, "overlong"],
+    [Buffer.from([0x61, 0xff]), "text/plain", 400, "UTF-8"],
+    ["{", "application/json", 400, "not JSON"],
+    ["[]", "application/json", 400, "no texts"],
+    ["x".repeat(1024 * 1024 + 1), "text/plain", 413, "maxTextSize"],
+  ])("%.20j as %s", async (body, type, status, words) => {
+    const answer = await ask("vectors", body, type);
+    expect(answer.status).toBe(status);
+    expect(answer.body.toString()).toContain(words);
+  });
+});
