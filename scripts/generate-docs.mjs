@@ -51,7 +51,10 @@ async function options() {
           `\`--${row.flag}${row.kind.type === "boolean" ? "" : ` ${row.placeholder ?? placeholder(row.kind)}`}\``,
           fallback(row),
           row.help,
-          `\`${row.env}\``,
+          [row.env, row.alsoEnv]
+            .filter(Boolean)
+            .map((name) => `\`${name}\``)
+            .join(", else "),
           `\`${row.fileKey}\``,
         ]);
       return `## ${group}\n\n${table(["option", "default", "meaning", "environment", "key in --config"], rows)}`;

@@ -1,6 +1,8 @@
 /** Requests to a running server, for the commands that make them: where it is, with which key, and what went wrong. */
 import { defaultKeyFile, readKeyFile } from "../auth/key-file.js";
+import { type Environment, variableOf } from "../config/environment.js";
 import type { FlagShape } from "../config/flags.js";
+import { type OptionRow, optionRows } from "../config/options.js";
 import { isLoopback } from "../config/resolve.js";
 import { UsageError } from "../config/usage-error.js";
 import { parseDuration } from "../config/values.js";
@@ -48,13 +50,20 @@ export interface ClientOptions {
   readonly kind: "management" | "inference";
 }
 
+/** The port that a server started with this environment has, as text. */
+export function portIn(env: Environment, row: OptionRow): string {
+  return env[variableOf(env, row) ?? ""] ?? String(row.fallback);
+}
+
 /** A server's address: --url, else what SCONCE_… variables say, else TorchServe's on this machine. */
 export function baseUrl({ values, terminal: { env }, kind }: ClientOptions): string {
   const given = values.get("url");
   const [host, port] =
-    kind === "management" ? ["SCONCE_MANAGEMENT_HOST", "SCONCE_MANAGEMENT_PORT"] : ["SCONCE_HOST", "SCONCE_PORT"];
+    kind === "management"
+      ? (["SCONCE_MANAGEMENT_HOST", optionRows.managementPort] as const)
+      : (["SCONCE_HOST", optionRows.port] as const);
   const name = env[host] ?? "127.0.0.1";
-  const number = env[port] ?? (kind === "management" ? "8081" : "8080");
+  const number = portIn(env, port);
   const base = given ?? `http://${name.includes(":") ? `[${name}]` : name}:${number}`;
   const fine = URL.canParse(base) && /^https?:$/.test(new URL(base).protocol);
   if (!fine)

@@ -25,7 +25,10 @@ export const commandTable: readonly CommandHelp[] = [
     usage: "NAME[/VERSION] FILE|- [options]",
     summary: "Sends a file (or standard input) to a running server and prints the answer.",
     flags: [
-      ["--url URL", "The server. Default: http://127.0.0.1:8080, or the SCONCE_HOST and SCONCE_PORT that are set."],
+      [
+        "--url URL",
+        "The server. Default: http://127.0.0.1:8080, or the SCONCE_HOST and SCONCE_PORT (else PORT) that are set.",
+      ],
       ["--content-type TYPE", "Default: by the file's ending, else left to the server."],
       ["--accept TYPE", "The form of the answer. Default: the server's."],
       ["--timeout TIME", "How long to wait for the answer. Default: 120 s."],

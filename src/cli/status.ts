@@ -1,9 +1,10 @@
 /** `sconce status`: how a running server and each of its versions do, from its management and metrics ports. */
 import { setTimeout as pause } from "node:timers/promises";
 import { parseFlags, type FlagShape } from "../config/flags.js";
+import { optionRows } from "../config/options.js";
 import { UsageError } from "../config/usage-error.js";
 import { parseDuration } from "../config/values.js";
-import { type Ask, clientFlags, createClient, reasonOf, Refused, timeoutOf, Unreachable } from "./client.js";
+import { type Ask, clientFlags, createClient, portIn, reasonOf, Refused, timeoutOf, Unreachable } from "./client.js";
 import { exitCodes } from "./exit-codes.js";
 import { everyVersion } from "./models.js";
 import { parseMetrics, Scrape } from "./scrape.js";
@@ -62,7 +63,7 @@ export async function lookAt(values: ReadonlyMap<string, string>, terminal: Term
 
 function scraper(values: ReadonlyMap<string, string>, { env }: Terminal): () => Promise<string> {
   const host = env["SCONCE_METRICS_HOST"] ?? "127.0.0.1";
-  const port = env["SCONCE_METRICS_PORT"] ?? "8082";
+  const port = portIn(env, optionRows.metricsPort);
   const base = values.get("metrics-url") ?? `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
   if (!URL.canParse(base)) throw new UsageError(`--metrics-url: ${JSON.stringify(base)} is no address`);
   const url = `${base.replace(/\/+$/, "")}/metrics`;

@@ -9,6 +9,8 @@ export interface OptionRow {
   readonly flag: string;
   /** Environment variable: SCONCE_ and the flag in capitals. */
   readonly env: string;
+  /** A second variable, read where the first is unset: a name that platforms set and sconce does not choose. */
+  readonly alsoEnv?: string;
   /** Key in the YAML file that --config names: the flag in camel case. */
   readonly fileKey: string;
   readonly kind: Kind;
@@ -39,7 +41,7 @@ export function row(
   fallback: OptionRow["fallback"],
   group: OptionGroup,
   help: string,
-  more: { readonly placeholder?: string; readonly auto?: string; readonly secret?: boolean } = {},
+  more: Partial<Pick<OptionRow, "placeholder" | "auto" | "secret" | "alsoEnv">> = {},
 ): OptionRow {
   const env = `SCONCE_${name.toUpperCase().replaceAll("-", "_")}`;
   const fileKey = name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());

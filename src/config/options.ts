@@ -69,7 +69,7 @@ export const optionRows = {
   metricsHost: row("metrics-host", text, "127.0.0.1", "listeners", "Address of the metrics listener.", {
     placeholder: "ADDRESS",
   }),
-  port: row("port", port, 8080, "listeners", "Port for inference; 0 takes any free one."),
+  port: row("port", port, 8080, "listeners", "Port for inference; 0 takes any free one.", { alsoEnv: "PORT" }),
   managementPort: row("management-port", port, 8081, "listeners", "Port for management; 0 takes any free one."),
   metricsPort: row("metrics-port", port, 8082, "listeners", "Port for metrics; 0 takes any free one."),
   ...grpcRows,

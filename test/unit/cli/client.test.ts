@@ -21,6 +21,13 @@ describe("where the server is", () => {
     [{ url: "https://h/base/" }, { SCONCE_MANAGEMENT_PORT: "9" }, "https://h/base"],
   ])("%j %j", (flags, env, url) => expect(baseUrl(options(flags, env as never, "management"))).toBe(url));
 
+  test.each([
+    [{}, "http://127.0.0.1:8080"],
+    [{ PORT: "9" }, "http://127.0.0.1:9"],
+    [{ PORT: "9", SCONCE_PORT: "10" }, "http://127.0.0.1:10"],
+    [{ SCONCE_PORT: "tcp://10.0.0.7:8080" }, "http://127.0.0.1:8080"],
+  ])("for predictions: %j", (env, url) => expect(baseUrl(options({}, env as never, "inference"))).toBe(url));
+
   test.each(["nonsense", "ftp://x", "file:///etc/passwd"])("%s is no address", (url) => {
     expect(() => baseUrl(options({ url }, {}, "inference"))).toThrow(/--url: .* is no address/);
   });

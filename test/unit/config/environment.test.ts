@@ -33,3 +33,26 @@ test("a secret may stand in a file; its variable wins, and neither is shown", ()
   expect(strangeNames(file, rows)).toEqual([]);
   expect(strangeNames({ SCONCE_KEYSTORE_FILE: "/s" }, rows)).toHaveLength(1);
 });
+
+test("PORT is the inference port where SCONCE_PORT is unset: what platforms that run containers set", () => {
+  const port = (env: Record<string, string>) => readEnvironment(env, [optionRows.port], noFile).get(optionRows.port);
+  expect(port({ PORT: "9" })).toEqual({ value: 9, origin: "PORT" });
+  expect(port({ PORT: "9", SCONCE_PORT: "10" })).toEqual({ value: 10, origin: "SCONCE_PORT" });
+  expect(port({ PORT: "9", SCONCE_PORT: "" })?.value).toBe(9);
+  expect(() => port({ PORT: "http" })).toThrow('PORT: "http" is not allowed');
+});
+
+test("what Kubernetes sets for a Service called sconce is no setting and no typo", () => {
+  const env = {
+    SCONCE_PORT: "tcp://10.0.0.7:8080",
+    SCONCE_SERVICE_HOST: "10.0.0.7",
+    SCONCE_SERVICE_PORT: "8080",
+    SCONCE_SERVICE_PORT_HTTP: "8080",
+    SCONCE_PORT_8080_TCP: "tcp://10.0.0.7:8080",
+    SCONCE_PORT_8080_TCP_ADDR: "10.0.0.7",
+  };
+  expect(readEnvironment(env, [optionRows.port], noFile).size).toBe(0);
+  expect(readEnvironment({ ...env, PORT: "9" }, [optionRows.port], noFile).get(optionRows.port)?.value).toBe(9);
+  expect(strangeNames(env, [optionRows.port])).toEqual([]);
+  expect(() => readEnvironment({ SCONCE_HTTP_THREADS: "tcp://x:1" }, [optionRows.httpThreads], noFile)).toThrow();
+});
