@@ -52,7 +52,7 @@ export interface ClientOptions {
 
 /** The port that a server started with this environment has, as text. */
 export function portIn(env: Environment, row: OptionRow): string {
-  return env[variableOf(env, row) ?? ""] ?? String(row.fallback);
+  return env[variableOf(env, row) ?? ""] ?? (typeof row.fallback === "number" ? String(row.fallback) : "");
 }
 
 /** A server's address: --url, else what SCONCE_… variables say, else TorchServe's on this machine. */
