@@ -36,8 +36,8 @@ export interface Call {
   /** The engine has the cookie until `released`. */
   held(): void;
   released(): void;
-  /** The answer: `model` is "name/version" of the version that gave it. */
-  answer(model: string, body: string | ArrayBuffer, output: OutputFormat): void;
+  /** The answer, of the type that `output` has unless one is given: `model` is "name/version" of the version that gave it. */
+  answer(model: string, body: string | ArrayBuffer | Uint8Array, output: OutputFormat, contentType?: string): void;
   /** `cause` is only logged. */
   fail(code: ErrorCode, message: string, cause?: unknown): void;
 }

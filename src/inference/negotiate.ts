@@ -12,6 +12,8 @@ export const readableTypes =
   "application/json, application/octet-stream, application/x-npy, text/plain, multipart/form-data";
 export const writableTypes = "application/json, application/octet-stream, application/x-npy";
 
+export const pngType = "image/png";
+
 /** First byte of "\x93NUMPY"; no JSON text starts with it. */
 export const npyFirstByte = 0x93;
 
@@ -64,6 +66,19 @@ export function parseAccept(accept: string): OutputFormat | undefined {
     bestWeight = weight;
   }
   return best;
+}
+
+/** Whether a picture is named, and nothing is asked for more. For answers that can be drawn. */
+export function prefersPng(accept: string): boolean {
+  if (!/image\//i.test(accept)) return false;
+  let png = 0;
+  let other = 0;
+  for (const item of accept.split(",")) {
+    const { range, weight } = mediaRange(item);
+    if (range === pngType || range === "image/*") png = Math.max(png, weight);
+    else if (exact.has(range)) other = Math.max(other, weight);
+  }
+  return png > 0 && png >= other;
 }
 
 /** Formats named with q=0: a wildcard beside them must not bring them back. */

@@ -21,9 +21,11 @@ import {
 } from "../engine/engine.js";
 import { nativeErrorCode, ServerError } from "../errors.js";
 import type { HandlerRequest, OutputTensor, Pixels, Rows, TensorIn } from "../handlers/handler.js";
+import { heatMap } from "../handlers/heat-map.js";
 import type { HandlerRegistry } from "../handlers/registry.js";
 import { packRows, packTensors } from "../handlers/tensor-frame.js";
 import type { Call, Route } from "./call.js";
+import { pngType } from "./negotiate.js";
 
 /** As in native/core/status.h: the request was answered. */
 const okCode = 0;
@@ -173,6 +175,10 @@ export class Pipeline {
       call.fail(nativeErrorCode(code), typeof body === "string" ? body : text(body));
       return;
     }
+    if (call.explain !== undefined && call.output === OutputFormat.tensors) {
+      void this.draw(call, model, body, tensors);
+      return;
+    }
     const post = call.explain === undefined ? call.route.handler.post : undefined;
     if (post === undefined) {
       call.answer(model, body, call.output);
@@ -188,6 +194,23 @@ export class Pipeline {
 
   private forget(call: Call): void {
     this.requests[call.cookie] = undefined;
+    call.released();
+  }
+
+  /** An explanation as a heat map. */
+  private async draw(
+    call: Call,
+    model: string,
+    body: string | ArrayBuffer,
+    tensors: readonly TensorOut[] | undefined,
+  ): Promise<void> {
+    call.held();
+    try {
+      const png = await heatMap(outputsOf(body, tensors));
+      if (!call.over) call.answer(model, png, OutputFormat.tensors, pngType);
+    } catch (error) {
+      if (!call.over) this.raised(call, error);
+    }
     call.released();
   }
 

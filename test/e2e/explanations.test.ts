@@ -1,5 +1,6 @@
 /** /explanations of real models in a real process: Captum's numbers, TorchServe's forms, and what is refused. */
 import { readFileSync } from "node:fs";
+import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Answer, call } from "./client.js";
 import { declareModels, readGoldens, type Tensor } from "./goldens.js";
@@ -49,10 +50,13 @@ function bodyOf(inputs: Explained["inputs"]): unknown {
   const all = Object.entries(inputs).map(([name, tensor]) => [name, plain(tensor)] as const);
   return all.length === 1 ? all[0]?.[1] : Object.fromEntries(all);
 }
-function ask(path: string, body: unknown, query: Explained["options"] = {}): Promise<Answer> {
-  const words = Object.entries(query)
+function queryOf(options: Explained["options"]): string {
+  return Object.entries(options)
     .map(([name, value]) => `${name}=${value}`)
     .join("&");
+}
+function ask(path: string, body: unknown, query: Explained["options"] = {}): Promise<Answer> {
+  const words = queryOf(query);
   return call(server.port, { path: `/explanations/${path}?${words}`, body: JSON.stringify(body) });
 }
 const json = (answer: Answer): unknown => JSON.parse(answer.body.toString("utf8"));
@@ -96,13 +100,41 @@ test("the plain form is TorchServe's: shaped like the input; a version may be na
   expect(npy.body.subarray(1, 6).toString("latin1")).toBe("NUMPY");
 });
 
-test("a picture is explained as the model sees it, whatever labels its predictions have", async () => {
-  const body = readFileSync(`${repository}examples/digits/7.png`);
-  const answer = await call(server.port, { path: "/explanations/digits?target=predicted&detail=true", body });
-  const { attributions, target } = json(answer) as Detailed;
-  expect(target).toEqual([7]);
-  const [rows] = attributions as number[][][];
-  expect([rows?.length, rows?.[0]?.length]).toEqual([8, 8]);
+describe("digits", () => {
+  const explain = (query: string, headers: Record<string, string> = {}): Promise<Answer> => {
+    const body = readFileSync(`${repository}examples/digits/7.png`);
+    return call(server.port, { path: `/explanations/digits?${query}`, headers, body });
+  };
+
+  test.each(read("digits").map((one) => [queryOf(one.options), one] as const))(
+    "a picture, as the model sees it: %s is Captum's",
+    async (query, one) => {
+      const { attributions, target, score, delta } = json(await explain(`${query}&detail=true`)) as Detailed;
+      expectClose(attributions, one.attributions["image"]!);
+      expect(target).toEqual(one.target);
+      expect(score).toBeCloseTo(one.score, 4);
+      expect(delta).toBeCloseTo(one.delta, 3);
+    },
+  );
+
+  test("labels and top-k are of predictions only; the predicted class is found", async () => {
+    expect((json(await explain("target=predicted&detail=true")) as Detailed).target).toEqual([7]);
+  });
+
+  test("a heat map for those who ask for a picture", async () => {
+    const answer = await explain("target=7&detail=true", { accept: "image/png, application/json;q=0.5" });
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get("content-type")).toBe("image/png");
+    expect(answer.headers.get("x-sconce-model")).toBe("digits/1.0");
+    const { data, info } = await sharp(answer.body).raw().toBuffer({ resolveWithObject: true });
+    expect([info.width, info.height]).toEqual([224, 224]);
+    // Where Captum's attribution is above 0 red is full, below it blue is.
+    for (const [place, value] of (read("digits")[0]?.attributions["image"]?.data.map(Number) ?? []).entries()) {
+      const at = (Math.floor(place / 8) * 28 * 224 + (place % 8) * 28) * 3;
+      if (value !== 0) expect(data[at + (value > 0 ? 0 : 2)]).toBe(255);
+    }
+    expect((await explain("target=7", { accept: "image/webp" })).status).toBe(406);
+  });
 });
 
 test("predictions go on between explanations, and both say which version answered", async () => {
@@ -117,6 +149,22 @@ test("predictions go on between explanations, and both say which version answere
     expect(answer.status).toBe(200);
     expect(answer.headers.get("x-sconce-model")).toBe("convnet/1.0");
   }
+});
+
+test("several samples are no picture", async () => {
+  const instances = JSON.stringify({ instances: [Array(16).fill(1), Array(16).fill(2)] });
+  const answer = await call(server.port, {
+    path: "/explanations/mlp",
+    headers: { accept: "image/png" },
+    body: instances,
+  });
+  expect(answer.status).toBe(406);
+  const one = await call(server.port, {
+    path: "/explanations/mlp",
+    headers: { accept: "image/*" },
+    body: JSON.stringify(Array(16).fill(1)),
+  });
+  expect(one.body.subarray(1, 4).toString("latin1")).toBe("PNG");
 });
 
 test.each([

@@ -6,14 +6,18 @@ Per model NAME.json: {"inputs": […], "cases": [{"options": {…}, "inputs": {n
 "score": …, "delta": …, "attributions": {name: {shape, data}}}]}. Options are the query parameters of /explanations.
 """
 
+import io
 import json
 import pathlib
 import sys
+import zipfile
 
 import torch
 from captum.attr import IntegratedGradients, Occlusion, Saliency
 from export import numbers, sample
+from PIL import Image
 
+DIGITS = pathlib.Path(__file__).parent.parent.parent / "examples" / "digits"
 MODELS = pathlib.Path(__file__).parent.parent / "fixtures" / "models"
 
 # Captum's words for the rules of integration are sconce's as well.
@@ -89,11 +93,25 @@ def write(folder, name):
     (folder / f"{name}.json").write_text(text + "\n")
 
 
+def write_digits(folder):
+    """The digits example's pictures, with its handler's normalisation."""
+    with zipfile.ZipFile(DIGITS / "digits.mar") as archive:
+        model = torch.jit.load(io.BytesIO(archive.read("digits.pt"))).eval()
+    cases = []
+    for options in ({"target": 7}, {"target": 3, "steps": 40, "baseline": -0.5}, {"target": 7, "method": "saliency"}):
+        pixels = torch.tensor(list(Image.open(DIGITS / "7.png").getdata()), dtype=torch.float32).view(1, 1, 8, 8) / 255
+        # 15 steps are what TorchServe's handlers of pictures take.
+        made = case(model, ["image"], ((pixels - 0.3057) / 0.3762,), {"steps": 15, **options})
+        cases.append({**made, "options": options, "picture": "7.png"})
+    (folder / "digits.json").write_text(json.dumps({"cases": cases}, separators=(",", ":")) + "\n")
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     for name in CASES:
         write(folder, name)
+    write_digits(folder)
     return 0
 
 

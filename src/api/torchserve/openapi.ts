@@ -3,7 +3,7 @@
  * Operation ids and parameter names are TorchServe's.
  */
 
-import { readableTypes, writableTypes } from "../../inference/negotiate.js";
+import { pngType, readableTypes, writableTypes } from "../../inference/negotiate.js";
 import { explainMethods, integralRules } from "../../types.js";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -71,7 +71,7 @@ const explaining = [
   inQuery("stride", text, "Of occlusion, as window."),
   inQuery("detail", truth, "With target, score and convergence delta; default false."),
 ];
-const explained = { "200": ok("Attributions, shaped like the inputs.", types(writableTypes)) };
+const explained = { "200": ok("Attributions, shaped like the inputs.", types(`${writableTypes}, ${pngType}`)) };
 
 const described = { get: operation("apiDescription", "This document.", {}) };
 const options = { options: operation("apiDescriptionByOptions", "This document.", {}) };

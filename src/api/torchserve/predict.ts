@@ -12,6 +12,7 @@ import {
   inputFormat,
   Memo,
   parseAccept,
+  prefersPng,
   type ReadAs,
   readableTypes,
   readAs,
@@ -71,10 +72,11 @@ export class PredictCall implements Call {
   released(): void {
     this.exchange.release();
   }
-  answer(model: string, body: string | ArrayBuffer, output: OutputFormat): void {
+  answer(model: string, body: string | ArrayBuffer | Uint8Array, output: OutputFormat, contentType?: string): void {
     const size = typeof body === "string" ? body.length : body.byteLength;
+    const block = contentType === undefined ? this.predict.block(model, output) : blockOf(contentType, model);
     if (size > this.predict.maxResponseSize) this.fail("bad_output", this.predict.tooLarge(size));
-    else this.exchange.answer(200, this.predict.block(model, output), body);
+    else this.exchange.answer(200, block, body);
   }
   fail(code: ErrorCode, message: string, cause?: unknown): void {
     this.predict.failed(this, code, message, cause);
@@ -110,6 +112,11 @@ export class Predict {
     }
     if (exchange.contentEncoding !== "" && encodingOf(exchange.contentEncoding) === "unsupported") {
       sendError(exchange, "unsupported_media_type", "Content-Encoding must be gzip, deflate or identity, one only.");
+      return;
+    }
+    if (explain !== undefined && prefersPng(exchange.accept)) {
+      const plain = { ...explain, detail: false };
+      this.start(exchange, route, how === "unsupported" ? "raw" : how, OutputFormat.tensors).explain = plain;
       return;
     }
     const output = this.accepted.get(exchange.accept);
@@ -202,7 +209,7 @@ export class Predict {
     const blocks = this.blocks[output] ?? new Map<string, string>();
     let block = blocks.get(model);
     if (block === undefined) {
-      block = `${contentTypeOf[output]}\r\nx-sconce-model: ${model}`;
+      block = blockOf(contentTypeOf[output], model);
       if (blocks.size >= 1024) blocks.clear();
       blocks.set(model, block);
     }
@@ -246,6 +253,10 @@ export class Predict {
   private notAcceptable(exchange: Exchange, types: string): void {
     sendError(exchange, "not_acceptable", `None of the types in Accept can be written. Ask for one of: ${types}.`);
   }
+}
+
+function blockOf(contentType: string, model: string): string {
+  return `${contentType}\r\nx-sconce-model: ${model}`;
 }
 
 function describe(message: string, cause: unknown): string {

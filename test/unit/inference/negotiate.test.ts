@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { InputFormat, OutputFormat } from "../../../src/engine/engine.js";
-import { inputFormat, Memo, npyFirstByte, parseAccept, readAs } from "../../../src/inference/negotiate.js";
+import { inputFormat, Memo, npyFirstByte, parseAccept, prefersPng, readAs } from "../../../src/inference/negotiate.js";
 
 describe("Accept", () => {
   const { json, npy, raw } = OutputFormat;
@@ -69,4 +69,17 @@ test("a memo holds no more than its capacity, and no long keys", () => {
   memo.get("b");
   memo.get("c");
   expect(memo.get("a")).not.toBe("a0");
+});
+
+test.each([
+  ["image/png", true],
+  ["image/*;q=0.5", true],
+  ["IMAGE/PNG, application/json", true],
+  ["image/png;q=0.4, application/json;q=0.5", false],
+  ["image/png;q=0", false],
+  ["image/webp", false],
+  ["*/*", false],
+  ["", false],
+])("Accept: %s asks for a picture: %s", (accept, expected) => {
+  expect(prefersPng(accept)).toBe(expected);
 });
