@@ -144,6 +144,17 @@ void Publish(const Napi::CallbackInfo& info) {
   Check(info.Env(), OpenEngine(info.Env()).Publish(info[0].ToString().Utf8Value()));
 }
 
+// replace(loadId, timeoutMs, onDone): onDone(gone)
+void Replace(const Napi::CallbackInfo& info) {
+  Engine& engine = OpenEngine(info.Env());
+  std::shared_ptr<Events> events = Events::Make(info.Env(), info[2].As<Napi::Function>());
+  const auto timeout_ns = static_cast<std::int64_t>(info[1].ToNumber().DoubleValue() * 1e6);
+  auto done = [events](bool gone) { events->Post(Removed(gone), true); };
+  Status replaced = engine.Replace(info[0].ToString().Utf8Value(), timeout_ns, done);
+  if (!replaced.ok()) events->Abandon();
+  Check(info.Env(), replaced);
+}
+
 // remove(name, version, timeoutMs, onDone): onDone(gone)
 void Remove(const Napi::CallbackInfo& info) {
   Engine& engine = OpenEngine(info.Env());
@@ -207,6 +218,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("load", Napi::Function::New<Guard<Load>>(env));
   exports.Set("cancelLoad", Napi::Function::New<Guard<CancelLoad>>(env));
   exports.Set("discard", Napi::Function::New<Guard<Discard>>(env));
+  exports.Set("replace", Napi::Function::New<Guard<Replace>>(env));
   exports.Set("publish", Napi::Function::New<Guard<Publish>>(env));
   exports.Set("remove", Napi::Function::New<Guard<Remove>>(env));
   exports.Set("setDefault", Napi::Function::New<Guard<SetDefault>>(env));

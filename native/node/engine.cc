@@ -25,6 +25,10 @@ namespace {
 constexpr std::chrono::milliseconds kPinPoll{2};
 constexpr char kLoadCancelled[] = "the load was cancelled";
 
+Status NoFinishedLoad(const std::string& id) {
+  return {Code::kNotReady, "no finished load is called \"" + id + "\""};
+}
+
 void NameThread(const char* name) { pthread_setname_np(pthread_self(), name); }
 
 // A model on its way out and who waits for it.
@@ -150,9 +154,7 @@ Status Engine::Publish(const std::string& id) {
   {
     MutexLock lock(state_->mutex);
     auto found = state_->loads.find(id);
-    if (found == state_->loads.end() || !found->second->model) {
-      return {Code::kNotReady, "no finished load is called \"" + id + "\""};
-    }
+    if (found == state_->loads.end() || !found->second->model) return NoFinishedLoad(id);
     const ModelConfig& config = found->second->model->config();
     if (router_.Resolve(router_.NameId(config.name), config.version).ok()) {
       return {Code::kConflict, "Model version " + config.version + " is already registered for model " + config.name};
@@ -161,6 +163,26 @@ Status Engine::Publish(const std::string& id) {
     state_->loads.erase(found);
   }
   router_.Publish(std::move(model));
+  return Status::Ok();
+}
+
+Status Engine::Replace(const std::string& id, std::int64_t timeout_ns, std::function<void(bool)> done) {
+  std::shared_ptr<Model> model;
+  std::shared_ptr<Model> old;
+  {
+    MutexLock lock(state_->mutex);
+    auto found = state_->loads.find(id);
+    if (found == state_->loads.end() || !found->second->model) return NoFinishedLoad(id);
+    const ModelConfig& config = found->second->model->config();
+    Result<std::shared_ptr<Model>> routed = router_.Resolve(router_.NameId(config.name), config.version);
+    if (!routed.ok()) return routed.status();
+    old = *std::move(routed);
+    model = std::move(found->second->model);
+    state_->loads.erase(found);
+  }
+  router_.Publish(std::move(model));
+  Forget(old);
+  Unload(std::move(old), timeout_ns, std::move(done));
   return Status::Ok();
 }
 

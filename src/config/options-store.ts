@@ -1,7 +1,14 @@
-/** Rows of the option table about what is kept of the models over a restart. */
-import { flag, row, text } from "./option-row.js";
+/** Rows of the option table about where the models come from: the model store while serving, snapshots at start. */
+import { flag, row, seconds, text } from "./option-row.js";
 
 export const storeRows = {
+  pollModelStoreMs: row(
+    "poll-model-store",
+    seconds(0, 86_400),
+    0,
+    "models",
+    "How often to look in the model store for archives of --models that came, changed or went; 0 never.",
+  ),
   modelSnapshot: row(
     "model-snapshot",
     { type: "modelSnapshot" },

@@ -225,6 +225,9 @@ function checkTogether(config: ServeConfig, settings: ReadonlyMap<OptionKey, Set
       `${origin("models")}: ${config.models.join(" ")} needs --model-store, the folder that the files are in`,
     );
   }
+  if (config.pollModelStoreMs > 0 && (config.modelStore === undefined || config.models.length === 0)) {
+    throw new UsageError(`${origin("pollModelStoreMs")}: needs --model-store and --models, which say what to look for`);
+  }
   const stray = strayArchive(config);
   if (stray !== undefined) {
     throw new UsageError(`${origin("modelSnapshot")}: ${stray} needs --model-store, the folder that the file is in`);

@@ -20,6 +20,8 @@ export interface ServeConfig {
   /** Whether to keep such records, and to begin with the newest. */
   readonly configSnapshots: boolean;
   readonly snapshotFolder: string;
+  /** How often to look for archives that came, changed or went; 0: never. */
+  readonly pollModelStoreMs: number;
   /** Instances of a model that does not say how many; 0: one per core. */
   readonly defaultWorkers: number;
   readonly host: string;

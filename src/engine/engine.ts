@@ -167,6 +167,11 @@ export interface Engine {
   publish(loadId: string): void;
   /** Main thread only. Resolves when every pin is gone (true), or false after timeoutMs (it then goes on in the background). */
   remove(name: string, version: string, timeoutMs: number): Promise<boolean>;
+  /**
+   * Main thread only. Like `publish`, in place of the version that is routed under the same name and number: every request
+   * meets the one or the other. Resolves as `remove` does, for the old one; rejects, with nothing changed, when there is none.
+   */
+  replace(loadId: string, timeoutMs: number): Promise<boolean>;
   setDefault(name: string, version: string): void;
   /**
    * How many instances a version has from now on; 0: it takes no requests, and what waits is answered first. Running

@@ -57,6 +57,14 @@ export class FakeRoutes {
     if (!this.#defaults.has(name)) this.#defaults.set(name, version);
   }
 
+  /** The one that was there under the same name and number. */
+  replace(model: FakeModel): FakeModel {
+    const { name, version } = model.spec;
+    const old = this.find(name, version);
+    this.#versions.get(name)?.set(version, model);
+    return old;
+  }
+
   remove(name: string, version: string): FakeModel {
     const model = this.find(name, version);
     const versions = this.#versions.get(name);
@@ -161,13 +169,15 @@ class FakeEngine implements Engine {
   }
 
   async remove(name: string, version: string, timeoutMs: number): Promise<boolean> {
-    const model = this.#routes.remove(name, version);
-    const until = Date.now() + timeoutMs;
-    while (model.inFlight > 0) {
-      if (Date.now() >= until) return false;
-      await new Promise((resolve) => setTimeout(resolve, 1));
-    }
-    return true;
+    return drained(this.#routes.remove(name, version), timeoutMs);
+  }
+
+  async replace(loadId: string, timeoutMs: number): Promise<boolean> {
+    const model = this.#loads.get(loadId)?.model;
+    if (model === undefined) throw new ServerError("not_ready", `no finished load is called "${loadId}"`);
+    const old = this.#routes.replace(model);
+    this.#loads.delete(loadId);
+    return drained(old, timeoutMs);
   }
 
   setDefault(name: string, version: string): void {
@@ -185,6 +195,15 @@ class FakeEngine implements Engine {
   openChannel(onReady: () => void): Channel {
     return new FakeChannel(this.#routes, onReady);
   }
+}
+
+async function drained(model: FakeModel, timeoutMs: number): Promise<boolean> {
+  const until = Date.now() + timeoutMs;
+  while (model.inFlight > 0) {
+    if (Date.now() >= until) return false;
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  return true;
 }
 
 function statsOf(model: FakeModel, isDefault: boolean): ModelStats {

@@ -25,6 +25,7 @@ interface Addon {
   cancelLoad(loadId: string): void;
   discard(loadId: string): void;
   publish(loadId: string): void;
+  replace(loadId: string, timeoutMs: number, onDone: (gone: boolean) => void): void;
   remove(name: string, version: string, timeoutMs: number, onDone: (gone: boolean) => void): void;
   setDefault(name: string, version: string): void;
   resize(name: string, version: string, instances: number): void;
@@ -114,6 +115,10 @@ class NativeEngine implements Engine {
 
   publish(loadId: string): void {
     call(() => this.#addon.publish(loadId));
+  }
+
+  replace(loadId: string, timeoutMs: number): Promise<boolean> {
+    return new Promise((resolve) => call(() => this.#addon.replace(loadId, timeoutMs, resolve)));
   }
 
   remove(name: string, version: string, timeoutMs: number): Promise<boolean> {

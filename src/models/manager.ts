@@ -7,7 +7,6 @@
  *   await models.register({ url: "new.mar", workers: 1, wait: true }); // ServerError when it does not load
  *   await models.stop();
  */
-import { settingsOf } from "../config/model-settings.js";
 import type { ServeConfig } from "../config/serve-config.js";
 import type { Engine } from "../engine/engine.js";
 import { shownUrl } from "../download/url.js";
@@ -25,13 +24,17 @@ import type {
   Scaled,
   Workers,
 } from "./models.js";
+import { StoreFollower } from "./follow.js";
 import { Instances } from "./instances.js";
+import { LoadCounts } from "./load-counts.js";
 import { healthOf, nextSteps, type Step } from "./policy.js";
 import { builtProbe, createPrepare, type Prepare } from "./prepare.js";
-import { listSources } from "./sources.js";
+import { Publisher } from "./publish.js";
+import { listFollowed, listSources } from "./sources.js";
 import { Snapshots } from "./snapshots.js";
 import { StartError } from "./start-error.js";
 import { createStore, type ModelStore } from "./store.js";
+import { StorePoll } from "./store-poll.js";
 import { ModelTable } from "./table.js";
 import { cancelledError, readyFields, Tracked, type Wanted } from "./tracked.js";
 
@@ -74,7 +77,10 @@ class Manager implements ModelManager {
   private readonly instances: Instances;
   /** Keeps what serves for the next start, where that is wanted. */
   private readonly snapshots: Snapshots | undefined;
-  private readonly counts = new Map<string, number>();
+  /** Where the model store is followed. */
+  private readonly poll: StorePoll | undefined;
+  private readonly publisher: Publisher;
+  private readonly counts = new LoadCounts();
   private nextId = 1;
   private registering = 0;
   private stopped = false;
@@ -90,6 +96,10 @@ class Manager implements ModelManager {
     const { config, log, engine } = options;
     const { snapshotFolder: folder, modelStore } = config;
     this.snapshots = config.configSnapshots ? new Snapshots({ folder, modelStore, log }) : undefined;
+    const { announce, table, defaults, instances } = this;
+    const forget = (id: string): void => void this.desired.delete(id);
+    this.publisher = new Publisher({ engine, announce, table, defaults, instances, config, log, forget });
+    this.poll = config.pollModelStoreMs > 0 ? this.follow() : undefined;
     this.store = options.store ?? createStore(config);
     const libtorch = engine.info().libtorch;
     this.prepare =
@@ -97,6 +107,7 @@ class Manager implements ModelManager {
   }
 
   async start(): Promise<void> {
+    await this.poll?.begin();
     const sources = await listSources(this.config);
     this.listed = true;
     const ids = sources.map((source) => this.want({ ...source, trigger: "startup" }));
@@ -116,6 +127,22 @@ class Manager implements ModelManager {
     }
     if (this.stopped) throw new ServerError("cancelled", "the start was cancelled");
     this.snapshots?.note("startup", this.list());
+    this.poll?.start();
+  }
+
+  private follow(): StorePoll {
+    const { config, log, table, defaults } = this;
+    const load = (wanted: Wanted): Tracked => {
+      const id = this.want(wanted);
+      this.reconcile();
+      return table.find(id);
+    };
+    const drop = (id: string): void => {
+      this.desired.delete(id);
+      this.reconcile();
+    };
+    const follower = new StoreFollower({ table, defaults, load, drop, reconcile: () => this.reconcile() });
+    return new StorePoll({ follower, list: () => listFollowed(config), log, intervalMs: config.pollModelStoreMs });
   }
 
   async stop(): Promise<void> {
@@ -123,6 +150,7 @@ class Manager implements ModelManager {
     const loading = this.table.all().filter((model) => model.state === "loading");
     for (const model of loading) this.cancel(model);
     await Promise.all(loading.map((model) => model.settled));
+    await this.poll?.stop();
     await this.snapshots?.end(this.list());
   }
 
@@ -227,14 +255,13 @@ class Manager implements ModelManager {
 
   health(): Health {
     if (!this.listed) return "unready";
-    return healthOf(this.table.all().map((model) => model.state));
+    // What comes into a followed store besides says nothing of what serves.
+    const counted = this.table.all().filter(({ source, state }) => source.trigger !== "store" || state === "ready");
+    return healthOf(counted.map((model) => model.state));
   }
 
   loadCounts(): readonly LoadCount[] {
-    return [...this.counts].map(([key, count]) => {
-      const [trigger, outcome] = key.split(" ") as [LoadCount["trigger"], LoadCount["outcome"]];
-      return { trigger, outcome, count };
-    });
+    return this.counts.all();
   }
 
   /** Where snapshots are kept, the next one is due. */
@@ -285,15 +312,14 @@ class Manager implements ModelManager {
         onSpec: (opened) => this.opened(model, opened),
         ...(said === undefined ? {} : { said }),
       });
-      await this.loadPrepared(model, spec);
+      await this.publisher.load(model, spec);
       model.loadSeconds = model.seconds();
       model.enter("ready");
       this.log.info("model ready", readyFields(model));
     } catch (error) {
       this.failed(model, error);
     }
-    const outcome = `${model.source.trigger} ${model.state === "ready" ? "ok" : "failed"}`;
-    if (!model.abort.signal.aborted) this.counts.set(outcome, (this.counts.get(outcome) ?? 0) + 1);
+    if (!model.abort.signal.aborted) this.counts.add(model.source.trigger, model.state === "ready");
     this.reconcile();
     this.changed();
     model.settle();
@@ -305,12 +331,12 @@ class Manager implements ModelManager {
     model.name = spec.name;
     model.version = spec.version;
     model.spec = spec;
-    const twin = twins.find((other) => other.state !== "failed");
+    const twin = twins.find((other) => other.state !== "failed" && model.source.replaces?.has(other.id) !== true);
     if (twin) {
       throw new ServerError("conflict", `Model version ${spec.version} is already registered for model ${spec.name}`);
     }
     // A version that failed gives way to the next try.
-    for (const failed of twins) this.desired.delete(failed.id);
+    for (const { id, state } of twins) if (state === "failed") this.desired.delete(id);
     model.open(spec);
     this.log.info("model opened", {
       model: spec.name,
@@ -320,49 +346,9 @@ class Manager implements ModelManager {
     });
   }
 
-  private async loadPrepared(model: Tracked, spec: ModelSpec): Promise<void> {
-    model.abort.signal.throwIfAborted();
-    model.phase = "load";
-    const cancel = (): void => this.engine.cancelLoad(model.id);
-    model.abort.signal.addEventListener("abort", cancel, { once: true });
-    // For the engine 0 is one per core; for a registration it is none, which it becomes before any request comes.
-    const none = model.source.trigger === "management" && spec.instances === 0;
-    const loaded = none ? { ...spec, instances: 1 } : spec;
-    model.report = await this.engine.load(loaded, model.id, (phase) => (model.phase = phase));
-    model.abort.signal.removeEventListener("abort", cancel);
-    try {
-      model.abort.signal.throwIfAborted();
-      await this.announce.handler(spec.name, spec.version, spec.handler);
-      model.abort.signal.throwIfAborted();
-      this.engine.publish(model.id);
-    } catch (error) {
-      this.engine.discard(model.id);
-      await this.announce.withdraw(spec.name, spec.version);
-      throw error;
-    }
-    await this.published(model, none ? { min: 0, max: 0 } : model.workers);
-  }
-
-  private async published(model: Tracked, workers: Workers | undefined): Promise<void> {
-    const { name, version, spec } = model;
-    model.workers = workers;
-    if (workers !== undefined) this.instances.resize(model, workers);
-    model.started(this.instances.figures(model).instances);
-    const { defaultVersion } = settingsOf(this.config.modelSettings, name, version);
-    const meant = model.source.isDefault ?? defaultVersion;
-    if (meant === true && model.source.trigger === "startup") this.defaults.choose(name, version);
-    if (!this.defaults.routed.has(name) && spec !== undefined) {
-      this.defaults.route(name, version, this.announce.defaultVersion(name, version));
-    }
-    await this.defaults.announced(name);
-  }
-
   private failed(model: Tracked, error: unknown): void {
     const cancelled = model.abort.signal.aborted;
-    model.error = cancelled ? cancelledError(model, this.stopped, error) : error;
-    model.reason = model.error instanceof Error ? model.error.message : String(model.error);
-    model.loadSeconds = model.seconds();
-    model.enter("failed");
+    model.fail(cancelled ? cancelledError(model, this.stopped, error) : error);
     if (cancelled) return;
     const { name, version, source, reason } = model;
     this.log.error("model failed", { model: name, version, source: shownUrl(source.path), reason });

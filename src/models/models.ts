@@ -9,7 +9,7 @@ export interface ModelEntry {
   readonly version: string;
   readonly state: ModelState;
   readonly isDefault: boolean;
-  /** Why it failed, in words for an operator. */
+  /** Why it failed, or why what should follow it did, in words for an operator. */
   readonly reason?: string;
   /** The load phase under way ("probe", "load", "warm-up"…) and how long loading has taken. */
   readonly phase?: string;
@@ -36,7 +36,7 @@ export interface Workers {
 export type Health = "healthy" | "partial" | "unready" | "empty";
 
 export interface LoadCount {
-  readonly trigger: "startup" | "management";
+  readonly trigger: "startup" | "management" | "store";
   readonly outcome: "ok" | "failed";
   readonly count: number;
 }

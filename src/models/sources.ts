@@ -20,6 +20,8 @@ export interface ModelSource {
   readonly workers?: Workers;
   /** Requests without a version go to it. */
   readonly isDefault?: boolean;
+  /** Tracked models whose place it takes when it serves, even under the same version. */
+  readonly replaces?: ReadonlySet<string>;
 }
 
 export type Said = Pick<RegisterRequest, "batchSize" | "maxBatchDelayMs" | "responseTimeoutMs" | "workers">;
@@ -73,6 +75,19 @@ async function listStore(store: string): Promise<readonly string[]> {
     }),
   );
   return checked.flat();
+}
+
+/** Paths in the model store that --models stands for and that are there now. Rejects when the store cannot be read. */
+export async function listFollowed(config: Pick<ServeConfig, "models" | "modelStore">): Promise<readonly string[]> {
+  const { modelStore: store, models } = config;
+  if (store === undefined) return [];
+  if (models.some((each) => each.toLowerCase() === "all")) return listStore(store);
+  const names = await entriesOf(store);
+  const words = models
+    .map((word) => splitName(word, (each) => names.includes(each)).path)
+    .filter((path) => !isUrl(path));
+  const files = words.flatMap((path) => [path, `${path}.mar`]).filter((path) => names.includes(normalize(path)));
+  return [...new Set(files.map((path) => join(store, path)))];
 }
 
 async function inStore(store: string, word: string): Promise<ModelSource> {

@@ -62,6 +62,13 @@ export class Tracked {
     this.phase = undefined;
   }
 
+  fail(error: unknown): void {
+    this.error = error;
+    this.reason = error instanceof Error ? error.message : String(error);
+    this.loadSeconds = this.seconds();
+    this.enter("failed");
+  }
+
   seconds(): number {
     return this.state === "loading" ? (performance.now() - this.begun) / 1000 : this.loadSeconds;
   }

@@ -311,9 +311,16 @@ describe.each([
     await expect(first).resolves.toMatchObject({ batchSize: expect.any(Number) as number });
     expect(phases).toContain("load");
     expect(() => engine.publish("twice")).toThrow(/already registered/u);
-    engine.discard("twice");
-    engine.discard("twice");
+    for (let i = 0; i < 2; i++) engine.discard("twice");
     expect(() => engine.publish("twice")).toThrow(/no finished load/u);
+  });
+
+  test("a version is replaced in one step by what was loaded for it", async () => {
+    await Promise.all([publish("echo", { name: "swap" }), engine.load(specOf("sum", { name: "swap" }), "swap")]);
+    expect(await engine.replace("swap", 5000)).toBe(true);
+    expect(valueOf(await client.predict("swap", "[1,2,3,4]"))).toBe(10);
+    await expect(engine.replace("swap", 10)).rejects.toThrow(/no finished load/u);
+    await engine.remove("swap", "1.0", 5000);
   });
 
   test("versions: the first is the default until told otherwise; removal moves the default", async () => {

@@ -23,6 +23,7 @@ export const testConfig: ServeConfig = {
   modelSettings: {},
   modelSnapshot: undefined,
   configSnapshots: false,
+  pollModelStoreMs: 0,
   snapshotFolder: "logs/config",
   defaultWorkers: 0,
   tokenAuth: false,
