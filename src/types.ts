@@ -38,6 +38,8 @@ export interface ImageTransform {
   readonly interpolation: "bilinear" | "bicubic" | "nearest";
   readonly mean: readonly number[];
   readonly std: readonly number[];
+  /** Turns pictures as their EXIF orientation says. */
+  readonly exif: boolean;
 }
 
 /** A model's input that texts become: token ids, 1 and 0 for text and padding, or the ids of the text's segments. */

@@ -65,7 +65,7 @@ const ignoredKeys = [
   "dali",
 ];
 const sconceKeys = ["inputs", "outputs", "warmup", "executor", "stateful", "maxInstances", "topK", "image", "text"];
-const imageKeys = ["resize", "crop", "channels", "bgr", "interpolation", "mean", "std"];
+const imageKeys = ["resize", "crop", "channels", "bgr", "interpolation", "mean", "std", "exif"];
 
 const maxWorkers = 1024;
 const maxSeconds = 86_400;
@@ -219,6 +219,7 @@ function imageOf(section: Section | undefined): ImageTransform | undefined {
     interpolation: section.choice("interpolation", ["bilinear", "bicubic", "nearest"]) ?? "bilinear",
     mean: figures("mean", imagenetMean),
     std: figures("std", imagenetStd),
+    exif: section.boolean("exif") ?? false,
   };
 }
 
@@ -231,4 +232,5 @@ export const defaultImage: ImageTransform = {
   interpolation: "bilinear",
   mean: imagenetMean,
   std: imagenetStd,
+  exif: false,
 };

@@ -1,17 +1,20 @@
 /**
  * Decodes pictures with sharp on libuv's pool: one at a time per pool thread, a bounded number at once, the rest waits.
- * The bytes decide the format. Alpha is dropped, grey is replicated to three channels, EXIF rotation is not applied
- * (torchvision's loaders, whose results users compare with, do not either). Thread: one decoder per HTTP thread.
+ * The bytes decide the format. Values come out as PIL gives them without a colour profile (docs/pictures.md has the
+ * table): alpha is dropped, 16 bits are divided by 257, of animations the first frame counts, EXIF rotation is applied
+ * only where the model asks for it. Thread: one decoder per HTTP thread.
  */
 
-import sharp from "sharp";
+import sharp, { type Sharp } from "sharp";
 import { ServerError } from "../errors.js";
+import { cmykToRgb } from "./cmyk.js";
 import type { HandlerContext, Pixels } from "./handler.js";
-
-type Format = "JPEG" | "PNG" | "WebP";
+import { broken, type PictureHead, readHead } from "./picture-head.js";
 
 /** Pictures that may wait for a decode on one thread. */
 const maxWaiting = 256;
+/** libvips' names of the only loaders that may run. */
+const loaders = ["Jpeg", "Png", "Webp", "Nsgif"].map((name) => `VipsForeignLoad${name}Buffer`);
 
 export class PictureDecoder {
   private running = 0;
@@ -23,43 +26,72 @@ export class PictureDecoder {
     this.context = context;
     sharp.concurrency(1);
     sharp.cache(false);
+    sharp.block({ operation: ["VipsForeignLoad"] });
+    sharp.unblock({ operation: loaders });
   }
 
-  /** Throws unsupported_media_type for other formats, payload_too_large for too many pixels, bad_request for broken bytes. */
-  async decode(bytes: Uint8Array, channels: 1 | 3): Promise<Pixels> {
-    const format = sniff(bytes);
-    if (format === undefined) throw unknownFormat(bytes);
+  /** The header of a picture that may be decoded. Throws as readHead, and payload_too_large for too many pixels. */
+  admit(bytes: Uint8Array): PictureHead {
+    const head = readHead(bytes);
+    const { width, height } = head;
+    if (width * height <= this.context.maxImagePixels) return head;
+    throw new ServerError(
+      "payload_too_large",
+      `The picture is ${width}×${height} pixels, more than the ${this.context.maxImagePixels} that --max-image-pixels allows.`,
+    );
+  }
+
+  /** `exif`: turn the picture as its EXIF orientation says. Throws what `admit` does, and bad_request for broken bytes. */
+  async decode(bytes: Uint8Array, exif = false): Promise<Pixels> {
+    const head = this.admit(bytes);
     await this.enter();
     try {
-      return await this.run(bytes, channels, format);
+      return await this.run(bytes, head, exif);
     } finally {
       this.leave();
     }
   }
 
-  private async run(bytes: Uint8Array, channels: 1 | 3, format: Format): Promise<Pixels> {
-    const picture = sharp(bytes, { limitInputPixels: false, failOn: "error", sequentialRead: true });
+  private async run(bytes: Uint8Array, head: PictureHead, exif: boolean): Promise<Pixels> {
     try {
-      const { width, height } = await picture.metadata();
-      this.checkSize(width, height);
-      const plain =
-        channels === 1
-          ? picture.removeAlpha().greyscale().toColourspace("b-w")
-          : picture.removeAlpha().toColourspace("srgb");
-      const { data, info } = await plain.raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
-      return pixelsOf(data, info.width, info.height, info.channels, channels);
+      const { data, info } = await this.picture(bytes, head, exif).toBuffer({ resolveWithObject: true });
+      const { width, height, channels } = info;
+      if (head.pixels === "cmyk") return { data: await cmykToRgb(data), width, height, channels: 3 };
+      if (channels !== 1 && channels !== 3) throw broken(head.format, `it has ${channels} channels`);
+      return { data, width, height, channels };
     } catch (cause) {
       if (cause instanceof ServerError) throw cause;
-      throw new ServerError("bad_request", `The ${format} picture does not decode: ${firstLine(cause)}`, { cause });
+      throw broken(head.format, firstLine(cause), cause);
     }
   }
 
-  private checkSize(width: number, height: number): void {
-    if (width * height <= this.context.maxImagePixels) return;
-    throw new ServerError(
-      "payload_too_large",
-      `The picture is ${width}×${height} pixels, more than the ${this.context.maxImagePixels} that --max-image-pixels allows.`,
-    );
+  private picture(bytes: Uint8Array, head: PictureHead, autoOrient: boolean): Sharp {
+    const picture = sharp(bytes, {
+      limitInputPixels: this.context.maxImagePixels,
+      failOn: "error",
+      sequentialRead: true,
+      ignoreIcc: true,
+      autoOrient,
+    });
+    switch (head.pixels) {
+      case "cmyk":
+        return picture.pipelineColourspace("cmyk").toColourspace("cmyk").raw();
+      case "grey16":
+      case "rgb16":
+        // Floats are cut off, not rounded, on their way to bytes.
+        return picture
+          .removeAlpha()
+          .pipelineColourspace(head.pixels)
+          .linear(1 / 257, 0.5)
+          .toColourspace(head.pixels)
+          .raw({ depth: "uchar" });
+      case "grey":
+      case "rgb":
+        return picture
+          .removeAlpha()
+          .toColourspace(head.pixels === "grey" ? "b-w" : "srgb")
+          .raw({ depth: "uchar" });
+    }
   }
 
   private async enter(): Promise<void> {
@@ -79,41 +111,6 @@ export class PictureDecoder {
   }
 }
 
-/** By magic bytes. */
-export function sniff(bytes: Uint8Array): Format | undefined {
-  if (bytes.length < 12) return undefined;
-  if (bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff) return "JPEG";
-  if (ascii(bytes, 1, "PNG\r\n\x1a\n") && bytes[0] === 0x89) return "PNG";
-  if (ascii(bytes, 0, "RIFF") && ascii(bytes, 8, "WEBP")) return "WebP";
-  return undefined;
-}
-
-function ascii(bytes: Uint8Array, at: number, text: string): boolean {
-  for (let index = 0; index < text.length; index++) if (bytes[at + index] !== text.charCodeAt(index)) return false;
-  return true;
-}
-
-function unknownFormat(bytes: Uint8Array): ServerError {
-  if (bytes.length === 0)
-    return new ServerError("bad_request", "The body is empty; a JPEG, PNG or WebP picture was expected.");
-  return new ServerError(
-    "unsupported_media_type",
-    "The body is not a picture this server reads: JPEG, PNG and WebP are.",
-  );
-}
-
-/** sharp may still hand out 1 or 4 channels; the model's transform wants exactly what it declares. */
-function pixelsOf(data: Buffer, width: number, height: number, got: number, want: 1 | 3): Pixels {
-  if (got === want) return { data, width, height, channels: want };
-  const out = new Uint8Array(width * height * want);
-  for (let pixel = 0; pixel < width * height; pixel++) {
-    for (let channel = 0; channel < want; channel++) {
-      out[pixel * want + channel] = data[pixel * got + (got < 3 ? 0 : channel)] ?? 0;
-    }
-  }
-  return { data: out, width, height, channels: want };
-}
-
 function firstLine(cause: unknown): string {
-  return (cause instanceof Error ? cause.message : String(cause)).split("\n")[0] ?? "";
+  return (cause instanceof Error ? cause.message : String(cause)).split("\n")[0]?.replace(/\.$/, "") ?? "";
 }

@@ -7,7 +7,7 @@ const handler = {
   name: "image_classifier",
   topK: 2,
   labels: { "0": "nought", "3": "three" },
-  image: { resize: 2, crop: 2, channels: 1, bgr: false, interpolation: "bilinear", mean: [0], std: [1] },
+  image: { resize: 2, crop: 2, channels: 1, bgr: false, interpolation: "bilinear", mean: [0], std: [1], exif: false },
 } as const;
 beforeAll(async () => {
   // The in-memory engine gives the pixels back as scores: the brightest pixel is the most probable class.

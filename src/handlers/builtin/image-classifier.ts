@@ -1,7 +1,7 @@
 /**
  * A picture in, labels with probabilities out.
  *
- * In: JPEG, PNG or WebP bytes whatever the content type says, or JSON holding them as base64 (a string, or an object
+ * In: JPEG, PNG, WebP or GIF bytes whatever the content type says, or JSON holding them as base64 (a string, or an object
  * with "data", "body" or "b64"). Out: {"label": probability, …}, the most probable first; probabilities are the softmax
  * of the model's first output (one score per class), as TorchServe's image_classifier computes them.
  */
@@ -14,11 +14,10 @@ import { readFloats } from "../tensor-read.js";
 import { softmax, topClasses } from "./classes.js";
 
 export function imageClassifier(spec: HandlerSpec, context: HandlerContext, decoder: PictureDecoder): Handler {
-  const channels = spec.image?.channels ?? 3;
   return {
     name: "image_classifier",
     spec,
-    pre: ({ body }) => decoder.decode(pictureBytes(body, context.maxRequestSize), channels),
+    pre: ({ body }) => decoder.decode(pictureBytes(body, context.maxRequestSize), spec.image?.exif),
     post: (outputs) => classes(outputs, spec),
   };
 }

@@ -60,6 +60,7 @@ sconce:
       interpolation: "bilinear",
       mean: [0.485, 0.456, 0.406],
       std: [0.229, 0.224, 0.225],
+      exif: false,
     });
     expect(parse("sconce: { image: { crop: 300 } }").image).toMatchObject({ resize: 300, crop: 300 });
   });

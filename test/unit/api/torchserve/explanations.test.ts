@@ -7,7 +7,7 @@ const tensors: HandlerSpec = { name: "base_handler", topK: 5 };
 const pictures: HandlerSpec = {
   name: "image_classifier",
   topK: 5,
-  image: { resize: 8, crop: 8, channels: 1, bgr: false, interpolation: "bilinear", mean: [], std: [] },
+  image: { resize: 8, crop: 8, channels: 1, bgr: false, interpolation: "bilinear", mean: [], std: [], exif: false },
 };
 
 describe("settings", () => {
