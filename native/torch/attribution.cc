@@ -146,8 +146,9 @@ at::Tensor Occlude(const Subject& subject, std::size_t which, double score, cons
   const at::Tensor& input = subject.inputs[which];
   const at::Tensor& baseline = subject.baselines[which];
   const Windows windows = WindowsOf(input, spec);
-  at::Tensor falls = at::zeros_like(input);
-  at::Tensor times = at::zeros_like(input);
+  const at::ScalarType numbers = input.is_floating_point() ? input.scalar_type() : at::kFloat;
+  at::Tensor falls = at::zeros(input.sizes(), numbers);
+  at::Tensor times = at::zeros_like(falls);
   for (std::int64_t first = 0; first < windows.Count();) {
     const std::int64_t count = std::min(windows.Count() - first, subject.max_rows);
     Tensors variants;

@@ -7,6 +7,7 @@
 #include <torch/csrc/jit/serialization/import.h>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <utility>
 
@@ -17,6 +18,7 @@
 #include "torch/dtype.h"
 #include "torch/encode_tensors.h"
 #include "torch/failure.h"
+#include "torch/outputs.h"
 
 namespace sconce::torch_engine {
 namespace {
@@ -81,6 +83,15 @@ TensorView ViewOf(const at::Tensor& tensor, std::size_t skip) {
   return view;
 }
 
+// Of vectors' attributions those of their tokens.
+at::Tensor PerToken(const at::Tensor& vectors, const at::Tensor& ids) {
+  at::Tensor sums = vectors.sum(-1);
+  if (!sums.sizes().equals(ids.sizes())) {
+    throw Stopped{{Code::kNotImplemented, "the model's embedding does not give one vector for each token id"}};
+  }
+  return sums;
+}
+
 // What one row gives; the tensors own the bytes of the views made of them.
 struct RowResult {
   std::vector<at::Tensor> leaves;
@@ -140,8 +151,9 @@ Status Write(Task& task, const std::vector<RowResult>& results, const std::vecto
 // One row's inputs as tensors, and which of them are explained.
 struct Explainer::Sample {
   ArgPlan plan;
-  std::vector<at::Tensor> inputs;      // [1, …]; undefined where an optional one was not sent
-  std::vector<std::size_t> explained;  // the floating ones
+  std::vector<at::Tensor> inputs;  // [1, …]; undefined where an optional one was not sent
+  std::vector<std::size_t> explained;
+  bool embedded = false;  // the explained one are ids, and gradients start at the vectors made of them
 };
 
 Explainer::Explainer(std::string path, const RunnerOptions& options, const Executable& executable, int cores)
@@ -170,6 +182,7 @@ Status Explainer::Load() {
     torch::jit::Module module = torch::jit::load(path_, c10::Device(c10::kCPU));
     module.eval();
     for (const at::Tensor& parameter : module.parameters()) parameter.set_requires_grad(false);
+    embedding_ = EmbeddingGraph::Find(module);
     module_.emplace(std::move(module));
     return Status::Ok();
   } catch (...) {
@@ -197,23 +210,22 @@ Status Explainer::ExplainRows(Task& task, std::int64_t max_rows) {
   std::vector<RowResult> results;
   std::vector<std::string> names;
   for (const Row& row : task.rows) {
-    const Sample sample = Prepare(task, row);
+    Sample sample = Prepare(task, row);
+    Choose(spec, sample);
     names = NamesOf(task, sample);
-    Subject subject;
-    for (const std::size_t input : sample.explained) {
-      subject.inputs.push_back(sample.inputs[input]);
-      subject.baselines.push_back(at::full_like(sample.inputs[input], spec.baseline));
-    }
+    Subject subject = MakeSubject(spec, sample);
     subject.max_rows = std::min(spec.batch, max_rows);
     std::vector<std::int64_t> target;
     {
       const at::NoGradGuard no_grad;
       target = TargetIn(Outputs(task, sample, subject.inputs, 1), spec);
     }
-    subject.score = [&](const std::vector<at::Tensor>& variants, std::int64_t rows) {
-      return Select(Outputs(task, sample, variants, rows), target);
+    subject.score = [&](const auto& some, std::int64_t rows) {
+      return Select(Outputs(task, sample, some, rows), target);
     };
-    results.push_back(MakeResult(Attribute(subject, spec), target, spec.detailed));
+    Attribution found = Attribute(subject, spec);
+    if (sample.embedded) found.values[0] = PerToken(found.values[0], sample.inputs[sample.explained[0]]);
+    results.push_back(MakeResult(found, target, spec.detailed));
   }
   return Write(task, results, names);
 }
@@ -221,16 +233,7 @@ Status Explainer::ExplainRows(Task& task, std::int64_t max_rows) {
 Explainer::Sample Explainer::Prepare(const Task& task, const Row& row) {
   Sample sample;
   if (task.is_image) {
-    if (!options_.image) throw Stopped{{Code::kBadRequest, "this model takes no images: it has no image transform"}};
-    const ImageTransform& transform = options_.image->transform();
-    const ImageInput& image = task.image;
-    Status fits = CheckPixels(image.width, image.height, image.channels, task.storage.size());
-    if (!fits.ok()) throw Stopped{fits};
-    at::Tensor input = at::empty({1, transform.channels, transform.crop, transform.crop}, at::kFloat);
-    TransformImage(*options_.image, task.storage.bytes(), image.width, image.height, image.channels, image_,
-                   input.mutable_data_ptr<float>());
-    if (options_.signature.declared) input = input.to(ToTorch(options_.signature.inputs[0].dtype));
-    sample.inputs.push_back(input);
+    sample.inputs.push_back(Picture(task));
   } else {
     for (const TensorView& view : row.inputs) sample.inputs.push_back(view.present ? OnBytes(view) : at::Tensor());
   }
@@ -241,19 +244,64 @@ Explainer::Sample Explainer::Prepare(const Task& task, const Row& row) {
     if (!plan.ok()) throw Stopped{plan.status()};
     sample.plan = std::move(*plan);
   }
-  for (std::size_t i = 0; i < sample.inputs.size(); ++i) {
-    if (sample.inputs[i].defined() && sample.inputs[i].is_floating_point()) sample.explained.push_back(i);
-  }
-  if (sample.explained.empty()) {
-    throw Stopped{{Code::kNotImplemented, "only inputs of floating point can be explained, and this request has none"}};
-  }
   return sample;
 }
 
-// The model's first output for variants of the explained inputs; the other inputs are repeated.
-at::Tensor Explainer::Outputs(Task& task, const Sample& sample, const std::vector<at::Tensor>& variants,
-                              std::int64_t rows) {
-  if (EndIfDead(task, MonotonicNs())) throw Stopped{task.status};
+at::Tensor Explainer::Picture(const Task& task) {
+  if (!options_.image) throw Stopped{{Code::kBadRequest, "this model takes no images: it has no image transform"}};
+  const ImageTransform& transform = options_.image->transform();
+  const ImageInput& image = task.image;
+  const Status fits = CheckPixels(image.width, image.height, image.channels, task.storage.size());
+  if (!fits.ok()) throw Stopped{fits};
+  at::Tensor input = at::empty({1, transform.channels, transform.crop, transform.crop}, at::kFloat);
+  TransformImage(*options_.image, task.storage.bytes(), image.width, image.height, image.channels, image_,
+                 input.mutable_data_ptr<float>());
+  return options_.signature.declared ? input.to(ToTorch(options_.signature.inputs[0].dtype)) : input;
+}
+
+// All floating inputs; without any, the token ids that an embedding looks up.
+void Explainer::Choose(const ExplainSpec& spec, Sample& sample) const {
+  for (std::size_t i = 0; i < sample.inputs.size(); ++i) {
+    if (sample.inputs[i].defined() && sample.inputs[i].is_floating_point()) sample.explained.push_back(i);
+  }
+  if (!sample.explained.empty()) return;
+  const std::size_t argument = embedding_ ? embedding_->argument() : sample.plan.slots.size();
+  const int input = argument < sample.plan.slots.size() ? sample.plan.slots[argument].input : -1;
+  if (input < 0 || !sample.inputs[static_cast<std::size_t>(input)].defined()) {
+    throw Stopped{{Code::kNotImplemented,
+                   "only inputs of floating point, and token ids that the model looks up in an embedding, can be "
+                   "explained; this request has neither"}};
+  }
+  if (spec.method == ExplainMethod::kSaliency) {
+    throw Stopped{{Code::kNotImplemented, "token ids have no saliency; use integrated_gradients or occlusion"}};
+  }
+  if (spec.baseline < 0 || spec.baseline != std::floor(spec.baseline)) {
+    throw Stopped{{Code::kBadRequest, "the baseline of token ids is a token id: a whole number, 0 or more"}};
+  }
+  sample.explained.push_back(static_cast<std::size_t>(input));
+  sample.embedded = spec.method == ExplainMethod::kIntegratedGradients;
+}
+
+Subject Explainer::MakeSubject(const ExplainSpec& spec, const Sample& sample) {
+  Subject subject;
+  for (const std::size_t input : sample.explained) {
+    subject.inputs.push_back(sample.inputs[input]);
+    subject.baselines.push_back(at::full_like(sample.inputs[input], spec.baseline));
+  }
+  if (!sample.embedded) return subject;
+  const at::NoGradGuard no_grad;
+  try {
+    subject.inputs[0] = embedding_->Embed(Arguments(sample, subject.inputs, 1));
+    subject.baselines[0] = embedding_->Embed(Arguments(sample, subject.baselines, 1));
+  } catch (...) {
+    throw Stopped{CurrentFailure(Code::kBadRequest, "the token ids or the baseline are not in the model's embedding")};
+  }
+  return subject;
+}
+
+// What forward() takes: variants of the explained inputs, the other inputs repeated.
+torch::jit::Stack Explainer::Arguments(const Sample& sample, const std::vector<at::Tensor>& variants,
+                                       std::int64_t rows) const {
   std::vector<at::Tensor> inputs(sample.inputs.size());
   for (std::size_t k = 0; k < variants.size(); ++k) inputs[sample.explained[k]] = variants[k];
   torch::jit::Stack stack;
@@ -263,13 +311,28 @@ at::Tensor Explainer::Outputs(Task& task, const Sample& sample, const std::vecto
     if (slot.input < 0 || input >= inputs.size() || !sample.inputs[input].defined()) {
       stack.push_back(slot.fallback);
     } else {
-      stack.emplace_back(inputs[input].defined() ? inputs[input] : Repeated(sample.inputs[input], rows));
+      // The model may write into it.
+      stack.emplace_back(inputs[input].defined() ? inputs[input].clone() : Repeated(sample.inputs[input], rows));
     }
   }
-  module_->get_method("forward").function().run(stack);
+  return stack;
+}
+
+// The model's first output.
+at::Tensor Explainer::Outputs(Task& task, const Sample& sample, const std::vector<at::Tensor>& variants,
+                              std::int64_t rows) {
+  if (EndIfDead(task, MonotonicNs())) throw Stopped{task.status};
+  c10::IValue result;
+  if (sample.embedded) {
+    result = embedding_->Run(Arguments(sample, {}, rows), variants[0].clone());
+  } else {
+    torch::jit::Stack stack = Arguments(sample, variants, rows);
+    module_->get_method("forward").function().run(stack);
+    result = stack.back();
+  }
   OutputNode layout;
   std::vector<at::Tensor> leaves;
-  if (Status status = Flatten(stack.back(), {}, layout, leaves); !status.ok()) throw Stopped{status};
+  if (Status status = Flatten(result, {}, layout, leaves); !status.ok()) throw Stopped{status};
   const at::Tensor& first = leaves[0];
   if (first.dim() == 0 || first.size(0) != rows || !first.is_floating_point()) {
     throw Stopped{{Code::kNotImplemented,

@@ -13,9 +13,10 @@
 
 #include "core/task.h"
 #include "torch/arg_plan.h"
+#include "torch/attribution.h"
+#include "torch/embedding_graph.h"
 #include "torch/executable.h"
 #include "torch/image.h"
-#include "torch/outputs.h"
 #include "torch/runner.h"
 
 namespace sconce::torch_engine {
@@ -35,6 +36,10 @@ class Explainer {
   std::string FileMark() const;
   Status ExplainRows(Task& task, std::int64_t max_rows);
   Sample Prepare(const Task& task, const Row& row);
+  at::Tensor Picture(const Task& task);
+  void Choose(const ExplainSpec& spec, Sample& sample) const;
+  Subject MakeSubject(const ExplainSpec& spec, const Sample& sample);
+  torch::jit::Stack Arguments(const Sample& sample, const std::vector<at::Tensor>& variants, std::int64_t rows) const;
   at::Tensor Outputs(Task& task, const Sample& sample, const std::vector<at::Tensor>& variants, std::int64_t rows);
   std::vector<std::string> NamesOf(const Task& task, const Sample& sample) const;
 
@@ -44,6 +49,7 @@ class Explainer {
   const int cores_;
   const std::string mark_;  // of the file when the model was loaded
   std::optional<torch::jit::Module> module_;
+  std::optional<EmbeddingGraph> embedding_;
   ImageScratch image_;
 };
 

@@ -13,8 +13,8 @@ import sys
 import zipfile
 
 import torch
-from captum.attr import IntegratedGradients, Occlusion, Saliency
-from export import numbers, sample
+from captum.attr import IntegratedGradients, LayerIntegratedGradients, Occlusion, Saliency
+from export import build, numbers, sample
 from PIL import Image
 
 DIGITS = pathlib.Path(__file__).parent.parent.parent / "examples" / "digits"
@@ -93,6 +93,37 @@ def write(folder, name):
     (folder / f"{name}.json").write_text(text + "\n")
 
 
+def write_encoder(folder):
+    """Token ids: Captum hooks layers of eager models only, so it gets the file's weights in the class."""
+    scripted = torch.jit.load(str(MODELS / "encoder.pt")).eval()
+    model, declared = build("encoder")
+    model.load_state_dict(scripted.state_dict())
+    generator = torch.Generator().manual_seed(11)
+    cases = []
+    for index, options in enumerate(({"target": 2}, {"target": 5, "steps": 20, "baseline": 7}, {"target": 0, "batch": 1})):
+        ids, mask = (sample(entry, generator, index).unsqueeze(0) for entry in declared)
+        values, delta = LayerIntegratedGradients(model, model.tokens).attribute(
+            ids,
+            baselines=torch.full_like(ids, options.get("baseline", 0)),
+            target=options["target"],
+            additional_forward_args=(mask,),
+            n_steps=options.get("steps", 50),
+            return_convergence_delta=True,
+        )
+        cases.append(
+            {
+                "options": options,
+                "inputs": {"ids": plain(ids), "mask": plain(mask)},
+                "target": [options["target"]],
+                "score": scripted(ids, mask)[0, options["target"]].item(),
+                "delta": delta.item(),
+                "attributions": {"ids": plain(values.sum(-1))},
+            }
+        )
+    text = json.dumps({"inputs": declared, "cases": cases}, separators=(",", ":"))
+    (folder / "encoder.json").write_text(text + "\n")
+
+
 def write_digits(folder):
     """The digits example's pictures, with its handler's normalisation."""
     with zipfile.ZipFile(DIGITS / "digits.mar") as archive:
@@ -111,6 +142,7 @@ def main():
     folder.mkdir(parents=True, exist_ok=True)
     for name in CASES:
         write(folder, name)
+    write_encoder(folder)
     write_digits(folder)
     return 0
 
