@@ -103,6 +103,10 @@ export interface ModelSpec {
   readonly responseTimeoutMs: number;
   /** Narrow lanes; 0: one per core. */
   readonly instances: number;
+  /** What they may grow to under load; absent: they stay. */
+  readonly maxWorkers?: number;
+  /** The trial load and the load itself may each take that long. */
+  readonly startupTimeoutMs?: number;
   readonly executor: "auto" | "inline" | "lane";
   readonly stateful: boolean;
   readonly maxInstances: number;

@@ -16,6 +16,8 @@ export interface ModelConfig {
   readonly jobQueueSize?: number;
   /** minWorkers. */
   readonly instances?: number;
+  readonly maxWorkers?: number;
+  readonly startupTimeoutMs?: number;
   readonly inputs?: readonly InputSpec[];
   readonly outputs?: readonly string[];
   readonly warmup?: string;
@@ -35,6 +37,7 @@ const usedKeys = [
   "batchSize",
   "maxBatchDelay",
   "responseTimeout",
+  "startupTimeout",
   "jobQueueSize",
   "deviceType",
   "handler",
@@ -42,7 +45,6 @@ const usedKeys = [
 ];
 /** TorchServe knows these; what they ask for is not done here. */
 const ignoredKeys = [
-  "startupTimeout",
   "deviceIds",
   "parallelType",
   "parallelLevel",
@@ -86,7 +88,12 @@ export function parseModelConfig(file: string, text: string): ModelConfig {
     throw top.fail("deviceType", "is gpu, and this version runs on the CPU only; use cpu or leave it out");
   }
   top.choice("deviceType", ["cpu"]);
-  top.integer("maxWorkers", 1, maxWorkers);
+  const most = top.integer("maxWorkers", 1, maxWorkers);
+  const least = top.integer("minWorkers", 1, maxWorkers);
+  if (most !== undefined && least !== undefined && most < least) {
+    throw top.fail("maxWorkers", `is ${most}, less than minWorkers (${least})`);
+  }
+  const startupTimeout = top.number("startupTimeout", 0.001, maxSeconds);
   const responseTimeout = top.number("responseTimeout", 0.001, maxSeconds);
   const handler: unknown = top.plain("handler");
   return {
@@ -95,7 +102,9 @@ export function parseModelConfig(file: string, text: string): ModelConfig {
     ...present("maxBatchDelayMs", top.number("maxBatchDelay", 0, maxSeconds * 1000)),
     ...present("responseTimeoutMs", responseTimeout === undefined ? undefined : Math.ceil(responseTimeout * 1000)),
     ...present("jobQueueSize", top.integer("jobQueueSize", 1, 1_000_000)),
-    ...present("instances", top.integer("minWorkers", 1, maxWorkers)),
+    ...present("instances", least),
+    ...present("maxWorkers", most),
+    ...present("startupTimeoutMs", startupTimeout === undefined ? undefined : Math.ceil(startupTimeout * 1000)),
     ...sconceSection(top.section("sconce")),
     warnings: warningsOf(file, top),
   };

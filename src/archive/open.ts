@@ -4,7 +4,7 @@
  *   const { spec, warnings } = await openModel({ path: "digits.mar" }, { cache, defaults });
  */
 import { relative } from "node:path";
-import { settingsOf, type ModelSettings } from "../config/model-settings.js";
+import { settingsOf, type ModelSettings, type VersionSettings } from "../config/model-settings.js";
 import type { HandlerSpec, InputSpec, ModelSpec, Signature } from "../types.js";
 import { checkArtifact } from "./artifact.js";
 import { sha256File } from "./cache.js";
@@ -27,7 +27,7 @@ export interface ModelRequest {
 export interface OpenOptions extends UnpackOptions {
   /** For what the model does not say itself. */
   readonly defaults: Pick<ModelSpec, "jobQueueSize" | "responseTimeoutMs" | "maxInstances"> &
-    Partial<Pick<ModelSpec, "instances">>;
+    Partial<Pick<ModelSpec, "instances" | "maxWorkers" | "startupTimeoutMs">>;
   /** What the operator set for versions; wins over `defaults`. */
   readonly settings?: ModelSettings;
 }
@@ -69,7 +69,8 @@ export async function openModel(request: ModelRequest, options: OpenOptions): Pr
     maxBatchDelayMs: config.maxBatchDelayMs ?? set.maxBatchDelay ?? 0,
     jobQueueSize: config.jobQueueSize ?? defaults.jobQueueSize,
     responseTimeoutMs: config.responseTimeoutMs ?? setTimeoutMs ?? defaults.responseTimeoutMs,
-    instances: config.instances ?? set.minWorkers ?? defaults.instances ?? 0,
+    ...workersOf(config, set, defaults),
+    ...startupTimeoutOf(config, set, defaults),
     executor: config.executor ?? "auto",
     stateful: config.stateful ?? false,
     maxInstances: config.maxInstances ?? defaults.maxInstances,
@@ -77,6 +78,31 @@ export async function openModel(request: ModelRequest, options: OpenOptions): Pr
     source: request.path,
   };
   return { spec, warnings: [...config.warnings, ...manifestWarnings(request, files)] };
+}
+
+type Defaults = OpenOptions["defaults"];
+
+/** With a most and no least there is 1 to begin with, as in TorchServe; the least wins over a most below it. */
+function workersOf(
+  config: ModelConfig,
+  set: VersionSettings,
+  defaults: Defaults,
+): Pick<ModelSpec, "instances" | "maxWorkers"> {
+  const most = config.maxWorkers ?? set.maxWorkers ?? defaults.maxWorkers;
+  const least = config.instances ?? set.minWorkers ?? defaults.instances ?? 0;
+  if (most === undefined) return { instances: least };
+  const instances = Math.max(1, config.instances === undefined ? Math.min(least, most) : least);
+  return { instances, maxWorkers: Math.max(instances, most) };
+}
+
+function startupTimeoutOf(
+  config: ModelConfig,
+  set: VersionSettings,
+  defaults: Defaults,
+): Pick<ModelSpec, "startupTimeoutMs"> {
+  const setMs = set.startupTimeout === undefined ? undefined : set.startupTimeout * 1000;
+  const startupTimeoutMs = config.startupTimeoutMs ?? setMs ?? defaults.startupTimeoutMs;
+  return startupTimeoutMs === undefined ? {} : { startupTimeoutMs };
 }
 
 function manifestWarnings(request: ModelRequest, { manifest }: ModelFiles): readonly string[] {

@@ -98,8 +98,6 @@ export function parseModelSettings(text: string): ModelSettings | undefined {
 
 /** TorchServe's settings that ask for what is not done here, and what holds instead. */
 const without: Partial<Record<keyof VersionSettings, string>> = {
-  maxWorkers: "there are minWorkers instances until the management API says otherwise",
-  startupTimeout: "--probe-timeout bounds the first load of a file",
   runtimeType: "models run on libtorch in the server's process",
   parallelLevel: "a model runs on one device",
 };

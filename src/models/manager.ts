@@ -13,6 +13,7 @@ import { shownUrl } from "../download/url.js";
 import { ServerError } from "../errors.js";
 import type { Log } from "../telemetry/log.js";
 import type { ModelSpec } from "../types.js";
+import { Autoscaler } from "./autoscale.js";
 import { Defaults } from "./defaults.js";
 import type {
   Announce,
@@ -80,6 +81,7 @@ class Manager implements ModelManager {
   /** Where the model store is followed. */
   private readonly poll: StorePoll | undefined;
   private readonly publisher: Publisher;
+  private readonly autoscaler: Autoscaler;
   private readonly counts = new LoadCounts();
   private nextId = 1;
   private registering = 0;
@@ -99,6 +101,7 @@ class Manager implements ModelManager {
     const { announce, table, defaults, instances } = this;
     const forget = (id: string): void => void this.desired.delete(id);
     this.publisher = new Publisher({ engine, announce, table, defaults, instances, config, log, forget });
+    this.autoscaler = new Autoscaler({ engine, table, instances, log });
     this.poll = config.pollModelStoreMs > 0 ? this.follow() : undefined;
     this.store = options.store ?? createStore(config);
     const libtorch = engine.info().libtorch;
@@ -128,6 +131,7 @@ class Manager implements ModelManager {
     if (this.stopped) throw new ServerError("cancelled", "the start was cancelled");
     this.snapshots?.note("startup", this.list());
     this.poll?.start();
+    this.autoscaler.start();
   }
 
   private follow(): StorePoll {
@@ -147,6 +151,7 @@ class Manager implements ModelManager {
 
   async stop(): Promise<void> {
     this.stopped = true;
+    this.autoscaler.stop();
     const loading = this.table.all().filter((model) => model.state === "loading");
     for (const model of loading) this.cancel(model);
     await Promise.all(loading.map((model) => model.settled));

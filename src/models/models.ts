@@ -19,7 +19,7 @@ export interface ModelEntry {
   readonly since: string;
   /** As it was registered: a file of the store or a URL. */
   readonly url?: string;
-  /** Bounds that an operator gave the number of instances; absent: what the model says itself. */
+  /** Bounds of the number of instances, within which it follows the load; absent: it stays as it began. */
   readonly workers?: Workers;
   /** ISO times at which its instances were started, oldest first. */
   readonly workerTimes?: readonly string[];
@@ -63,6 +63,8 @@ export interface RegisterRequest {
    * Absent: --default-workers.
    */
   readonly workers?: number;
+  /** What the instances may grow to under load, when model-config.yaml does not say. */
+  readonly maxWorkers?: number;
   /** Resolve once it serves; else as soon as the archive has been read. */
   readonly wait: boolean;
 }

@@ -12,6 +12,7 @@ import { ServerError } from "../errors.js";
 import type { Log } from "../telemetry/log.js";
 import type { ModelSpec } from "../types.js";
 import type { RegisterRequest } from "./models.js";
+import type { Said } from "./sources.js";
 
 export interface PrepareOptions {
   readonly config: ServeConfig;
@@ -26,7 +27,7 @@ export interface PrepareRequest {
   readonly path: string;
   readonly name?: string;
   /** What a registration says beside it. A model's own model-config.yaml wins, except over batch size and delay. */
-  readonly said?: Pick<RegisterRequest, "handler" | "batchSize" | "maxBatchDelayMs" | "responseTimeoutMs" | "workers">;
+  readonly said?: Said & Pick<RegisterRequest, "handler">;
   readonly signal: AbortSignal;
   /** Called once the archive is read, before the probe; throws to stop there. */
   readonly onSpec: (spec: ModelSpec) => void;
@@ -52,10 +53,12 @@ export function createPrepare(options: PrepareOptions): Prepare {
       request.signal.throwIfAborted();
       const folder = await (cache ??= openCache(cacheCandidates(options.env, uid), uid));
       const { said = {} } = request;
-      const { jobQueueSize, maxInstances } = config;
+      const { jobQueueSize, maxInstances, probeTimeoutMs: startupTimeoutMs } = config;
+      const { maxWorkers } = said;
       const responseTimeoutMs = said.responseTimeoutMs ?? config.responseTimeoutMs;
       const instances = said.workers ?? config.defaultWorkers;
-      const defaults = { jobQueueSize, responseTimeoutMs, maxInstances, instances };
+      const most = maxWorkers === undefined ? {} : { maxWorkers };
+      const defaults = { jobQueueSize, responseTimeoutMs, maxInstances, instances, startupTimeoutMs, ...most };
       const open = { cache: folder, defaults, settings: config.modelSettings };
       const { handler } = said;
       const named = { ...request, ...(handler === undefined ? {} : { handler }) };
@@ -66,7 +69,8 @@ export function createPrepare(options: PrepareOptions): Prepare {
       request.onSpec(spec);
       request.signal.throwIfAborted();
       if (await wantsProbe(options)) {
-        const { probeTimeoutMs: timeoutMs, probe: mode } = config;
+        const { probe: mode } = config;
+        const timeoutMs = spec.startupTimeoutMs ?? startupTimeoutMs;
         const child = { program: options.probeProgram, timeoutMs, cache: folder, libtorch: options.libtorch };
         await probe(spec.artifact, spec.sha256, mode === "auto", { ...child, signal: request.signal });
       }

@@ -2,8 +2,9 @@
 import { settingsOf } from "../config/model-settings.js";
 import type { ServeConfig } from "../config/serve-config.js";
 import type { Engine } from "../engine/engine.js";
+import { ServerError } from "../errors.js";
 import type { Log } from "../telemetry/log.js";
-import type { ModelSpec } from "../types.js";
+import type { LoadReport, ModelSpec } from "../types.js";
 import type { Defaults } from "./defaults.js";
 import type { Instances } from "./instances.js";
 import type { Announce, Workers } from "./models.js";
@@ -34,13 +35,10 @@ export class Publisher {
   async load(model: Tracked, spec: ModelSpec): Promise<void> {
     model.abort.signal.throwIfAborted();
     model.phase = "load";
-    const cancel = (): void => this.with.engine.cancelLoad(model.id);
-    model.abort.signal.addEventListener("abort", cancel, { once: true });
     // For the engine 0 is one per core; for a registration it is none, which it becomes before any request comes.
     const none = model.source.trigger === "management" && spec.instances === 0;
     const loaded = none ? { ...spec, instances: 1 } : spec;
-    model.report = await this.with.engine.load(loaded, model.id, (phase) => (model.phase = phase));
-    model.abort.signal.removeEventListener("abort", cancel);
+    model.report = await this.loaded(model, loaded);
     try {
       model.abort.signal.throwIfAborted();
       await this.with.announce.handler(spec.name, spec.version, spec.handler);
@@ -51,7 +49,35 @@ export class Publisher {
       await this.backOut(spec);
       throw error;
     }
-    await this.published(model, none ? { min: 0, max: 0 } : model.workers);
+    const { maxWorkers: max } = spec;
+    const own = max === undefined ? undefined : { min: spec.instances, max };
+    await this.published(model, none ? { min: 0, max: 0 } : (model.workers ?? own));
+  }
+
+  /** Cancelled with the model, and when it takes longer than it may; waiting for its turn does not count. */
+  private async loaded(model: Tracked, spec: ModelSpec): Promise<LoadReport> {
+    const { engine } = this.with;
+    const { startupTimeoutMs = 0 } = spec;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new AbortController();
+    const cancel = (): void => engine.cancelLoad(model.id);
+    const tooLate = (): void => {
+      late.abort();
+      cancel();
+    };
+    model.abort.signal.addEventListener("abort", cancel, { once: true });
+    try {
+      return await engine.load(spec, model.id, (phase) => {
+        model.phase = phase;
+        if (startupTimeoutMs > 0) timer ??= setTimeout(tooLate, startupTimeoutMs);
+      });
+    } catch (error) {
+      const words = `${spec.source}: not loaded within ${startupTimeoutMs / 1000} s (startupTimeout, --probe-timeout)`;
+      throw late.signal.aborted ? new ServerError("invalid_model", words, { cause: error }) : error;
+    } finally {
+      clearTimeout(timer);
+      model.abort.signal.removeEventListener("abort", cancel);
+    }
   }
 
   /** Beside the others, or in one step in place of the version that it replaces. */

@@ -24,7 +24,10 @@ export interface ModelSource {
   readonly replaces?: ReadonlySet<string>;
 }
 
-export type Said = Pick<RegisterRequest, "batchSize" | "maxBatchDelayMs" | "responseTimeoutMs" | "workers">;
+export type Said = Pick<
+  RegisterRequest,
+  "batchSize" | "maxBatchDelayMs" | "responseTimeoutMs" | "workers" | "maxWorkers"
+>;
 
 /** In the order of the command line. Rejects with StartError when a store or a named file of it is not there. */
 export async function listSources(

@@ -85,6 +85,7 @@ function describeEntry(entry: ModelEntry, stats: ServingStats | undefined): Read
     batchSize: report?.batchSize ?? spec?.batchSize ?? 1,
     maxBatchDelay: spec?.maxBatchDelayMs ?? 0,
     responseTimeout: seconds(spec?.responseTimeoutMs ?? 0),
+    startupTimeout: seconds(spec?.startupTimeoutMs ?? 0),
     ...fixedFields(spec?.stateful ?? false),
     loadedAtStartup: entry.loadedAtStartup,
     workers: workersOf(entry, stats),
@@ -96,10 +97,9 @@ function describeEntry(entry: ModelEntry, stats: ServingStats | undefined): Read
   };
 }
 
-/** What TorchServe's clients read and has one value here, between responseTimeout and loadedAtStartup as TorchServe has it. */
+/** What TorchServe's clients read and has one value here, between startupTimeout and loadedAtStartup as TorchServe has it. */
 function fixedFields(stateful: boolean): Readonly<Record<string, unknown>> {
   return {
-    startupTimeout: 120,
     maxRetryTimeoutInSec: 300,
     clientTimeoutInMills: 0,
     parallelType: "",

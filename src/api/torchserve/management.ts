@@ -124,6 +124,11 @@ function registerRequest(given: Parameters): RegisterRequest {
     throw new ServerError("bad_request", `Invalid RuntimeType value: ${runtime}`);
   }
   const seconds = wholeNumber(given, "response_timeout", 1, maxSeconds);
+  const workers = wholeNumber(given, "initial_workers", 0, maxWorkers);
+  const most = wholeNumber(given, "max_worker", 1, maxWorkers);
+  if (most !== undefined && workers !== undefined && most < workers) {
+    throw new ServerError("bad_request", "max_worker cannot be less than initial_workers.");
+  }
   return {
     url,
     ...present("name", given.get("model_name")),
@@ -131,7 +136,8 @@ function registerRequest(given: Parameters): RegisterRequest {
     ...present("batchSize", wholeNumber(given, "batch_size", 1, maxBatchSize)),
     ...present("maxBatchDelayMs", wholeNumber(given, "max_batch_delay", 0, maxDelayMs)),
     ...present("responseTimeoutMs", seconds === undefined ? undefined : seconds * 1000),
-    ...present("workers", wholeNumber(given, "initial_workers", 0, maxWorkers)),
+    ...present("workers", workers),
+    ...present("maxWorkers", most),
     wait: truth(given, "synchronous", true),
   };
 }

@@ -120,6 +120,7 @@ const registration = [
   inQuery("max_batch_delay", whole, "Milliseconds to wait for a full batch."),
   inQuery("response_timeout", whole, "Seconds."),
   inQuery("initial_workers", whole, "Instances to begin with."),
+  inQuery("max_worker", whole, "What they may grow to under load."),
   inQuery("synchronous", truth, "Answer once it serves; default true."),
 ];
 const scaling = [

@@ -12,15 +12,21 @@ describe("parseModelConfig", () => {
 
   test("TorchServe's keys", () => {
     const text =
-      "minWorkers: 2\nmaxWorkers: 4\nbatchSize: 8\nmaxBatchDelay: 5\nresponseTimeout: 1.5\njobQueueSize: 7\ndeviceType: cpu\nhandler:\n  private: 1\n";
+      "minWorkers: 2\nmaxWorkers: 4\nbatchSize: 8\nmaxBatchDelay: 5\nresponseTimeout: 1.5\nstartupTimeout: 90\njobQueueSize: 7\ndeviceType: cpu\nhandler:\n  private: 1\n";
     expect(parse(text)).toEqual({
       instances: 2,
+      maxWorkers: 4,
+      startupTimeoutMs: 90_000,
       batchSize: 8,
       maxBatchDelayMs: 5,
       responseTimeoutMs: 1500,
       jobQueueSize: 7,
       warnings: [],
     });
+  });
+
+  test("at most fewer than at least is refused", () => {
+    expect(() => parse("minWorkers: 3\nmaxWorkers: 2\n")).toThrow(/maxWorkers.* is 2, less than minWorkers \(3\)/);
   });
 
   test("the sconce section", () => {

@@ -66,6 +66,13 @@ describe("openModel", () => {
       responseTimeoutMs: 5000,
     });
     expect((await opened({})).spec).toMatchObject({ instances: 2, maxBatchDelayMs: 0, responseTimeoutMs: 120_000 });
+    const limited = { maxWorkers: 4, startupTimeoutMs: 600_000 };
+    const { spec } = await opened({ defaults: { ...defaults, ...limited } });
+    expect(spec).toMatchObject({ instances: 2, ...limited });
+    const alone = { m: { "2.0": { maxWorkers: 3, startupTimeout: 9 } } };
+    const { jobQueueSize, responseTimeoutMs, maxInstances } = defaults;
+    const found = await opened({ settings: alone, defaults: { jobQueueSize, responseTimeoutMs, maxInstances } });
+    expect(found.spec).toMatchObject({ instances: 1, maxWorkers: 3, startupTimeoutMs: 9000 });
   });
 
   test("the same content is unpacked once, whatever its name", async () => {

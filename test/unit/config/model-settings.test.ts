@@ -23,10 +23,10 @@ describe("model settings", () => {
   });
 
   test("what changes nothing is said", () => {
-    const settings = parseModelSettings('{"m":{"1.0":{"batchSize":4,"maxWorkers":2,"runtimeType":"LSP"}}}') ?? {};
+    const settings = parseModelSettings('{"m":{"1.0":{"batchSize":4,"parallelLevel":2,"runtimeType":"LSP"}}}') ?? {};
     const lines = settingsWithoutEffect(settings);
     expect(lines.map((line) => line.split(" has")[0])).toEqual([
-      "models: m 1.0: maxWorkers",
+      "models: m 1.0: parallelLevel",
       "models: m 1.0: runtimeType",
     ]);
     expect(settingsWithoutEffect({ m: { "1.0": { batchSize: 4 } } })).toEqual([]);

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { describeModel, listModels } from "../../../../src/api/torchserve/describe.js";
 import type { ModelEntry } from "../../../../src/models/models.js";
+import type { ModelSpec } from "../../../../src/types.js";
 
 function entry(name: string, version: string, isDefault: boolean, changes: Partial<ModelEntry> = {}): ModelEntry {
   return {
@@ -68,6 +69,8 @@ test("has TorchServe's fields in TorchServe's order, and its own last", () => {
       .join(" ")
       .split(" "),
   );
+  const spec = { handler: {}, signature: {}, startupTimeoutMs: 90_000 } as ModelSpec;
+  expect(describeModel([entry("m", "1", true, { spec })], "", [])?.[0]).toMatchObject({ startupTimeout: 90 });
   expect(described).toMatchObject({ runtime: "python", parallelLevel: 0, parallelType: "", deviceType: "cpu" });
   const [worker] = described?.["workers"] as Record<string, unknown>[];
   expect(Object.keys(worker ?? {})).toEqual("id startTime status memoryUsage pid gpu gpuUsage".split(" "));
