@@ -81,7 +81,6 @@ export const untested: Readonly<Record<string, string>> = {
   "src/models/instances.ts": "test/unit/models/manager.test.ts",
   "src/api/torchserve/management.ts": "test/conformance runs it in a real process",
   "src/api/torchserve/management-routes.ts": "test/conformance runs it in a real process",
-  "src/models/publish.ts": "test/unit/models/manager.test.ts and follow.test.ts",
   "src/models/prepare.ts": "test/e2e serves real archives through it",
   "src/models/start-error.ts": "test/unit/models/manager.test.ts",
   "src/index.ts": "names only",

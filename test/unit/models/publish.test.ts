@@ -1,0 +1,55 @@
+import { expect, test } from "vitest";
+import type { ServeConfig } from "../../../src/config/serve-config.js";
+import type { Engine, LoadProgress } from "../../../src/engine/engine.js";
+import { ServerError } from "../../../src/errors.js";
+import { Defaults } from "../../../src/models/defaults.js";
+import { Instances } from "../../../src/models/instances.js";
+import { Publisher } from "../../../src/models/publish.js";
+import { ModelTable } from "../../../src/models/table.js";
+import { Tracked } from "../../../src/models/tracked.js";
+import { silentLog } from "../../../src/telemetry/log.js";
+import type { ModelSpec } from "../../../src/types.js";
+
+/** Loads only end when they are cancelled, as one whose warm-up never comes to its end. */
+function make() {
+  let reject: (error: Error) => void = () => undefined;
+  let progress: LoadProgress | undefined;
+  const engine = {
+    load: (_: ModelSpec, __: string, onProgress: LoadProgress) => {
+      progress = onProgress;
+      return new Promise((___, no) => (reject = no));
+    },
+    cancelLoad: () => reject(new ServerError("cancelled", "the load was cancelled")),
+  } as unknown as Engine;
+  const done = () => Promise.resolve();
+  const announce = { handler: done, defaultVersion: done, withdraw: done, visible: done };
+  const [defaults, config] = [new Defaults(), {} as ServeConfig];
+  const table = new ModelTable(defaults);
+  const instances = new Instances(engine);
+  const lent = { engine, announce, table, defaults, instances, config, log: silentLog };
+  const publisher = new Publisher({ ...lent, forget: () => undefined });
+  const model = new Tracked("1", { path: "m.mar", required: false, trigger: "startup" });
+  return { publisher, model, begin: () => progress?.("load", 0) };
+}
+
+const spec = { name: "m", version: "1.0", source: "m.mar", instances: 1, startupTimeoutMs: 20 } as ModelSpec;
+
+test("a load that takes longer than it may ends with the option's name, and is counted from its own beginning", async () => {
+  const { publisher, model, begin } = make();
+  const load = publisher.load(model, spec);
+  const early = await Promise.race([load.catch(() => "ended"), new Promise((resolve) => setTimeout(resolve, 60))]);
+  expect(early).toBeUndefined();
+  begin();
+  await expect(load).rejects.toMatchObject({
+    code: "invalid_model",
+    message: "m.mar: not loaded within 0.02 s (startupTimeout, --probe-timeout)",
+  });
+});
+
+test("one that is cancelled says so", async () => {
+  const { publisher, model, begin } = make();
+  const load = publisher.load(model, { ...spec, startupTimeoutMs: 60_000 });
+  begin();
+  model.abort.abort();
+  await expect(load).rejects.toMatchObject({ code: "cancelled" });
+});
