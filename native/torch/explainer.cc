@@ -220,9 +220,7 @@ Status Explainer::ExplainRows(Task& task, std::int64_t max_rows) {
       const at::NoGradGuard no_grad;
       target = TargetIn(Outputs(task, sample, subject.inputs, 1), spec);
     }
-    subject.score = [&](const auto& some, std::int64_t rows) {
-      return Select(Outputs(task, sample, some, rows), target);
-    };
+    subject.score = [&](const auto& some, auto n) { return Select(Outputs(task, sample, some, n), target); };
     Attribution found = Attribute(subject, spec);
     if (sample.embedded) found.values[0] = PerToken(found.values[0], sample.inputs[sample.explained[0]]);
     results.push_back(MakeResult(found, target, spec.detailed));
