@@ -114,3 +114,31 @@ describe("what is refused", () => {
     expect(answer.body.toString()).toContain(words);
   });
 });
+
+test("explanations: a number for each token, padding's are 0, of one text as of several", async () => {
+  interface Explained {
+    readonly attributions: readonly number[];
+    readonly target: readonly number[];
+    readonly delta: number;
+  }
+  const explain = async (body: unknown) =>
+    jsonOf(
+      await call(server.port, {
+        path: "/explanations/classes?target=predicted&detail=true",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify(body),
+      }),
+    );
+  const texts = ["a good day", "not a bad one"];
+  const both = (await explain(texts)) as { readonly explanations: readonly Explained[] };
+  expect(both.explanations.length).toBe(2);
+  for (const [index, text] of texts.entries()) {
+    const alone = (await explain(text)) as Explained;
+    expect(both.explanations[index]).toEqual(alone);
+    const { attributions, target, delta } = alone;
+    expect(target.length).toBe(1);
+    expect(Math.abs(delta)).toBeLessThan(1e-4);
+    expect(attributions.some((each) => each !== 0)).toBe(true);
+    expect(attributions.at(-1)).toBe(0);
+  }
+});
