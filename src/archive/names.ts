@@ -8,6 +8,7 @@ export const maxNameBytes = 256;
 export const nativeHandlers: readonly string[] = [
   "base_handler",
   "image_classifier",
+  "image_segmenter",
   "text_classifier",
   "text_embedding",
   "token_classifier",
@@ -16,11 +17,13 @@ export const nativeHandlers: readonly string[] = [
 /** Those whose input is text: they have a tokenizer. */
 export const textHandlers: readonly string[] = ["text_classifier", "text_embedding", "token_classifier"];
 
+/** Those whose input is a picture: they have a transform. */
+export const pictureHandlers: readonly string[] = ["image_classifier", "image_segmenter"];
+
 /** All of TorchServe's. */
 export const builtinHandlers: readonly string[] = [
   ...nativeHandlers,
   "object_detector",
-  "image_segmenter",
   "dali_image_classifier",
   "vllm_handler",
   "trt_llm_handler",

@@ -12,7 +12,7 @@ import { invalid } from "./failure.js";
 import { parseLabels } from "./labels.js";
 import { existing, type Manifest } from "./manifest.js";
 import { defaultImage, parseModelConfig, type ModelConfig } from "./model-config.js";
-import { builtinHandlers, maxNameBytes, namePattern, nativeHandlers, textHandlers } from "./names.js";
+import { builtinHandlers, maxNameBytes, namePattern, nativeHandlers, pictureHandlers, textHandlers } from "./names.js";
 import { textModel } from "./text-model.js";
 import { isArchive, readText, unpack, type ModelFiles, type UnpackOptions } from "./unpack.js";
 
@@ -143,9 +143,9 @@ async function handlerOf(
     files.labelsFile === undefined
       ? undefined
       : parseLabels(shown(request, files, files.labelsFile), await readText(files.labelsFile));
-  const image = name === "image_classifier" ? (config.image ?? defaultImage) : undefined;
+  const image = pictureHandlers.includes(name) ? (config.image ?? defaultImage) : undefined;
   if (config.image && !image) {
-    throw invalid(request.path, `sconce.image is for image_classifier, and the handler is ${name}`);
+    throw invalid(request.path, `sconce.image is for ${pictureHandlers.join(", ")}, and the handler is ${name}`);
   }
   const spec = { name, ...(image ? { image } : {}), ...(labels ? { labels } : {}) };
   if (!textHandlers.includes(name)) {
@@ -201,7 +201,7 @@ function signatureOf(
   if (image) {
     const shape = [image.channels, image.crop, image.crop];
     const inputs = config.inputs ?? [{ name: "image", dtype: "float32", shape, optional: false }];
-    checkImageInput(request.path, inputs, shape);
+    checkImageInput(request.path, handler.name, inputs, shape);
     return { declared: true, inputs, outputs };
   }
   if (config.inputs) return { declared: true, inputs: config.inputs, outputs };
@@ -214,14 +214,14 @@ function signatureOf(
   return { declared: false, inputs: [], outputs };
 }
 
-function checkImageInput(path: string, inputs: readonly InputSpec[], shape: readonly number[]): void {
+function checkImageInput(path: string, handler: string, inputs: readonly InputSpec[], shape: readonly number[]): void {
   const [input] = inputs;
   const fits =
     inputs.length === 1 && input?.dtype === "float32" && JSON.stringify(input.shape) === JSON.stringify(shape);
   if (fits) return;
   throw invalid(
     path,
-    `image_classifier makes one float32 tensor of shape ${JSON.stringify(shape)} (sconce.image: channels, crop, crop), and sconce.inputs declares something else`,
+    `${handler} makes one float32 tensor of shape ${JSON.stringify(shape)} (sconce.image: channels, crop, crop), and sconce.inputs declares something else`,
   );
 }
 

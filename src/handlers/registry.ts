@@ -3,6 +3,7 @@
 import type { HandlerSpec } from "../types.js";
 import { baseHandler } from "./builtin/base-handler.js";
 import { imageClassifier } from "./builtin/image-classifier.js";
+import { imageSegmenter } from "./builtin/image-segmenter.js";
 import { textClassifier } from "./builtin/text-classifier.js";
 import { textEmbedding } from "./builtin/text-embedding.js";
 import { tokenClassifier } from "./builtin/token-classifier.js";
@@ -74,6 +75,8 @@ export class HandlerRegistry {
     switch (spec.name) {
       case "image_classifier":
         return imageClassifier(spec, this.context, this.pictures);
+      case "image_segmenter":
+        return imageSegmenter(spec, this.context, this.pictures);
       case "text_classifier":
         return textClassifier(spec, this.texts);
       case "text_embedding":

@@ -13,6 +13,9 @@ import type { PictureDecoder } from "../picture.js";
 import { readFloats } from "../tensor-read.js";
 import { softmax, topClasses } from "./classes.js";
 
+/** In neither of base64's alphabets, and no line break or space, which are common there. */
+const notBase64 = /[^\w+/=\s-]/;
+
 export function imageClassifier(spec: HandlerSpec, context: HandlerContext, decoder: PictureDecoder): Handler {
   return {
     name: "image_classifier",
@@ -39,6 +42,9 @@ export function pictureBytes(body: Uint8Array, maxBytes: number): Uint8Array {
   const text = base64Of(parsed);
   if (text === undefined) {
     throw new ServerError("bad_request", 'Expected picture bytes, a base64 JSON string, or {"data": "<base64>"}.');
+  }
+  if (notBase64.test(text)) {
+    throw new ServerError("bad_request", "The text that should be a picture's base64 has other characters in it.");
   }
   const bytes = Buffer.from(text, "base64");
   if (bytes.length === 0) throw new ServerError("bad_request", "The base64 text holds no bytes.");

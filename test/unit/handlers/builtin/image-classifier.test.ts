@@ -22,6 +22,8 @@ describe("what is sent", () => {
     expect(of("{broken")).toThrow("does not parse");
     expect(of('{"other": 1}')).toThrow("base64");
     expect(of('""')).toThrow("no bytes");
+    expect(of('"<svg>"')).toThrow("other characters");
+    expect(pictureBytes(Buffer.from(JSON.stringify(" QUJD\r\n REVG ")), 9).toString()).toBe("ABCDEF");
     expect(of(JSON.stringify(base64))).toThrow("--max-request-size");
   });
 });
