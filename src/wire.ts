@@ -9,6 +9,14 @@ export type WireBody = string | ArrayBuffer | Uint8Array;
 /** Header fields of an answer, in order; values never hold line breaks. */
 export type WireHeaders = readonly (readonly [name: string, value: string])[];
 
+/** What of a request is only kept where somebody asks for it. */
+export interface RequestDetails {
+  /** Without the question mark; "" without a query. */
+  readonly query: string;
+  /** Names in lower case, several values joined by ", "; empty when they were not asked for. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
 /** One request and its one answer. The object is reused after the answer: keep no reference to it beyond that. */
 export interface Exchange {
   /** Names the request in the engine; unique among the exchanges in flight on this thread. */
@@ -46,11 +54,27 @@ export interface Exchange {
    * the discard limit is not waited for, and the connection closes.
    */
   refuse(status: number, contentType: string, body: WireBody, headers?: WireHeaders, close?: boolean): void;
+
+  /** Only during `Dialect.head`. */
+  details(headers: boolean): RequestDetails;
+  /**
+   * Begins an answer whose length is not known yet; then `write` any number of times and `endStream`, or `cut`. False
+   * when there is nothing to write: the client is gone, was answered, or asked by HEAD (which is answered by this).
+   */
+  stream(status: number, contentType: string, headers?: WireHeaders): boolean;
+  /** Between `stream` and its end. */
+  readonly streaming: boolean;
+  /** Never empty. False: the client has not taken all of it; `drained` is called once it has. */
+  write(chunk: Uint8Array): boolean;
+  drained: (() => void) | undefined;
+  endStream(): void;
+  /** The answer that was begun cannot be finished: the connection closes, so that the client sees it is cut. */
+  cut(): void;
 }
 
 /** One wire protocol on one port. Calls come from the thread's event loop, never nested for one exchange. */
 export interface Dialect {
-  /** Whether the query of a POST is read; elsewhere it always is. */
+  /** Whether the query of every POST is read into `query`; elsewhere it always is. */
   readonly readsPostQuery?: boolean;
   /** The headers are read; nothing of the body is. May refuse. */
   head(exchange: Exchange): void;

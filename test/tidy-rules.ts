@@ -49,6 +49,7 @@ export const untested: Readonly<Record<string, string>> = {
   "src/http/listener.ts": "test/integration runs it on real sockets",
   "src/http/port.ts": "test/integration runs it on real sockets",
   "src/http/slot.ts": "test/integration runs it on real sockets",
+  "src/http/stream.ts": "test/e2e streams through it on real sockets",
   "src/http/entrance.ts": "test/integration runs it on real sockets",
   "src/server/main-port.ts": "test/integration runs it on real sockets",
   "src/config/options-security.ts": "test/unit/config/options.test.ts",

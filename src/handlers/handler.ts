@@ -1,8 +1,11 @@
 /**
  * What a handler may do with a request beside the model's run. `base_handler` does nothing: bytes go to the engine and
- * its finished bytes go to the client. Thread: the HTTP thread of the request; hooks may be asynchronous.
+ * its finished bytes go to the client. A handler either has hooks around the engine's run (`pre`, `post`), or makes the
+ * whole answer itself (`serve`): in a thread, a child process, a Python worker.
+ * Thread: the HTTP or gRPC thread of the request; hooks may be asynchronous.
  */
 
+import type { ErrorCode } from "../errors.js";
 import type { DType, HandlerSpec } from "../types.js";
 
 /** Interleaved 8-bit pixels, row by row. */
@@ -35,14 +38,69 @@ export interface OutputTensor {
   readonly data: Uint8Array;
 }
 
+/** One field of a form, or one named input of a gRPC request. */
+export interface Part {
+  readonly name: string;
+  readonly fileName: string;
+  /** "": none was given. */
+  readonly contentType: string;
+  readonly bytes: Uint8Array;
+}
+
 /** One request as handlers see it. Its bytes belong to the handler. */
 export interface HandlerRequest {
-  /** Of a form: its part. Inflated where it came compressed. */
+  /** The client's x-request-id or one made for it; "" without. */
+  readonly id: string;
+  /** Of a form: its field `data` or `body`, else its only field, else nothing. Inflated where it came compressed. */
   readonly body: Uint8Array;
-  /** As the client sent it; "" without. */
   readonly contentType: string;
+  readonly accept: string;
+  /** Undefined where the body is no form. */
+  readonly parts: readonly Part[] | undefined;
+  /** Names in lower case, several values joined by ", ". Only filled for handlers that set `wantsHeaders`. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** The query's parameters, decoded; the last of a name counts. */
+  readonly parameters: Readonly<Record<string, string>>;
+  /** What follows the version in the path, decoded, without a slash at either end; "" without. */
+  readonly urlPath: string;
+  /** An explanation is asked for instead of a prediction. */
+  readonly explains: boolean;
+  /** Aborted when the client went away or was answered 504. Made when it is first read. */
+  readonly signal: AbortSignal;
   /** What `pre` leaves for `post`. */
   state: unknown;
+}
+
+export type AnswerHeaders = readonly (readonly [name: string, value: string])[];
+
+/** Status and headers of an answer. Headers that belong to the transport (content-length, connection…) are left out. */
+export interface AnswerHead {
+  /** 200 to 599; absent: 200. */
+  readonly status?: number;
+  /** Absent: application/json for text, application/octet-stream for bytes. */
+  readonly contentType?: string;
+  readonly headers?: AnswerHeaders;
+}
+
+export interface Answer extends AnswerHead {
+  readonly body: string | Uint8Array;
+}
+
+/**
+ * Takes the answer of one request: `answer` once, or any number of `part`s and then `end`, or `fail`. What comes after
+ * the end, or after the client went away, is without effect.
+ */
+export interface Reply {
+  answer(answer: Answer): void;
+  /** Before the first part; without it the head is that of bytes with status 200. */
+  open(head: AnswerHead): void;
+  /** Streams; the first part sends the head. False: wait for `ready` before the next, as the client is slow. */
+  part(bytes: Uint8Array): boolean;
+  /** Resolves when the next part may come, or when nobody waits for one any more. */
+  ready(): Promise<void>;
+  end(): void;
+  /** After the first part the client sees a connection that closes instead. `cause` is only logged. */
+  fail(code: ErrorCode, message: string, cause?: unknown): void;
 }
 
 export interface Handler {
@@ -53,12 +111,25 @@ export interface Handler {
    * Makes the model's input of a request, whatever its content type says. Undefined: the engine decodes the body by its
    * type. Throws ServerError bad_request, unsupported_media_type or payload_too_large.
    */
-  readonly pre: ((request: HandlerRequest) => Promise<Pixels | Rows | readonly TensorIn[]>) | undefined;
+  readonly pre?: ((request: HandlerRequest) => Promise<Pixels | Rows | readonly TensorIn[]>) | undefined;
   /**
-   * Makes the JSON text of the answer. Undefined: the engine encodes it by `Accept`. Without `pre` the request's body is
+   * Makes the answer (text: JSON). Undefined: the engine encodes it by `Accept`. Without `pre` the request's body is
    * empty here.
    */
-  readonly post: ((outputs: readonly OutputTensor[], request: HandlerRequest) => string) | undefined;
+  readonly post?: ((outputs: readonly OutputTensor[], request: HandlerRequest) => Made | Promise<Made>) | undefined;
+  /** The whole request is answered elsewhere; `pre` and `post` are not looked at then. */
+  readonly serve?: ((request: HandlerRequest, reply: Reply) => void) | undefined;
+  /** Whether requests carry their headers. */
+  readonly wantsHeaders?: boolean;
+  /** Whether the answer's type is the handler's affair; else only clients that take JSON come to one with `post`. */
+  readonly anyAccept?: boolean;
+}
+
+type Made = string | Answer;
+
+/** Whether a handler reads the body's bytes itself, so that its type is the handler's affair. */
+export function readsBytes(handler: Handler): boolean {
+  return handler.pre !== undefined || handler.serve !== undefined;
 }
 
 /** What built-in handlers need of the server. */

@@ -3,7 +3,8 @@
  *
  *   begin      headers are read and checked; the dialect looks at them
  *   onData     the body arrives: one piece goes straight to the dialect, several through the body store
- *   respond    the answer: small ones in one cork, large ones piece by piece as the reader takes them
+ *   respond    the answer: small ones in one cork, large ones piece by piece as the reader takes them; see stream.ts
+ *              for those whose length is not known
  *   tick       coarse clock for the limits on reading, running and writing
  *
  * A response object is never touched after it was answered or aborted. Thread: one table per HTTP thread.
@@ -12,12 +13,13 @@
 import { randomUUID } from "node:crypto";
 import type { HttpState } from "../metrics/http-counters.js";
 import type { AccessLog } from "../telemetry/access-log.js";
-import type { BodyStore, Dialect, WireBody, WireErrorCode, WireHeaders } from "../wire.js";
-import { HeaderPass } from "./framing.js";
+import type { BodyStore, Dialect, RequestDetails, WireBody, WireErrorCode, WireHeaders } from "../wire.js";
+import { detailsOf, HeaderPass, isPreflight, noDetails } from "./framing.js";
 import { Linger } from "./linger.js";
 import type { RawRequest, RawResponse } from "./raw.js";
-import { addressOf, endHead, isLarge, OkHead, sizeOf, startLarge, statusLine, writeLarge } from "./respond.js";
+import { addressOf, isLarge, OkHead, sizeOf, startLarge, writeLarge, writeSmall } from "./respond.js";
 import { Phase, Slot, type SlotOwner } from "./slot.js";
+import { type StreamOwner, Streams } from "./stream.js";
 
 export interface ExchangeLimits {
   readonly maxRequestSize: number;
@@ -43,7 +45,8 @@ const tickMs = 50;
 /** The clock stops after this many ticks without a request. */
 const idleTicks = 40;
 
-export class ExchangeTable implements SlotOwner {
+export class ExchangeTable implements SlotOwner, StreamOwner {
+  readonly streams = new Streams(this);
   private readonly slots: Slot[] = [];
   private readonly free: Slot[] = [];
   private readonly headers = new HeaderPass();
@@ -54,12 +57,14 @@ export class ExchangeTable implements SlotOwner {
   private quiet = 0;
   private active = 0;
 
-  private readonly dialect: Dialect;
+  /** While the dialect looks at the headers. */
+  private request: RawRequest | undefined;
+  readonly dialect: Dialect;
   private readonly store: BodyStore;
-  private readonly limits: ExchangeLimits;
-  private readonly state: HttpState;
+  readonly limits: ExchangeLimits;
+  readonly state: HttpState;
   private readonly onIdle: () => void;
-  private readonly access: AccessLog | undefined;
+  readonly access: AccessLog | undefined;
 
   constructor(
     dialect: Dialect,
@@ -106,7 +111,11 @@ export class ExchangeTable implements SlotOwner {
     }
     if (this.limits.cors !== "" && isPreflight(method, req)) this.refuse(slot, 200, "text/plain", "");
     else if (headers.contentLength > this.limits.maxRequestSize) this.tooLarge(slot, headers.contentLength);
-    else this.dialect.head(slot);
+    else {
+      this.request = req;
+      this.dialect.head(slot);
+      this.request = undefined;
+    }
     if (slot.res !== undefined) res.onData(slot.dataCallback);
   }
 
@@ -123,7 +132,8 @@ export class ExchangeTable implements SlotOwner {
     slot.chunks++;
     slot.bytes += chunk.byteLength;
     if (slot.bytes > this.limits.maxRequestSize) this.tooLarge(slot, slot.bytes);
-    else if (slot.chunked && slot.chunks > this.limits.maxChunks) this.tooManyChunks(slot);
+    else if (slot.chunked && slot.chunks > this.limits.maxChunks)
+      this.refuseBody(slot, `The body came in more than ${this.limits.maxChunks} chunks: send fewer, larger ones.`);
     else if (chunk.byteLength > 0) {
       if (slot.firstByte < 0) slot.firstByte = new Uint8Array(chunk, 0, 1)[0] ?? -1;
       this.append(slot, chunk);
@@ -176,9 +186,8 @@ export class ExchangeTable implements SlotOwner {
 
   onAborted(slot: Slot): void {
     slot.res = undefined;
-    if (slot.phase === Phase.writing) {
-      this.state.count("writes_cut");
-      this.finish(slot);
+    if (slot.phase === Phase.writing || slot.phase === Phase.streaming) {
+      this.streams.lost(slot);
       return;
     }
     this.state.countAnswer(499);
@@ -192,13 +201,10 @@ export class ExchangeTable implements SlotOwner {
 
   respond(slot: Slot, status: number, contentType: string, body: WireBody, headers?: WireHeaders, close = false): void {
     const res = slot.res;
-    if (res === undefined || slot.phase === Phase.writing || slot.phase === Phase.done) return;
-    slot.status = status;
-    slot.block = this.limits.cors === "" ? contentType : `${contentType}\r\n${this.limits.cors}`;
+    if (res === undefined || slot.phase >= Phase.writing) return;
+    this.answering(slot, status, contentType, headers);
     slot.body = body;
-    slot.extra = headers;
-    slot.close = close || this.state.draining || !slot.bodyRead;
-    this.state.countAnswer(status);
+    slot.close ||= close;
     if (this.access?.wants(status) === true) this.access.answered(slot, status, sizeOf(body), addressOf(res));
     if (isLarge(body) && slot.method !== "HEAD") {
       this.respondLarge(slot, res);
@@ -210,19 +216,18 @@ export class ExchangeTable implements SlotOwner {
     this.finish(slot);
   }
 
+  /** What every answer carries, and the count of it. */
+  answering(slot: Slot, status: number, contentType: string, headers: WireHeaders | undefined): void {
+    slot.status = status;
+    slot.block = this.limits.cors === "" ? contentType : `${contentType}\r\n${this.limits.cors}`;
+    slot.extra = headers;
+    slot.close = this.state.draining || !slot.bodyRead;
+    this.state.countAnswer(status);
+  }
+
   /** Runs inside cork: uWebSockets.js sends status, headers and body in one system call. */
   writeSmall(slot: Slot): void {
-    const res = slot.res;
-    if (res === undefined) return;
-    if (slot.status === 200 && slot.block !== "") res.writeStatus(this.okHead.of(slot.block));
-    else {
-      if (slot.status !== 200) res.writeStatus(statusLine(slot.status));
-      if (slot.block !== "") res.writeHeader("content-type", slot.block);
-    }
-    if (slot.requestId !== "") res.writeHeader("x-request-id", slot.requestId);
-    if (slot.extra !== undefined) for (const [name, value] of slot.extra) res.writeHeader(name, value);
-    if (slot.method === "HEAD") endHead(slot, res);
-    else res.end(slot.body, slot.close);
+    if (slot.res !== undefined) writeSmall(slot, slot.res, this.okHead);
   }
 
   private respondLarge(slot: Slot, res: RawResponse): void {
@@ -233,6 +238,7 @@ export class ExchangeTable implements SlotOwner {
   }
 
   onWritable(slot: Slot, offset: number): boolean {
+    if (slot.phase === Phase.streaming) this.streams.writable(slot);
     if (slot.phase !== Phase.writing || slot.res === undefined) return true;
     const [ok, done] = writeLarge(slot, slot.res, offset);
     if (done) this.writtenLarge(slot);
@@ -265,6 +271,10 @@ export class ExchangeTable implements SlotOwner {
     }
   }
 
+  details(headers: boolean): RequestDetails {
+    return this.request === undefined ? noDetails : detailsOf(this.request, headers);
+  }
+
   release(slot: Slot): void {
     if (!slot.held) return;
     slot.held = false;
@@ -281,7 +291,7 @@ export class ExchangeTable implements SlotOwner {
     for (const slot of this.slots) {
       if (slot.res === undefined) continue;
       cut++;
-      if (slot.phase === Phase.writing) slot.res.close();
+      if (slot.phase === Phase.writing || slot.phase === Phase.streaming) slot.res.close();
       else this.fail(slot, "draining", "The server stopped before the request was finished (--drain-timeout).");
     }
     return cut;
@@ -310,7 +320,7 @@ export class ExchangeTable implements SlotOwner {
   }
 
   /** The client's side is over; the slot is free once the engine has let go of it too. */
-  private finish(slot: Slot): void {
+  finish(slot: Slot): void {
     this.state.setInFlight(--this.active);
     if (this.active === 0) {
       this.linger.idle();
@@ -344,13 +354,9 @@ export class ExchangeTable implements SlotOwner {
   }
 
   private tooLarge(slot: Slot, bytes: number): void {
-    const limit = this.limits.maxRequestSize;
     const got = slot.contentLength >= 0 ? `${bytes}` : `at least ${bytes}`;
-    this.refuseBody(slot, `The body has ${got} bytes, more than the ${limit} that --max-request-size allows.`);
-  }
-
-  private tooManyChunks(slot: Slot): void {
-    this.refuseBody(slot, `The body came in more than ${this.limits.maxChunks} chunks: send fewer, larger ones.`);
+    const limit = `the ${this.limits.maxRequestSize} that --max-request-size allows`;
+    this.refuseBody(slot, `The body has ${got} bytes, more than ${limit}.`);
   }
 
   private refuseBody(slot: Slot, message: string): void {
@@ -380,15 +386,11 @@ export class ExchangeTable implements SlotOwner {
     slot.deadline = 0;
     if (slot.phase === Phase.running) this.dialect.expired(slot);
     else if (slot.phase === Phase.writing) slot.res?.close();
+    else if (slot.phase === Phase.streaming) this.streams.expire(slot);
     else if (slot.phase === Phase.discarding) this.sendPending(slot);
     else if (slot.phase === Phase.reading) {
       const seconds = this.limits.bodyTimeoutMs / 1000;
       this.fail(slot, "request_timeout", `The body did not arrive within the ${seconds} s that --body-timeout allows.`);
     }
   }
-}
-
-/** A browser asks whether a page may send what it is about to send. */
-function isPreflight(method: string, req: RawRequest): boolean {
-  return method === "OPTIONS" && req.getHeader("access-control-request-method") !== "";
 }

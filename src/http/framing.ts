@@ -5,6 +5,7 @@
  * Thread: one reader per HTTP thread; its fields are overwritten by the next request.
  */
 
+import type { RequestDetails } from "../wire.js";
 import type { RawRequest } from "./raw.js";
 
 /** Longest client request id that is echoed. */
@@ -98,6 +99,30 @@ function readLength(value: string): number {
     length = length * 10 + digit;
   }
   return length;
+}
+
+/** A browser asks whether a page may send what it is about to send. */
+export function isPreflight(method: string, req: RawRequest): boolean {
+  return method === "OPTIONS" && req.getHeader("access-control-request-method") !== "";
+}
+
+export const noDetails: RequestDetails = { query: "", headers: {} };
+
+/** What is only kept of a request where somebody asks for it. */
+export function detailsOf(request: RawRequest, headers: boolean): RequestDetails {
+  const query = request.getQuery() ?? "";
+  if (!headers) return query === "" ? noDetails : { query, headers: noDetails.headers };
+  return { query, headers: allHeaders(request) };
+}
+
+/** Every field of a request; several of one name are joined as RFC 9110 §5.3 has it. */
+function allHeaders(request: RawRequest): Readonly<Record<string, string>> {
+  const headers = new Map<string, string>();
+  request.forEach((name, value) => {
+    const before = headers.get(name);
+    headers.set(name, before === undefined ? value : `${before}, ${value}`);
+  });
+  return Object.fromEntries(headers);
 }
 
 /** A client's id is echoed only when it is short visible ASCII; anything else is dropped, never logged or reflected. */

@@ -6,6 +6,8 @@ export interface RawResponse {
   end(body?: string | ArrayBuffer | Uint8Array, closeConnection?: boolean): RawResponse;
   endWithoutBody(): RawResponse;
   tryEnd(body: ArrayBuffer | Uint8Array, total: number): [ok: boolean, done: boolean];
+  /** One chunk of a body of unknown length; false when some of it waits for the client. */
+  write(chunk: Uint8Array): boolean;
   getWriteOffset(): number;
   onWritable(handler: (offset: number) => boolean): RawResponse;
   onAborted(handler: () => void): RawResponse;

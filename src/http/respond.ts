@@ -49,10 +49,35 @@ export function addressOf(res: RawResponse): string {
 }
 
 /** The length as a header of its own: told a length, the library would wait for that many bytes. */
-export function endHead(slot: Slot, res: RawResponse): void {
+function endHead(slot: Slot, res: RawResponse): void {
   res.writeHeader("content-length", String(Buffer.byteLength(asBytes(slot.body))));
   if (slot.close) res.writeHeader("connection", "close");
   res.endWithoutBody();
+}
+
+/** Content type, request id and what else the answer carries. */
+export function writeHead(slot: Slot, res: RawResponse): void {
+  if (slot.block !== "") res.writeHeader("content-type", slot.block);
+  writeFields(slot, res);
+}
+
+/** What comes after the content type. */
+function writeFields(slot: Slot, res: RawResponse): void {
+  if (slot.requestId !== "") res.writeHeader("x-request-id", slot.requestId);
+  if (slot.extra !== undefined) for (const [name, value] of slot.extra) res.writeHeader(name, value);
+}
+
+/** A body that is written at once. Call it corked: status, head and body leave in one system call. */
+export function writeSmall(slot: Slot, res: RawResponse, okHead: OkHead): void {
+  if (slot.status === 200 && slot.block !== "") {
+    res.writeStatus(okHead.of(slot.block));
+    writeFields(slot, res);
+  } else {
+    if (slot.status !== 200) res.writeStatus(statusLine(slot.status));
+    writeHead(slot, res);
+  }
+  if (slot.method === "HEAD") endHead(slot, res);
+  else res.end(slot.body, slot.close);
 }
 
 /** Writes the head and as much of the body as the socket takes. True when all is written. */
@@ -62,9 +87,7 @@ export function startLarge(slot: Slot, res: RawResponse): boolean {
   let finished = false;
   res.cork(() => {
     if (slot.status !== 200) res.writeStatus(statusLine(slot.status));
-    res.writeHeader("content-type", slot.block);
-    if (slot.requestId !== "") res.writeHeader("x-request-id", slot.requestId);
-    if (slot.extra !== undefined) for (const [name, value] of slot.extra) res.writeHeader(name, value);
+    writeHead(slot, res);
     if (slot.close) res.writeHeader("connection", "close");
     slot.bodyBase = res.getWriteOffset();
     const [, done] = res.tryEnd(bytes, bytes.byteLength);

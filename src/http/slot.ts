@@ -4,11 +4,12 @@
  * Thread: the HTTP thread that owns the table.
  */
 
-import type { Exchange, WireBody, WireHeaders } from "../wire.js";
+import type { Exchange, RequestDetails, WireBody, WireHeaders } from "../wire.js";
 import type { RawResponse } from "./raw.js";
+import type { Streams } from "./stream.js";
 
 /** Where a request stands. */
-export const Phase = { free: 0, reading: 1, discarding: 2, running: 3, writing: 4, done: 5 } as const;
+export const Phase = { free: 0, reading: 1, discarding: 2, running: 3, writing: 4, streaming: 5, done: 6 } as const;
 export type Phase = (typeof Phase)[keyof typeof Phase];
 
 export interface Answer {
@@ -35,6 +36,8 @@ export interface SlotOwner {
   ): void;
   refuse(slot: Slot, status: number, contentType: string, body: WireBody, headers?: WireHeaders, close?: boolean): void;
   release(slot: Slot): void;
+  details(headers: boolean): RequestDetails;
+  readonly streams: Streams;
   deadlineIn(ms: number): number;
 }
 
@@ -72,6 +75,11 @@ export class Slot implements Exchange {
   body: WireBody = "";
   extra: WireHeaders | undefined = undefined;
   close = false;
+  /** Of a stream: bytes that the client had not taken when it was last looked at; 0: it takes all. */
+  unsent = 0;
+  /** Of a stream: bytes written so far. */
+  sent = 0;
+  drained: (() => void) | undefined = undefined;
   /** Where the body starts in uWebSockets.js' count of written bytes, for large answers. */
   bodyBase = 0;
 
@@ -108,6 +116,25 @@ export class Slot implements Exchange {
     this.owner.refuse(this, status, contentType, body, headers, close);
   }
 
+  details(headers: boolean): RequestDetails {
+    return this.owner.details(headers);
+  }
+  get streaming(): boolean {
+    return this.phase === Phase.streaming;
+  }
+  stream(status: number, contentType: string, headers?: WireHeaders): boolean {
+    return this.owner.streams.start(this, status, contentType, headers);
+  }
+  write(chunk: Uint8Array): boolean {
+    return this.owner.streams.write(this, chunk);
+  }
+  endStream(): void {
+    this.owner.streams.end(this);
+  }
+  cut(): void {
+    this.owner.streams.cut(this);
+  }
+
   /** Forgets the request; what belongs to the slot itself stays. */
   clear(): void {
     this.res = undefined;
@@ -117,6 +144,8 @@ export class Slot implements Exchange {
     this.pending = undefined;
     this.body = "";
     this.extra = undefined;
+    this.unsent = 0;
+    this.drained = undefined;
     this.firstByte = -1;
     this.chunks = 0;
     this.bytes = 0;

@@ -2,11 +2,13 @@
 
 import type { InputFormat, OutputFormat } from "../engine/engine.js";
 import type { ErrorCode } from "../errors.js";
-import type { Handler, HandlerRequest } from "../handlers/handler.js";
+import type { Handler } from "../handlers/handler.js";
 import type { ExplainSettings } from "../types.js";
+import type { CleanHead } from "./answer-head.js";
+import type { PlainRequest } from "./request.js";
 
 export { InputFormat, OutputFormat } from "../engine/engine.js";
-export type { HandlerRequest } from "../handlers/handler.js";
+export { type Handler, type HandlerRequest, type Part, readsBytes } from "../handlers/handler.js";
 
 /** A model as a client names it, resolved on this thread; worth keeping with the path that named it. */
 export interface Route {
@@ -32,12 +34,20 @@ export interface Call {
   readonly over: boolean;
 
   /** What a handler is told of the request; `body` is a copy that becomes the handler's. Only asked for by handlers. */
-  request(body: Uint8Array): HandlerRequest;
-  /** The engine has the cookie until `released`. */
+  request(body: Uint8Array): PlainRequest;
+  /** The engine or a handler has the cookie until `released`. */
   held(): void;
   released(): void;
   /** The answer, of the type that `output` has unless one is given: `model` is "name/version" of the version that gave it. */
   answer(model: string, body: string | ArrayBuffer | Uint8Array, output: OutputFormat, contentType?: string): void;
-  /** `cause` is only logged. */
+  /** An answer that a handler made: `model` as above. */
+  reply(model: string, head: CleanHead, body: string | Uint8Array): void;
+  /** Begins an answer in parts: `part` any number of times, then `end`. False: it was answered otherwise. */
+  open(model: string, head: CleanHead): boolean;
+  /** Never empty. False: the client has not taken all of it yet; `drained` is called when it has. */
+  part(bytes: Uint8Array): boolean;
+  end(): void;
+  drained: (() => void) | undefined;
+  /** `cause` is only logged. After `open` there is no other way to tell than to close the connection. */
   fail(code: ErrorCode, message: string, cause?: unknown): void;
 }

@@ -5,20 +5,14 @@
 
 import { Busboy } from "@fastify/busboy";
 import { ServerError } from "../errors.js";
+import type { Part } from "../handlers/handler.js";
 import { npyFirstByte, type ReadAs, readAs } from "./negotiate.js";
 
 /** Parts of one form; more is refused. */
-export const maxFormParts = 100;
+export const maxParts = 100;
 const maxNameBytes = 256;
 /** The fields that are read, the first found wins. */
 const inputFields = ["data", "body"];
-
-export interface FormPart {
-  readonly name: string;
-  readonly fileName: string;
-  readonly contentType: string;
-  readonly bytes: Uint8Array;
-}
 
 /** What a model reads of a form. */
 export interface FormInput {
@@ -41,14 +35,41 @@ export function readUrlEncoded(bytes: Uint8Array): FormInput {
 /** Rejects with ServerError bad_request. */
 export async function readMultipart(contentType: string, body: Uint8Array): Promise<FormInput> {
   const parts = await parseMultipart(contentType, body);
-  const named = inputFields.map((name) => parts.findLast((part) => part.name === name)).find((each) => each);
-  const part = named ?? (parts.length === 1 ? parts[0] : undefined);
+  const part = inputPart(parts);
   if (part === undefined) throw noInput(parts.map(({ name }) => name));
   return { bytes: part.bytes, how: howPart(part) };
 }
 
+/** Every field of a form, and the model's input among them: empty where the form has several fields and none is it. */
+export async function readForm(
+  contentType: string,
+  body: Uint8Array,
+): Promise<{ readonly parts: readonly Part[]; readonly input: Uint8Array }> {
+  const multipart = /^\s*multipart\//i.test(contentType);
+  const parts = multipart ? await parseMultipart(contentType, body) : urlEncodedParts(body);
+  return { parts, input: inputPart(parts)?.bytes ?? new Uint8Array() };
+}
+
+function urlEncodedParts(body: Uint8Array): readonly Part[] {
+  const fields = [...new URLSearchParams(new TextDecoder().decode(body))];
+  if (fields.length > maxParts) {
+    throw new ServerError("bad_request", `The form has more than ${maxParts} fields.`);
+  }
+  return fields.map(([name, value]) => ({
+    name,
+    fileName: "",
+    contentType: "",
+    bytes: new TextEncoder().encode(value),
+  }));
+}
+
+function inputPart(parts: readonly Part[]): Part | undefined {
+  const named = inputFields.map((name) => parts.findLast((part) => part.name === name)).find((each) => each);
+  return named ?? (parts.length === 1 ? parts[0] : undefined);
+}
+
 /** curl calls most files octets, so for those the name and the first byte speak too. */
-function howPart({ contentType, fileName, bytes }: FormPart): ReadAs {
+function howPart({ contentType, fileName, bytes }: Part): ReadAs {
   const how = readAs(contentType);
   if (how !== "raw") return how;
   if (/\.json$/i.test(fileName)) return "json";
@@ -61,17 +82,17 @@ function noInput(names: readonly string[]): ServerError {
 }
 
 /** All parts of a multipart/form-data body, in order. */
-export function parseMultipart(contentType: string, body: Uint8Array): Promise<readonly FormPart[]> {
+export function parseMultipart(contentType: string, body: Uint8Array): Promise<readonly Part[]> {
   return new Promise((resolve, reject) => {
     const refuse = (why: string): void => reject(new ServerError("bad_request", `The multipart body ${why}`));
     const broken = (error: unknown): void =>
       refuse(`cannot be read: ${error instanceof Error ? error.message : String(error)}`);
     try {
-      const parts: (FormPart & { readonly chunks: Uint8Array[] })[] = [];
+      const parts: (Part & { readonly chunks: Uint8Array[] })[] = [];
       const parser = new Busboy({
         headers: { "content-type": contentType },
         isPartAFile: () => true,
-        limits: { parts: maxFormParts, fieldNameSize: maxNameBytes, headerPairs: 32 },
+        limits: { parts: maxParts, fieldNameSize: maxNameBytes, headerPairs: 32 },
       });
       parser.on("file", (name, stream, fileName: string | undefined, _encoding, type) => {
         const chunks: Uint8Array[] = [];
@@ -79,7 +100,7 @@ export function parseMultipart(contentType: string, body: Uint8Array): Promise<r
         stream.on("error", broken);
         parts.push({ name, fileName: fileName ?? "", contentType: type, bytes: new Uint8Array(), chunks });
       });
-      parser.on("partsLimit", () => refuse(`has more than ${maxFormParts} parts.`));
+      parser.on("partsLimit", () => refuse(`has more than ${maxParts} parts.`));
       parser.on("error", broken);
       parser.on("finish", () =>
         resolve(parts.map(({ chunks, ...part }) => ({ ...part, bytes: Buffer.concat(chunks) }))),

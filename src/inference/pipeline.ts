@@ -1,7 +1,7 @@
 /**
- * The order of one request: admit → handler.pre → engine → handler.post → answer.
+ * The order of one request: admit → handler.pre → engine → handler.post → answer, or admit → handler.serve.
  *
- *   run(call, bytes)    the body as one piece of memory (read during the call only, unless the handler has a pre step)
+ *   run(call, bytes)    the body as one piece of memory (read during the call only, or copied where a handler reads it)
  *   runGathered(call)   the body is in the channel's own memory
  *
  * Requests of models without hooks make no promise and no closure here. Those that complete inline do so at the end of
@@ -20,12 +20,22 @@ import {
   type TensorOut,
 } from "../engine/engine.js";
 import { nativeErrorCode, ServerError } from "../errors.js";
-import type { HandlerRequest, OutputTensor, Pixels, Rows, TensorIn } from "../handlers/handler.js";
+import {
+  type Answer,
+  type OutputTensor,
+  type Pixels,
+  readsBytes,
+  type Rows,
+  type TensorIn,
+} from "../handlers/handler.js";
 import { heatMap } from "../handlers/heat-map.js";
 import type { HandlerRegistry } from "../handlers/registry.js";
 import { packRows, packTensors } from "../handlers/tensor-frame.js";
+import { cleanHead } from "./answer-head.js";
 import type { Call, Route } from "./call.js";
 import { pngType } from "./negotiate.js";
+import { CallReply } from "./reply.js";
+import type { PlainRequest } from "./request.js";
 
 /** As in native/core/status.h: the request was answered. */
 const okCode = 0;
@@ -34,8 +44,10 @@ export class Pipeline {
   readonly channel: Channel;
   /** By cookie: what the engine works on. */
   private readonly inEngine: (Call | undefined)[] = [];
-  /** By cookie: what a handler's `pre` saw and its `post` will see. */
-  private readonly requests: (HandlerRequest | undefined)[] = [];
+  /** By cookie: what a handler looks at. */
+  private readonly requests: (PlainRequest | undefined)[] = [];
+  /** By cookie: what a handler serves. */
+  private readonly served: (CallReply | undefined)[] = [];
   private flushing = false;
   private closed = false;
   private readonly sink: CompletionSink = (cookie, code, model, body, tensors) =>
@@ -57,11 +69,15 @@ export class Pipeline {
   /** What a name and version mean on this thread; undefined when none was announced or ever served. */
   route(name: string, version: string): Route | undefined {
     const known = this.handlers.find(name, version) ?? this.handlers.find(name, "");
-    const nameId = known === undefined ? -1 : this.channel.nameId(name);
-    if (nameId < 0 || known === undefined) return undefined;
+    if (known === undefined) return undefined;
+    const { handler, responseTimeoutMs: timeoutMs } = known;
+    const nameId = this.channel.nameId(name);
+    // What is served elsewhere need not be in the engine, so nobody there would refuse an unknown version.
+    if (handler.serve !== undefined && version !== "" && version !== known.version) return undefined;
+    if (nameId < 0 && handler.serve === undefined) return undefined;
     // The handler that reads the body must be the one of the version that runs it, also when the default changes between.
-    const routed = version === "" && !this.handlers.alike(name) ? known.version : version;
-    return { name, version: routed, nameId, handler: known.handler, timeoutMs: known.responseTimeoutMs };
+    const own = version === "" && (handler.serve !== undefined || !this.handlers.alike(name));
+    return { name, version: own ? known.version : version, nameId, handler, timeoutMs };
   }
 
   /** Whether any version of this name was announced. */
@@ -70,8 +86,8 @@ export class Pipeline {
   }
 
   run(call: Call, body: ArrayBuffer | Uint8Array): void {
-    if (call.route.handler.pre !== undefined) {
-      void this.runWithPre(call, body instanceof Uint8Array ? body.slice() : new Uint8Array(body.slice(0)));
+    if (readsBytes(call.route.handler)) {
+      this.hand(call, body instanceof Uint8Array ? body.slice() : new Uint8Array(body.slice(0)));
       return;
     }
     const { nameId, version, timeoutMs } = call.route;
@@ -81,8 +97,8 @@ export class Pipeline {
   }
 
   runGathered(call: Call): void {
-    if (call.route.handler.pre !== undefined) {
-      void this.runWithPre(call, new Uint8Array(this.channel.bodyTake(call.cookie)));
+    if (readsBytes(call.route.handler)) {
+      this.hand(call, new Uint8Array(this.channel.bodyTake(call.cookie)));
       return;
     }
     const { nameId, version, timeoutMs } = call.route;
@@ -96,6 +112,9 @@ export class Pipeline {
   /** The client is gone or was told 504: the engine drops the request when it gets to it. */
   cancel(call: Call): void {
     if (this.inEngine[call.cookie] === call) this.channel.cancel(call.cookie);
+    if (this.requests[call.cookie] === undefined) return;
+    this.requests[call.cookie]?.abort();
+    this.served[call.cookie]?.cancelled();
   }
 
   close(): void {
@@ -103,12 +122,35 @@ export class Pipeline {
     this.channel.close();
   }
 
+  /** A handler reads the body, which is its own. */
+  private hand(call: Call, body: Uint8Array): void {
+    const request = call.request(body);
+    this.requests[call.cookie] = request;
+    if (call.route.handler.serve === undefined) void this.runWithPre(call, request);
+    else this.serve(call, request);
+  }
+
+  private serve(call: Call, request: PlainRequest): void {
+    const { name, version, handler } = call.route;
+    const { cookie } = call;
+    call.held();
+    const reply = new CallReply(call, `${name}/${version}`, () => {
+      this.served[cookie] = undefined;
+      this.forget(call);
+    });
+    this.served[cookie] = reply;
+    try {
+      handler.serve?.(request, reply);
+    } catch (error) {
+      if (error instanceof ServerError) reply.fail(error.code, error.message, error.cause);
+      else reply.fail("internal", "The handler failed; the server's log has the reason.", error);
+    }
+  }
+
   /** Holds the call while the hook works, so that its cookie is not given away in between. */
-  private async runWithPre(call: Call, body: Uint8Array): Promise<void> {
+  private async runWithPre(call: Call, request: PlainRequest): Promise<void> {
     call.held();
     try {
-      const request = call.request(body);
-      this.requests[call.cookie] = request;
       const input = await call.route.handler.pre?.(request);
       if (input === undefined || call.over || this.closed) {
         this.forget(call);
@@ -116,7 +158,7 @@ export class Pipeline {
       }
       this.submitted(call, this.submitMade(call, input));
     } catch (error) {
-      this.raised(call, error);
+      if (!call.over) this.raised(call, error);
       this.forget(call);
     }
   }
@@ -160,36 +202,39 @@ export class Pipeline {
     const call = this.inEngine[cookie];
     if (call === undefined) return;
     this.inEngine[cookie] = undefined;
-    if (!call.over) this.finish(call, code, model, body, tensors);
-    this.forget(call);
+    if (call.over) this.forget(call);
+    else if (code !== okCode) {
+      call.fail(nativeErrorCode(code), typeof body === "string" ? body : text(body));
+      this.forget(call);
+    } else if (call.explain !== undefined && call.output === OutputFormat.tensors) {
+      void this.draw(call, model, body, tensors);
+    } else if (call.route.handler.post === undefined || call.explain !== undefined) {
+      call.answer(model, body, call.output);
+      call.released();
+    } else void this.runPost(call, model, body, tensors);
   }
 
-  private finish(
+  /** A hook that answers at once does so in this turn. */
+  private async runPost(
     call: Call,
-    code: number,
     model: string,
     body: string | ArrayBuffer,
     tensors: readonly TensorOut[] | undefined,
-  ): void {
-    if (code !== okCode) {
-      call.fail(nativeErrorCode(code), typeof body === "string" ? body : text(body));
-      return;
-    }
-    if (call.explain !== undefined && call.output === OutputFormat.tensors) {
-      void this.draw(call, model, body, tensors);
-      return;
-    }
-    const post = call.explain === undefined ? call.route.handler.post : undefined;
-    if (post === undefined) {
-      call.answer(model, body, call.output);
-      return;
-    }
+  ): Promise<void> {
     try {
       const request = this.requests[call.cookie] ?? call.request(new Uint8Array());
-      call.answer(model, post(outputsOf(body, tensors), request), OutputFormat.json);
+      const made = call.route.handler.post?.(outputsOf(body, tensors), request);
+      const answer = made instanceof Promise ? await made : made;
+      if (answer !== undefined && !call.over && !this.closed) this.answerMade(call, model, answer);
     } catch (error) {
-      this.raised(call, error);
+      if (!call.over) this.raised(call, error);
     }
+    this.forget(call);
+  }
+
+  private answerMade(call: Call, model: string, answer: string | Answer): void {
+    if (typeof answer === "string") call.answer(model, answer, OutputFormat.json);
+    else call.reply(model, cleanHead(answer, typeof answer.body === "string"), answer.body);
   }
 
   private forget(call: Call): void {
@@ -204,14 +249,13 @@ export class Pipeline {
     body: string | ArrayBuffer,
     tensors: readonly TensorOut[] | undefined,
   ): Promise<void> {
-    call.held();
     try {
       const png = await heatMap(outputsOf(body, tensors));
       if (!call.over) call.answer(model, png, OutputFormat.tensors, pngType);
     } catch (error) {
       if (!call.over) this.raised(call, error);
     }
-    call.released();
+    this.forget(call);
   }
 
   private raised(call: Call, error: unknown): void {

@@ -17,9 +17,10 @@ export interface InferenceContext extends PredictorContext {
 
 export function inferenceService(context: InferenceContext): RpcService {
   const predictor = new Predictor(context);
-  const predict = (request: object, call: RpcCall): void => {
-    predictOnce(predictor, request as PredictionsRequest, call);
-  };
+  const predict =
+    (inParts: boolean) =>
+    (request: object, call: RpcCall): void =>
+      predictOnce(predictor, request as PredictionsRequest, call, inParts);
   return {
     name: "org.pytorch.serve.grpc.inference.InferenceAPIsService",
     methods: {
@@ -35,8 +36,8 @@ export function inferenceService(context: InferenceContext): RpcService {
           call.end();
         },
       },
-      Predictions: { takes: "one", answers: "one", start: predict },
-      StreamPredictions: { takes: "one", answers: "many", start: predict },
+      Predictions: { takes: "one", answers: "one", start: predict(false) },
+      StreamPredictions: { takes: "one", answers: "many", start: predict(true) },
       StreamPredictions2: {
         takes: "many",
         answers: "many",
@@ -46,14 +47,19 @@ export function inferenceService(context: InferenceContext): RpcService {
   };
 }
 
-function predictOnce(predictor: Predictor, request: PredictionsRequest, call: RpcCall): void {
+/** `inParts`: what a handler makes in parts is sent so, a message each. */
+function predictOnce(predictor: Predictor, request: PredictionsRequest, call: RpcCall, inParts: boolean): void {
+  const part = (model: string, prediction: Uint8Array): void => {
+    const id = request.sequence_id === undefined ? {} : { sequence_id: request.sequence_id };
+    call.send({ prediction, ...id }, [["x-sconce-model", model]]);
+  };
   const running = predictor.start(request, call, {
     answered: (model, prediction) => {
-      const id = request.sequence_id === undefined ? {} : { sequence_id: request.sequence_id };
-      call.send({ prediction, ...id }, [["x-sconce-model", model]]);
+      part(model, prediction);
       call.end();
     },
     failed: (code, message) => failCall(call, code, message),
+    ...(inParts ? { parts: { part, ended: () => call.end() } } : {}),
   });
   call.gone = () => running?.cancel();
 }

@@ -1,6 +1,7 @@
 /** The `input` map of a prediction → the bytes that the engine reads, as a REST client would have sent them. Pure. */
 
 import { ServerError } from "../../errors.js";
+import type { Part } from "../../inference/call.js";
 import { npyFirstByte } from "../../inference/negotiate.js";
 
 /** TorchServe's names for "the whole input". */
@@ -22,6 +23,17 @@ export function bodyOf(input: Readonly<Record<string, Uint8Array>>, raw: boolean
   if (lone !== undefined) return entry(input, lone);
   if (names.length === 1) return entry(input, first);
   throw bad(`This model reads one input, "data"; got ${names.slice(0, 8).join(", ")}.`);
+}
+
+/** The same for a handler that serves: it gets every entry, so that several need not be one. */
+export function servedBody(input: Readonly<Record<string, Uint8Array>>): Uint8Array {
+  const names = Object.keys(input).filter((name) => !marks.has(name));
+  const name = whole.find((each) => names.includes(each)) ?? (names.length === 1 ? names[0] : undefined);
+  return name === undefined ? new Uint8Array() : entry(input, name);
+}
+
+export function partsOf(input: Readonly<Record<string, Uint8Array>>): readonly Part[] {
+  return Object.entries(input).map(([name, bytes]) => ({ name, fileName: "", contentType: "", bytes }));
 }
 
 function asObject(input: Readonly<Record<string, Uint8Array>>, names: readonly string[]): Uint8Array {

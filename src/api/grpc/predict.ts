@@ -4,8 +4,9 @@
  * Thread: the gRPC thread; one Predictor and one pipeline on it.
  */
 
-import { type ErrorCode, ServerError } from "../../errors.js";
-import { type Call, type HandlerRequest, InputFormat, OutputFormat, type Route } from "../../inference/call.js";
+import { type ErrorCode, errorRow, ServerError } from "../../errors.js";
+import type { CleanHead } from "../../inference/answer-head.js";
+import { type Call, InputFormat, OutputFormat, type Route } from "../../inference/call.js";
 import {
   inputFormat,
   Memo,
@@ -17,9 +18,10 @@ import {
 } from "../../inference/negotiate.js";
 import type { Pipeline } from "../../inference/pipeline.js";
 import { missingModel, type Refusal, tooLate } from "../../inference/refusals.js";
+import { PlainRequest } from "../../inference/request.js";
 import type { ModelEntry } from "../../models/models.js";
 import type { RpcCall } from "../../rpc.js";
-import { bodyOf } from "./input.js";
+import { bodyOf, partsOf, servedBody } from "./input.js";
 import type { PredictionsRequest } from "./messages.js";
 
 export interface PredictorContext {
@@ -33,7 +35,14 @@ export interface PredictorContext {
 export interface Outcome {
   answered(model: string, prediction: Uint8Array): void;
   failed(code: ErrorCode, message: string): void;
+  /** Takes an answer in parts as it is made, and its end; absent: the parts are put together for `answered`. */
+  readonly parts?: { part(model: string, bytes: Uint8Array): void; ended(): void };
 }
+
+/** Bytes of an answer that a handler makes in parts, where the client takes it as a whole. */
+const maxCollected = 64 << 20;
+/** Bytes of a handler's answer that say why it failed. */
+const maxReason = 4096;
 
 /** A prediction under way. */
 export interface Running {
@@ -81,20 +90,14 @@ export class Predictor {
     if (name === "") throw new ServerError("bad_request", "Parameter model_name is required.");
     const route = pipeline.route(name, version);
     if (route === undefined) throw refused(this.missing(name, version));
-    const picture = route.handler.pre !== undefined;
-    const contentType = rpc.header("x-sconce-content-type");
-    const how = this.inputType(contentType, picture);
+    const { pre, serve } = route.handler;
+    const how = this.inputType(rpc.header("x-sconce-content-type"), pre !== undefined || serve !== undefined);
     const output = this.outputType(rpc, route);
-    const body = bodyOf(request.input, picture);
+    const body = serve === undefined ? bodyOf(request.input, pre !== undefined) : servedBody(request.input);
     const remaining = rpc.remainingMs();
     if (remaining === 0) throw new ServerError("deadline_exceeded", "The call's deadline had passed when it arrived.");
-    const running = new RunningCall(
-      this,
-      withDeadline(route, remaining),
-      outcome,
-      this.free.pop() ?? this.cookies++,
-      contentType,
-    );
+    const cookie = this.free.pop() ?? this.cookies++;
+    const running = new RunningCall(this, withDeadline(route, remaining), outcome, cookie, request, rpc);
     running.input = inputFormat(how, body[0] ?? -1);
     running.output = output;
     running.startTimer(route);
@@ -116,7 +119,9 @@ export class Predictor {
 
   private outputType(rpc: RpcCall, route: Route): OutputFormat {
     const output = this.accepted.get(rpc.header("x-sconce-accept"));
-    const jsonOnly = route.handler.post !== undefined;
+    const { post, serve, anyAccept } = route.handler;
+    if (serve !== undefined || anyAccept === true) return output === -1 ? OutputFormat.json : output;
+    const jsonOnly = post !== undefined;
     if (output !== -1 && (!jsonOnly || output === OutputFormat.json)) return output;
     const types = jsonOnly ? "application/json" : writableTypes;
     throw new ServerError("not_acceptable", `None of the types in x-sconce-accept can be written. Ask for: ${types}.`);
@@ -137,15 +142,45 @@ class RunningCall implements Call, Running {
   over = false;
   private readonly predictor: Predictor;
   private readonly outcome: Outcome;
-  private readonly contentType: string;
+  private readonly asked: PredictionsRequest;
+  private readonly rpc: RpcCall;
   private timer: NodeJS.Timeout | undefined;
+  /** Of an answer in parts. */
+  private model = "";
+  private collected: Uint8Array[] = [];
+  private size = 0;
+  /** gRPC's own flow control queues what the client does not take yet; nothing is reported here. */
+  drained: (() => void) | undefined;
 
-  constructor(predictor: Predictor, route: Route, outcome: Outcome, cookie: number, contentType: string) {
+  constructor(
+    predictor: Predictor,
+    route: Route,
+    outcome: Outcome,
+    cookie: number,
+    asked: PredictionsRequest,
+    rpc: RpcCall,
+  ) {
     this.predictor = predictor;
     this.route = route;
     this.outcome = outcome;
     this.cookie = cookie;
-    this.contentType = contentType;
+    this.asked = asked;
+    this.rpc = rpc;
+  }
+
+  request(body: Uint8Array): PlainRequest {
+    const parts = partsOf(this.asked.input);
+    return new PlainRequest({
+      id: this.rpc.header("x-request-id"),
+      body,
+      contentType: this.rpc.header("x-sconce-content-type"),
+      accept: this.rpc.header("x-sconce-accept"),
+      parts: parts.length === 1 ? undefined : parts,
+      headers: {},
+      parameters: {},
+      urlPath: "",
+      explains: false,
+    });
   }
 
   /** A batch that runs is not interrupted: the client is told in time all the same. */
@@ -165,19 +200,43 @@ class RunningCall implements Call, Running {
     this.predictor.context.pipeline.cancel(this);
   }
 
-  request(body: Uint8Array): HandlerRequest {
-    return { body, contentType: this.contentType, state: undefined };
-  }
   held(): void {
     // The cookie is taken from the start.
   }
   released(): void {
     this.predictor.release(this.cookie);
   }
-  answer(model: string, body: string | ArrayBuffer): void {
+  answer(model: string, body: string | ArrayBuffer | Uint8Array): void {
     if (this.over) return;
     this.finish();
-    this.outcome.answered(model, typeof body === "string" ? Buffer.from(body) : new Uint8Array(body));
+    const bytes = typeof body === "string" ? Buffer.from(body) : body;
+    this.outcome.answered(model, bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes));
+  }
+  /** A status that says it failed is the call's. */
+  reply(model: string, { status }: CleanHead, body: string | Uint8Array): void {
+    const bytes = typeof body === "string" ? Buffer.from(body) : body;
+    if (status < 400) this.answer(model, bytes);
+    else this.fail(codeOf(status), new TextDecoder().decode(bytes.subarray(0, maxReason)));
+  }
+  open(model: string): boolean {
+    this.model = model;
+    return !this.over;
+  }
+  part(bytes: Uint8Array): boolean {
+    if (this.over) return true;
+    this.timer?.refresh();
+    this.size += bytes.length;
+    if (this.outcome.parts !== undefined) this.outcome.parts.part(this.model, bytes);
+    else if (this.size <= maxCollected) this.collected.push(bytes);
+    else this.fail("bad_output", `The answer has more than ${maxCollected} bytes: ask for it by StreamPredictions.`);
+    return true;
+  }
+  end(): void {
+    if (this.outcome.parts === undefined) this.answer(this.model, Buffer.concat(this.collected));
+    else if (!this.over) {
+      this.finish();
+      this.outcome.parts.ended();
+    }
   }
   fail(code: ErrorCode, message: string, cause?: unknown): void {
     if (this.over) return;
@@ -205,6 +264,14 @@ class RunningCall implements Call, Running {
     clearTimeout(this.timer);
   }
 }
+
+/** What an HTTP status of a handler's own is called here. */
+function codeOf(status: number): ErrorCode {
+  const [found] = ownCodes.filter((each) => errorRow(each).http === status);
+  return found ?? (status < 500 ? "bad_request" : "model_error");
+}
+
+const ownCodes: readonly ErrorCode[] = ["bad_request", "not_found", "conflict", "payload_too_large", "not_ready"];
 
 function refused({ code, message }: Refusal): ServerError {
   return new ServerError(code, message);

@@ -8,8 +8,8 @@ const nameRule = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
 const maxNameLength = 128;
 
 export type Target =
-  | { readonly kind: "predict"; readonly name: string; readonly version: string }
-  | { readonly kind: "explain"; readonly name: string; readonly version: string }
+  /** `rest`: what follows the version, without a slash at either end; only models that answer by themselves know such paths. */
+  | { readonly kind: "predict" | "explain"; readonly name: string; readonly version: string; readonly rest: string }
   | { readonly kind: "ping" }
   | { readonly kind: "live" }
   | { readonly kind: "ready" }
@@ -45,9 +45,9 @@ export function parsePath(path: string): Target {
     case "v2":
       return health(segments);
     case "predictions":
-      return segments.length === 2 || segments.length === 3 ? named("predict", segments) : { kind: "unknown" };
+      return asked("predict", segments);
     case "explanations":
-      return segments.length === 2 || segments.length === 3 ? named("explain", segments) : { kind: "unknown" };
+      return asked("explain", segments);
     case "models":
       if (segments.length === 1) return { kind: "models" };
       if (segments.length === 4 && segments[3] === "set-default") return named("setDefault", segments);
@@ -71,10 +71,13 @@ function health(segments: readonly string[]): Target {
   return segments[2] === "ready" ? { kind: "ready" } : { kind: "unknown" };
 }
 
-function named(
-  kind: "predict" | "explain" | "model" | "setDefault" | "modelReady",
-  segments: readonly string[],
-): Target {
+function asked(kind: "predict" | "explain", segments: readonly string[]): Target {
+  if (segments.length < 2) return { kind: "unknown" };
+  const target = named("model", segments.slice(0, 3));
+  return target.kind === "model" ? { ...target, kind, rest: segments.slice(3).join("/") } : target;
+}
+
+function named(kind: "model" | "setDefault" | "modelReady", segments: readonly string[]): Target {
   const [, name = "", version = ""] = segments;
   if (name === "" || (segments.length >= 3 && version === "")) return { kind: "unknown" };
   if (!isModelName(name)) return { kind: "badName", name };

@@ -4,8 +4,17 @@
  */
 
 import { type ErrorCode, ServerError } from "../../errors.js";
-import { type Call, type HandlerRequest, InputFormat, OutputFormat, type Route } from "../../inference/call.js";
-import { mayBeUrlEncoded, readMultipart, readUrlEncoded } from "../../inference/form.js";
+import type { CleanHead } from "../../inference/answer-head.js";
+import {
+  type Call,
+  InputFormat,
+  OutputFormat,
+  type Part,
+  type Route,
+  type Handler,
+  readsBytes,
+} from "../../inference/call.js";
+import { mayBeUrlEncoded, readForm, readMultipart, readUrlEncoded } from "../../inference/form.js";
 import { type Encoding, encodingOf, inflateBody, type InflateLimits } from "../../inference/inflate.js";
 import {
   contentTypeOf,
@@ -20,9 +29,10 @@ import {
 } from "../../inference/negotiate.js";
 import type { Pipeline } from "../../inference/pipeline.js";
 import { missingModel, tooLate } from "../../inference/refusals.js";
+import { parametersOf, PlainRequest } from "../../inference/request.js";
 import type { ModelEntry } from "../../models/models.js";
 import type { ExplainSettings } from "../../types.js";
-import type { Exchange } from "../../wire.js";
+import type { Exchange, RequestDetails } from "../../wire.js";
 import { sendAsTorchServe } from "./compat.js";
 import { json, sendError } from "./errors.js";
 
@@ -45,6 +55,17 @@ interface PlainInput {
   readonly how: Exclude<ReadAs, "unsupported" | "form">;
 }
 
+/** What a path asks for beside the model. */
+export interface Asked {
+  /** What follows the version. */
+  readonly urlPath: string;
+  /** An explanation instead of a prediction: how the engine makes it is in `explain`, unless the handler does. */
+  readonly explains: boolean;
+  readonly explain?: ExplainSettings;
+}
+
+export const plain: Asked = { urlPath: "", explains: false };
+
 export class PredictCall implements Call {
   route!: Route;
   input: InputFormat = InputFormat.json;
@@ -52,6 +73,10 @@ export class PredictCall implements Call {
   over = false;
   explain: ExplainSettings | undefined;
   how: Exclude<ReadAs, "unsupported"> = "json";
+  /** Of requests that a handler looks at. */
+  details: RequestDetails | undefined;
+  asked: Asked = plain;
+  parts: readonly Part[] | undefined;
   readonly cookie: number;
 
   readonly exchange: Exchange;
@@ -63,9 +88,6 @@ export class PredictCall implements Call {
     this.cookie = exchange.cookie;
   }
 
-  request(body: Uint8Array): HandlerRequest {
-    return { body, contentType: this.exchange.contentType, state: undefined };
-  }
   held(): void {
     this.exchange.hold();
   }
@@ -77,6 +99,53 @@ export class PredictCall implements Call {
     const block = contentType === undefined ? this.predict.block(model, output) : blockOf(contentType, model);
     if (size > this.predict.maxResponseSize) this.fail("bad_output", this.predict.tooLarge(size));
     else this.exchange.answer(200, block, body);
+  }
+  request(body: Uint8Array): PlainRequest {
+    const { requestId: id, contentType, accept } = this.exchange;
+    const { parts } = this;
+    const { urlPath, explains } = this.asked;
+    const { query = "", headers = {} } = this.details ?? {};
+    return new PlainRequest({
+      id,
+      body,
+      contentType,
+      accept,
+      parts,
+      headers,
+      parameters: parametersOf(query),
+      urlPath,
+      explains,
+    });
+  }
+  reply(model: string, { status, contentType, headers }: CleanHead, body: string | Uint8Array): void {
+    const size = typeof body === "string" ? body.length : body.byteLength;
+    if (size > this.predict.maxResponseSize) this.fail("bad_output", this.predict.tooLarge(size));
+    else this.exchange.answer(status, blockOf(contentType, model), body, headers);
+  }
+
+  open(model: string, { status, contentType, headers }: CleanHead): boolean {
+    const { exchange } = this;
+    exchange.drained = () => {
+      this.waitForPart();
+      this.drained?.();
+    };
+    if (!exchange.stream(status, blockOf(contentType, model), headers)) return false;
+    this.waitForPart();
+    return true;
+  }
+  part(bytes: Uint8Array): boolean {
+    const taken = this.exchange.write(bytes);
+    if (taken) this.waitForPart();
+    return taken;
+  }
+  end(): void {
+    this.exchange.endStream();
+  }
+  drained: (() => void) | undefined;
+
+  /** Each part has the time that a whole answer has. */
+  private waitForPart(): void {
+    if (this.route.timeoutMs > 0) this.exchange.expireAfter(this.route.timeoutMs);
   }
   fail(code: ErrorCode, message: string, cause?: unknown): void {
     this.predict.failed(this, code, message, cause);
@@ -103,10 +172,10 @@ export class Predict {
   }
 
   /** Headers are read: everything that can be refused without the body is. */
-  head(exchange: Exchange, route: Route, explain?: ExplainSettings): void {
+  head(exchange: Exchange, route: Route, asked: Asked = plain): void {
     const how = this.read.get(exchange.contentType);
-    const picture = route.handler.pre !== undefined;
-    if (how === "unsupported" && !picture) {
+    const { handler } = route;
+    if (how === "unsupported" && !readsBytes(handler)) {
       this.unsupportedType(exchange);
       return;
     }
@@ -114,17 +183,25 @@ export class Predict {
       sendError(exchange, "unsupported_media_type", "Content-Encoding must be gzip, deflate or identity, one only.");
       return;
     }
-    if (explain !== undefined && prefersPng(exchange.accept)) {
-      const plain = { ...explain, detail: false };
-      this.start(exchange, route, how === "unsupported" ? "raw" : how, OutputFormat.tensors).explain = plain;
-      return;
-    }
+    const draws = asked.explain !== undefined && prefersPng(exchange.accept);
+    const format = draws ? OutputFormat.tensors : this.outputOf(exchange, handler);
+    if (format === undefined) return;
+    const call = this.start(exchange, route, how === "unsupported" ? "raw" : how, format);
+    call.explain = draws ? { ...asked.explain, detail: false } : asked.explain;
+    if (handler.post === undefined && !readsBytes(handler)) return;
+    call.details = exchange.details(handler.wantsHeaders === true);
+    call.asked = asked;
+    call.parts = undefined;
+  }
+
+  /** Undefined: the request was answered, as none of the types that it takes can be written. */
+  private outputOf(exchange: Exchange, handler: Handler): OutputFormat | undefined {
     const output = this.accepted.get(exchange.accept);
-    if (output === -1 || (route.handler.post !== undefined && output !== OutputFormat.json)) {
-      this.notAcceptable(exchange, output === -1 ? writableTypes : json);
-      return;
-    }
-    this.start(exchange, route, how === "unsupported" ? "raw" : how, output).explain = explain;
+    const writable = output === -1 ? undefined : output;
+    if (handler.serve !== undefined || handler.anyAccept === true) return writable ?? OutputFormat.json;
+    if (writable !== undefined && (handler.post === undefined || writable === OutputFormat.json)) return writable;
+    this.notAcceptable(exchange, output === -1 ? writableTypes : json);
+    return undefined;
   }
 
   private start(exchange: Exchange, route: Route, how: PredictCall["how"], output: OutputFormat): PredictCall {
@@ -159,7 +236,8 @@ export class Predict {
     try {
       const packed = encoding === "gzip" || encoding === "deflate";
       const plain = packed ? await inflateBody(bytes, encoding, this.context) : bytes;
-      const input = await this.inputOf(call, contentType, plain);
+      const serves = call.route.handler.serve !== undefined;
+      const input = await (serves ? this.partsOf(call, contentType, plain) : this.inputOf(call, contentType, plain));
       if (call.over) {
         call.released();
         return;
@@ -188,13 +266,22 @@ export class Predict {
     );
   }
 
+  /** A handler that serves gets every field. */
+  private async partsOf(call: PredictCall, contentType: string, bytes: Uint8Array): Promise<PlainInput> {
+    if (call.how !== "form" && !mayBeUrlEncoded(contentType, bytes[0] ?? -1)) return { bytes, how: "raw" };
+    const { parts, input } = await readForm(contentType, bytes);
+    call.parts = parts;
+    return { bytes: input, how: "raw" };
+  }
+
   aborted(exchange: Exchange): void {
     this.end(exchange.attachment as PredictCall | undefined);
   }
 
   expired(exchange: Exchange): void {
     const call = exchange.attachment as PredictCall;
-    this.tooLate(call);
+    if (exchange.streaming) exchange.cut();
+    else this.tooLate(call);
     this.end(call);
   }
 
@@ -224,6 +311,10 @@ export class Predict {
         code,
         error: describe(message, cause),
       });
+    }
+    if (call.exchange.streaming) {
+      call.exchange.cut();
+      return;
     }
     if (code === "model_not_found" || code === "version_not_found") {
       this.missing(call.exchange, call.route.name, call.route.version);

@@ -14,7 +14,7 @@ import { inferenceApi, metricsApi, predictionApi } from "./openapi.js";
 import { readExplainSettings } from "./explanations.js";
 import { parsePath, type Target } from "./paths.js";
 import { live, ping, ready } from "./ping.js";
-import { Predict, type PredictContext } from "./predict.js";
+import { plain, Predict, type PredictContext } from "./predict.js";
 
 const reading = "GET, HEAD";
 const predicting = "POST, PUT, OPTIONS";
@@ -61,6 +61,10 @@ export class InferenceDialect implements Dialect {
       this.other(exchange, target);
       return;
     }
+    if (target.rest !== "" && this.pipeline.route(target.name, target.version)?.handler.serve === undefined) {
+      refuseTarget(exchange, { kind: "unknown" });
+      return;
+    }
     if (exchange.method !== "POST" && exchange.method !== "PUT" && !this.takesVerb(exchange.method)) {
       this.verb(exchange, target.name, target.version);
       return;
@@ -70,13 +74,21 @@ export class InferenceDialect implements Dialect {
       this.predict.missing(exchange, target.name, target.version);
       return;
     }
-    if (target.kind === "explain") this.explain(exchange, model);
-    else this.predict.head(exchange, model);
+    const { rest } = target;
+    if (target.kind === "predict")
+      this.predict.head(exchange, model, rest === "" ? plain : { urlPath: rest, explains: false });
+    else this.explain(exchange, model, rest);
   }
 
-  private explain(exchange: Exchange, model: Route): void {
+  private explain(exchange: Exchange, model: Route, urlPath: string): void {
+    // A handler that answers by itself explains by itself, too.
+    if (model.handler.serve !== undefined) {
+      this.predict.head(exchange, model, { urlPath, explains: true });
+      return;
+    }
     try {
-      this.predict.head(exchange, model, readExplainSettings(exchange.query, model.handler.spec));
+      const explain = readExplainSettings(exchange.query, model.handler.spec);
+      this.predict.head(exchange, model, { urlPath, explain, explains: true });
     } catch (error) {
       if (!(error instanceof ServerError)) throw error;
       sendError(exchange, error.code, error.message);

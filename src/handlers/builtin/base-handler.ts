@@ -4,5 +4,5 @@ import type { HandlerSpec } from "../../types.js";
 import type { Handler } from "../handler.js";
 
 export function baseHandler(spec: HandlerSpec): Handler {
-  return { name: "base_handler", spec, pre: undefined, post: undefined };
+  return { name: "base_handler", spec, pre: undefined, post: undefined, serve: undefined };
 }

@@ -1,9 +1,11 @@
 import { expect, test } from "vitest";
 import { openFakeEngine } from "../../../src/engine/fake.js";
 import type { ErrorCode } from "../../../src/errors.js";
-import type { Handler, HandlerRequest } from "../../../src/handlers/handler.js";
+import type { Handler } from "../../../src/handlers/handler.js";
 import { HandlerRegistry } from "../../../src/handlers/registry.js";
 import { type Call, InputFormat, OutputFormat, type Route } from "../../../src/inference/call.js";
+import type { CleanHead } from "../../../src/inference/answer-head.js";
+import { PlainRequest } from "../../../src/inference/request.js";
 import { Pipeline } from "../../../src/inference/pipeline.js";
 import { baseSpec, modelSpec } from "../../integration/support.js";
 
@@ -22,8 +24,24 @@ class TestCall implements Call {
     this.route = route;
     this.done = new Promise((resolve) => (this.finish = resolve));
   }
-  request(body: Uint8Array): HandlerRequest {
-    return { body, contentType: "", state: undefined };
+  request(body: Uint8Array): PlainRequest {
+    const plain = { id: "", contentType: "", accept: "", parts: undefined, headers: {}, parameters: {}, urlPath: "" };
+    return new PlainRequest({ ...plain, body, explains: false });
+  }
+  drained: (() => void) | undefined;
+  reply(model: string, { status, contentType }: CleanHead, body: string | Uint8Array): void {
+    this.log.push(`${model} ${status} ${contentType} ${Buffer.from(body).toString()}`);
+  }
+  open(model: string, { status }: CleanHead): boolean {
+    this.log.push(`${model} ${status} opens`);
+    return true;
+  }
+  part(bytes: Uint8Array): boolean {
+    this.log.push(Buffer.from(bytes).toString());
+    return true;
+  }
+  end(): void {
+    this.log.push("ends");
   }
   held(): void {
     this.log.push("held");
@@ -115,4 +133,32 @@ test("hooks run before and after, and their faults are the request's alone", asy
   };
   expect(await run({ post: throws })).toContain(broken);
   expect(await run({})).toContain("m/1.0 1 of 3");
+});
+
+test("a handler that serves makes the whole answer, and is told when nobody waits any more", async () => {
+  const { pipeline, route } = await open("echo.pt");
+  const run = async (serve: Handler["serve"]): Promise<readonly string[]> => {
+    const call = new TestCall(9, { ...route, version: "1.0", handler: { name: "test", spec: baseSpec, serve } });
+    pipeline.run(call, bytes("abc"));
+    await call.done;
+    return call.log;
+  };
+  const whole = await run(({ body }, reply) => reply.answer({ status: 201, body: `${body.length} bytes` }));
+  expect(whole).toEqual(["held", "m/1.0 201 application/json 3 bytes", "released"]);
+  const parts = await run((_request, reply) => {
+    reply.part(bytes("a"));
+    reply.end();
+  });
+  expect(parts).toEqual(["held", "m/1.0 200 opens", "a", "ends", "released"]);
+  const throws = await run(() => {
+    throw new TypeError("secret");
+  });
+  expect(throws).toContain("internal: The handler failed; the server's log has the reason.");
+  const serve: Handler["serve"] = ({ signal }) => signal.addEventListener("abort", () => call.log.push("aborted"));
+  const call = new TestCall(3, { ...route, handler: { name: "test", spec: baseSpec, serve } });
+  pipeline.run(call, bytes("abc"));
+  call.over = true;
+  pipeline.cancel(call);
+  await call.done;
+  expect(call.log).toEqual(["held", "aborted", "released"]);
 });

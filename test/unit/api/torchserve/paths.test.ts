@@ -14,16 +14,16 @@ describe("paths", () => {
     ["/models/", { kind: "models" }],
     ["/models/m", { kind: "model", name: "m", version: "" }],
     ["/models/m/all", { kind: "model", name: "m", version: "all" }],
-    ["/predictions/m", { kind: "predict", name: "m", version: "" }],
-    ["/predictions/m/1.0/", { kind: "predict", name: "m", version: "1.0" }],
-    ["/explanations/m", { kind: "explain", name: "m", version: "" }],
-    ["/explanations/m/1.0", { kind: "explain", name: "m", version: "1.0" }],
-    ["/predictions/m%2D1", { kind: "predict", name: "m-1", version: "" }],
+    ["/predictions/m", { kind: "predict", name: "m", version: "", rest: "" }],
+    ["/predictions/m/1.0/", { kind: "predict", name: "m", version: "1.0", rest: "" }],
+    ["/explanations/m", { kind: "explain", name: "m", version: "", rest: "" }],
+    ["/explanations/m/1.0", { kind: "explain", name: "m", version: "1.0", rest: "" }],
+    ["/predictions/m%2D1", { kind: "predict", name: "m-1", version: "", rest: "" }],
     ["/predictions", { kind: "unknown" }],
     ["/predictions/", { kind: "unknown" }],
     ["/predictions//m", { kind: "unknown" }],
     ["//predictions/m", { kind: "unknown" }],
-    ["/predictions/m/1/more", { kind: "unknown" }],
+    ["/predictions/m/1/more/x", { kind: "predict", name: "m", version: "1", rest: "more/x" }],
     ["/predictions/a%2Fb", { kind: "badName", name: "a/b" }],
     ["/predictions/%2e%2e", { kind: "badName", name: ".." }],
     ["/predictions/%252e", { kind: "badName", name: "%2e" }],
@@ -88,7 +88,7 @@ describe("paths", () => {
     fc.assert(
       fc.property(fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_-]{0,20}$/), (name) => {
         const escaped = Array.from(name, (each) => `%${each.charCodeAt(0).toString(16).padStart(2, "0")}`).join("");
-        expect(parsePath(`/predictions/${escaped}`)).toEqual({ kind: "predict", name, version: "" });
+        expect(parsePath(`/predictions/${escaped}`)).toEqual({ kind: "predict", name, version: "", rest: "" });
       }),
     );
   });

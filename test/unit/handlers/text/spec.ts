@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { Handler, HandlerRequest, OutputTensor } from "../../../../src/handlers/handler.js";
 import { TextReader } from "../../../../src/handlers/text/text-input.js";
+import { PlainRequest } from "../../../../src/inference/request.js";
 import type { TextSpec } from "../../../../src/types.js";
 
 const folder = join(import.meta.dirname, "../../../fixtures/text");
@@ -31,7 +32,8 @@ export function textReader(): TextReader {
 }
 
 export function textRequest(body: string): HandlerRequest {
-  return { body: new TextEncoder().encode(body), contentType: "", state: undefined };
+  const plain = { id: "", contentType: "", accept: "", parts: undefined, headers: {}, parameters: {}, urlPath: "" };
+  return new PlainRequest({ ...plain, body: new TextEncoder().encode(body), explains: false });
 }
 
 export function floats(values: readonly number[], shape: readonly number[]): OutputTensor {
@@ -40,5 +42,7 @@ export function floats(values: readonly number[], shape: readonly number[]): Out
 
 /** What the handler answers for the outputs. */
 export function answerOf(handler: Handler, outputs: readonly OutputTensor[], request: HandlerRequest): string {
-  return handler.post?.(outputs, request) ?? "";
+  const made = handler.post?.(outputs, request) ?? "";
+  if (typeof made !== "string") throw new Error("text handlers answer with text, at once");
+  return made;
 }
