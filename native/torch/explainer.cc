@@ -2,6 +2,7 @@
 
 #include <ATen/Functions.h>
 #include <ATen/Parallel.h>
+#include <malloc.h>
 #include <sys/stat.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
 #include <torch/csrc/jit/serialization/import.h>
@@ -162,6 +163,14 @@ Explainer::Explainer(std::string path, const RunnerOptions& options, const Execu
       executable_(executable),
       cores_(std::max(cores, 1)),
       mark_(FileMark()) {}
+
+// The copy was made on the thread that explains, whose heap would keep its pages.
+Explainer::~Explainer() {
+  if (!module_) return;
+  embedding_.reset();
+  module_.reset();
+  malloc_trim(0);
+}
 
 // Tells a file from another one that took its place.
 std::string Explainer::FileMark() const {

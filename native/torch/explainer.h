@@ -26,6 +26,10 @@ class Explainer {
   // `options` and `executable` are of the runner that owns this. `cores`: threads that one run may use.
   Explainer(std::string path, const RunnerOptions& options, const Executable& executable, int cores);
 
+  ~Explainer();
+  Explainer(const Explainer&) = delete;
+  Explainer& operator=(const Explainer&) = delete;
+
   // See Runner::Explain. `max_rows`: of one run of the model.
   void Explain(Task& task, std::uint32_t max_rows);
 
