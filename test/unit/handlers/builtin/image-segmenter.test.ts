@@ -1,14 +1,15 @@
 import { expect, test } from "vitest";
 import { imageSegmenter } from "../../../../src/handlers/builtin/image-segmenter.js";
 import { PictureDecoder } from "../../../../src/handlers/picture.js";
+import { answerOf, textRequest } from "../text/spec.js";
 
 const context = { maxImagePixels: 100, maxRequestSize: 1 << 20, decodeParallelism: 1 };
 const handler = imageSegmenter({ name: "image_segmenter", topK: 5 }, context, new PictureDecoder(context));
-const request = { body: new Uint8Array(), contentType: "", state: undefined };
+const request = textRequest("");
 
 function answer(shape: readonly number[], ...values: readonly number[]): unknown {
   const data = new Uint8Array(Float32Array.from(values).buffer);
-  return JSON.parse(handler.post?.([{ dtype: "float32", shape, data }], request) ?? "");
+  return JSON.parse(answerOf(handler, [{ dtype: "float32", shape, data }], request));
 }
 
 test("the most probable class of each pixel; the first of equal ones", () => {
