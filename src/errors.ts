@@ -173,6 +173,20 @@ export const errorTable = [
     "The model did not load, so no instance of it can be started; the message has the reason.",
   ),
   row(
+    "prediction_failed",
+    503,
+    "InternalServerException",
+    "UNAVAILABLE",
+    "A Python handler raised, or gave something that is no list with one entry per request; the log has its traceback.",
+  ),
+  row(
+    "worker_died",
+    500,
+    "InternalServerException",
+    "INTERNAL",
+    "The Python worker ended while it had the request; the log has the reason, and another worker is started.",
+  ),
+  row(
     "unload_timeout",
     408,
     "RequestTimeoutException",
@@ -205,6 +219,16 @@ export function errorRow(code: ErrorCode): ErrorRow {
 export function nativeErrorCode(index: number): ErrorCode {
   const found = index > 0 && index < nativeCount ? errorTable[index] : undefined;
   return found?.code ?? "internal";
+}
+
+/** A row's place, which counters go by. */
+export function errorIndex(code: ErrorCode): number {
+  return errorTable.findIndex((each) => each.code === code);
+}
+
+/** The code of a place; anything unknown is internal. */
+export function errorCodeAt(index: number): ErrorCode {
+  return errorTable[index]?.code ?? "internal";
 }
 
 /** The one error class that crosses module borders. `message` is for the client; `cause` is only logged. */

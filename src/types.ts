@@ -82,8 +82,20 @@ export interface HandlerSpec {
   readonly text?: TextSpec;
   /** Classes of an answer, the most probable first; 0: all, in the model's order. */
   readonly topK: number;
+  /** Python workers answer; all else here is theirs to know. */
+  readonly python?: boolean;
   /** index_to_name.json, as TorchServe reads it: index → label. */
   readonly labels?: Readonly<Record<string, string>>;
+}
+
+/** What a Python worker is told of its model. */
+export interface PythonModel {
+  /** Folder with MAR-INF and the handler's files. */
+  readonly folder: string;
+  /** A file's name, perhaps with ":function", or a name of TorchServe's own. */
+  readonly handler: string;
+  /** How long a worker that keeps ending is started again. */
+  readonly maxRetryMs: number;
 }
 
 /** Everything needed to load one version of one model; made by `archive`, read by `models` and `engine`. */
@@ -92,10 +104,12 @@ export interface ModelSpec {
   readonly version: string;
   /** The artifact: a .pt or .pt2 file (or an unpacked .pt2 folder). */
   readonly artifact: string;
-  readonly kind: "torchscript" | "aotinductor";
+  readonly kind: "torchscript" | "aotinductor" | "python";
   readonly sha256: string;
   readonly signature: Signature;
   readonly handler: HandlerSpec;
+  /** Of kind python. */
+  readonly python?: PythonModel;
   /** Undefined: chosen by warm-up. */
   readonly batchSize?: number;
   readonly maxBatchDelayMs: number;

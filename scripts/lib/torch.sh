@@ -85,3 +85,13 @@ ensure_libtorch() {
   [ "$(cat .cache/libtorch 2>/dev/null)" = "$folder" ] || printf '%s\n' "$folder" >.cache/libtorch
   export LIBTORCH="$folder"
 }
+
+# TorchServe's own worker, for the tests of Python handlers: only where ./.venv has a torch that can be imported. Without it
+# those tests are skipped by name.
+ensure_torchserve() {
+  [ -x .venv/bin/python ] || return 0
+  .venv/bin/python -c 'import importlib.util as u, sys; sys.exit(not (u.find_spec("numpy") and not u.find_spec("ts")))' || return 0
+  note "TorchServe's worker into ./.venv, for the tests of Python handlers (40 MB)"
+  .venv/bin/python -m pip install --disable-pip-version-check --no-deps torchserve==0.12.0 pyyaml psutil packaging \
+    >.cache/pip-torchserve.log 2>&1 || note "it cannot be had, see .cache/pip-torchserve.log; those tests are skipped"
+}

@@ -17,7 +17,10 @@ const saveScript = "save it with torch.jit.script(model).save(FILE) or torch.jit
 
 /** Other files that people hand to a model server, by how they begin. */
 const foreign: readonly (readonly [RegExp, string])[] = [
-  [/^\x80[\x02-\x05]/, `is a bare pickle (an old torch.save), which needs Python; ${saveScript}`],
+  [
+    /^\x80[\x02-\x05]/,
+    `is a bare pickle (an old torch.save), which needs an archive with a Python handler; or ${saveScript}`,
+  ],
   [/^version https:\/\/git-lfs/, "is a Git LFS pointer, not the model: run git lfs pull"],
   [/^\s*<(!doctype|html|\?xml)/i, "is a web page, not a model: the download went wrong"],
   [/^\x1f\x8b/, "is gzip data, not a model: unpack it first"],

@@ -102,7 +102,7 @@ async function tryLoading(
   cache: string,
   { probeProgram: program, probeTimeoutMs: timeoutMs, signal }: InspectOptions,
 ): Promise<readonly Method[] | undefined> {
-  if (program === undefined || !(await hasProbe(program))) return undefined;
+  if (spec.kind === "python" || program === undefined || !(await hasProbe(program))) return undefined;
   return describeMethods(spec.artifact, { program, timeoutMs, cache, libtorch: "", ...(signal ? { signal } : {}) });
 }
 

@@ -24,10 +24,12 @@ export interface ModelConfig {
   readonly executor?: "auto" | "inline" | "lane";
   readonly stateful?: boolean;
   readonly maxInstances?: number;
+  /** For Python handlers. */
+  readonly maxRetryMs?: number;
   readonly topK?: number;
   readonly image?: ImageTransform;
   readonly text?: TextConfig;
-  /** What the operator should know and is no error. */
+  /** What the operator should know and is no error; where Python runs the model its handler may read any key. */
   readonly warnings: readonly string[];
 }
 
@@ -45,11 +47,11 @@ const usedKeys = [
 ];
 /** TorchServe knows these; what they ask for is not done here. */
 const ignoredKeys = [
+  "maxRetryTimeoutInSec",
   "deviceIds",
   "parallelType",
   "parallelLevel",
   "torchrun",
-  "maxRetryTimeoutInSec",
   "clientTimeoutInMills",
   "useJobTicket",
   "sequenceBatching",
@@ -95,12 +97,14 @@ export function parseModelConfig(file: string, text: string): ModelConfig {
   }
   const startupTimeout = top.number("startupTimeout", 0.001, maxSeconds);
   const responseTimeout = top.number("responseTimeout", 0.001, maxSeconds);
+  const maxRetry = top.number("maxRetryTimeoutInSec", 0, maxSeconds);
   const handler: unknown = top.plain("handler");
   return {
     ...(typeof handler === "string" ? { handler } : {}),
     ...present("batchSize", top.integer("batchSize", 1, 65_536)),
     ...present("maxBatchDelayMs", top.number("maxBatchDelay", 0, maxSeconds * 1000)),
     ...present("responseTimeoutMs", responseTimeout === undefined ? undefined : Math.ceil(responseTimeout * 1000)),
+    ...present("maxRetryMs", maxRetry === undefined ? undefined : Math.ceil(maxRetry * 1000)),
     ...present("jobQueueSize", top.integer("jobQueueSize", 1, 1_000_000)),
     ...present("instances", least),
     ...present("maxWorkers", most),

@@ -3,16 +3,18 @@
  *
  *   const { spec, warnings } = await openModel({ path: "digits.mar" }, { cache, defaults });
  */
-import { relative } from "node:path";
+import { stat } from "node:fs/promises";
+import { join, relative } from "node:path";
 import { settingsOf, type ModelSettings, type VersionSettings } from "../config/model-settings.js";
-import type { HandlerSpec, InputSpec, ModelSpec, Signature } from "../types.js";
+import type { HandlerSpec, InputSpec, ModelSpec, PythonModel, Signature } from "../types.js";
 import { checkArtifact } from "./artifact.js";
 import { sha256File } from "./cache.js";
 import { invalid } from "./failure.js";
 import { parseLabels } from "./labels.js";
 import { existing, type Manifest } from "./manifest.js";
 import { defaultImage, parseModelConfig, type ModelConfig } from "./model-config.js";
-import { builtinHandlers, maxNameBytes, namePattern, nativeHandlers, pictureHandlers, textHandlers } from "./names.js";
+import { maxNameBytes, namePattern, pictureHandlers, textHandlers } from "./names.js";
+import { handlerFile, pythonModel } from "./python.js";
 import { textModel } from "./text-model.js";
 import { isArchive, readText, unpack, type ModelFiles, type UnpackOptions } from "./unpack.js";
 
@@ -48,23 +50,13 @@ export async function openModel(request: ModelRequest, options: OpenOptions): Pr
       : parseModelConfig(shown(request, files, files.configFile), await readText(files.configFile));
   const name = checkName(request.path, "name", request.name ?? files.manifest.modelName ?? files.stem);
   const version = checkName(request.path, "version", files.manifest.modelVersion ?? "1.0");
-  const { handler, inputs } = await handlerOf(request, files, config, options);
-  const artifact = await files.artifact();
-  const kind = await checkArtifact(artifact);
-  const signature = signatureOf(request, { ...config, ...(inputs ? { inputs } : {}) }, handler, kind);
-  const warmup = config.warmup === undefined ? undefined : await warmupOf(request, files, config.warmup);
   const { defaults } = options;
   const set = settingsOf(options.settings ?? {}, name, version);
   const batchSize = config.batchSize ?? set.batchSize;
   const setTimeoutMs = set.responseTimeout === undefined ? undefined : set.responseTimeout * 1000;
-  const spec: ModelSpec = {
+  const said = {
     name,
     version,
-    artifact,
-    kind,
-    sha256: await sha256File(artifact),
-    signature,
-    handler,
     ...(batchSize === undefined ? {} : { batchSize }),
     maxBatchDelayMs: config.maxBatchDelayMs ?? set.maxBatchDelay ?? 0,
     jobQueueSize: config.jobQueueSize ?? defaults.jobQueueSize,
@@ -74,10 +66,66 @@ export async function openModel(request: ModelRequest, options: OpenOptions): Pr
     executor: config.executor ?? "auto",
     stateful: config.stateful ?? false,
     maxInstances: config.maxInstances ?? defaults.maxInstances,
-    ...(warmup === undefined ? {} : { warmup }),
     source: request.path,
   };
-  return { spec, warnings: [...config.warnings, ...manifestWarnings(request, files)] };
+  const python = await pythonOf(request, files, config);
+  if (python !== undefined)
+    return { spec: { ...said, ...(await pythonParts(files, python)) }, warnings: requirementsOf(request, files) };
+  const native = await nativeParts(request, files, config, options);
+  return { spec: { ...said, ...native }, warnings: [...config.warnings, ...manifestWarnings(request, files)] };
+}
+
+type NativeParts = Pick<ModelSpec, "artifact" | "kind" | "sha256" | "signature" | "handler" | "warmup">;
+
+async function nativeParts(
+  request: ModelRequest,
+  files: ModelFiles,
+  config: ModelConfig,
+  options: OpenOptions,
+): Promise<NativeParts> {
+  const { handler, inputs } = await handlerOf(request, files, config, options);
+  const artifact = await files.artifact();
+  const kind = await checkArtifact(artifact);
+  const signature = signatureOf(request, { ...config, ...(inputs ? { inputs } : {}) }, handler, kind);
+  const warmup = config.warmup === undefined ? undefined : await warmupOf(request, files, config.warmup);
+  const sha256 = await sha256File(artifact);
+  return { artifact, kind, sha256, signature, handler, ...(warmup === undefined ? {} : { warmup }) };
+}
+
+async function pythonOf(
+  request: ModelRequest,
+  files: ModelFiles,
+  config: ModelConfig,
+): Promise<PythonModel | undefined> {
+  const bare = !isArchive(request.path) && (await stat(request.path)).isFile();
+  const { path } = request;
+  const { root, manifest } = files;
+  const handler = handlerName(request, manifest, config);
+  return pythonModel({ path, root, manifest, handler, bare, maxRetryMs: config.maxRetryMs });
+}
+
+/** Its weights tell one from another, or else its code. */
+async function pythonParts(
+  { root, manifest }: ModelFiles,
+  python: PythonModel,
+): Promise<Partial<ModelSpec> & NativeParts> {
+  const { serializedFile, modelFile } = manifest;
+  const named = join(root, serializedFile ?? modelFile ?? handlerFile(python.handler));
+  const found = await stat(named).catch(() => undefined);
+  return {
+    artifact: root,
+    kind: "python",
+    sha256: found?.isFile() === true ? await sha256File(named) : "",
+    signature: { declared: false, inputs: [], outputs: [] },
+    handler: { name: python.handler, topK: defaultTopK, python: true },
+    python,
+  };
+}
+
+function requirementsOf({ path }: ModelRequest, { manifest }: ModelFiles): readonly string[] {
+  const { requirementsFile } = manifest;
+  const has = "the Python that --python names has to have what it lists";
+  return requirementsFile === undefined ? [] : [`${path}: ${requirementsFile} is not installed; ${has}`];
 }
 
 type Defaults = OpenOptions["defaults"];
@@ -172,22 +220,7 @@ function handlerName(request: ModelRequest, manifest: Manifest, config: ModelCon
     throw invalid(path, "the manifest's runtime is LSP, TorchServe's C++ back end; pack the model with runtime python");
   }
   const fallback = config.image ? "image_classifier" : "base_handler";
-  const given = request.handler ?? manifest.handler ?? config.handler ?? fallback;
-  const python = "it needs Python worker support, which this version does not have";
-  if (manifest.modelFile !== undefined) {
-    throw invalid(
-      path,
-      `the model is Python code (modelFile ${JSON.stringify(manifest.modelFile)}); ${python}; save it as TorchScript`,
-    );
-  }
-  if (nativeHandlers.includes(given)) return given;
-  if (builtinHandlers.includes(given)) {
-    throw invalid(path, `handler ${given} is not in this version, which has ${nativeHandlers.join(", ")}`);
-  }
-  throw invalid(
-    path,
-    `handler ${JSON.stringify(given)} is Python code; ${python}; built in are ${nativeHandlers.join(", ")}`,
-  );
+  return request.handler ?? manifest.handler ?? config.handler ?? fallback;
 }
 
 function signatureOf(

@@ -31,7 +31,7 @@ const defaultMaxLength = 512;
 const shortestBucket = 16;
 
 /** The vocabularies that TorchServe's text_classifier was trained with: pickles. */
-const pickledVocabularies = ["source_vocab.pt", "source_vocab.pth", "vocab.pt"];
+export const pickledVocabularies = ["source_vocab.pt", "source_vocab.pth", "vocab.pt"];
 
 /** Resolves to the spec and the model's inputs. Rejects with ServerError invalid_model. */
 export async function textModel(

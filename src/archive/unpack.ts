@@ -97,7 +97,8 @@ function wrongExtension(path: string): string {
   const advice: Readonly<Record<string, string>> = {
     ".onnx": "ONNX models are not read; export TorchScript or an AOTInductor package instead",
     ".safetensors": "safetensors holds weights without a model; save TorchScript or an AOTInductor package",
-    ".py": "Python files need Python worker support, which this version does not have; save the model as TorchScript",
+    ".py":
+      "a handler or model in Python comes in an archive or folder with MAR-INF/MANIFEST.json: torch-model-archiver or sconce archive create packs one",
     ".pkl": "pickles need Python; save the model as TorchScript",
     ".bin": "a .bin checkpoint holds weights without a model; save the model as TorchScript",
   };

@@ -120,6 +120,7 @@ const groupTitles: Readonly<Record<OptionGroup, string>> = {
   security: "HTTPS and other origins",
   shutdown: "Start and end",
   loading: "Loading",
+  python: "Python handlers",
   logging: "Logs and metrics",
 };
 

@@ -105,8 +105,12 @@ async function judge(path: string, flags: ReadonlyMap<string, string>, terminal:
   }
 }
 
+const needs = "its handler runs in a Python worker: --python names a Python with torch and torchserve";
+
 function reportOf(path: string, { refused, runtime, manifest, spec, warnings }: Inspection): ModelReport {
-  const verdict = refused === undefined ? "works" : runtime === "python" ? "needs Python" : "will not work";
+  const python = runtime === "python" || spec?.kind === "python";
+  const verdict = refused !== undefined ? "will not work" : python ? "needs Python" : "works";
+  const reason = refused ?? (python ? needs : undefined);
   const model = spec?.name ?? manifest.modelName;
   const version = spec?.version ?? manifest.modelVersion;
   return {
@@ -114,7 +118,7 @@ function reportOf(path: string, { refused, runtime, manifest, spec, warnings }: 
     verdict,
     ...(model === undefined ? {} : { model }),
     ...(version === undefined ? {} : { version }),
-    ...(refused === undefined ? {} : { reason: refused }),
+    ...(reason === undefined ? {} : { reason }),
     warnings,
   };
 }

@@ -11,9 +11,9 @@ import { openToAll, resolveServe, strangeVariables, type Resolved } from "../con
 import type { ServeConfig } from "../config/serve-config.js";
 import { snapshotsIn } from "../config/snapshot-files.js";
 import { UsageError } from "../config/usage-error.js";
-import type { Engine } from "../engine/engine.js";
 import { openEngine } from "../engine/native.js";
 import { createModelManager } from "../models/manager.js";
+import { type PythonEngine, withPython } from "../worker/engine.js";
 import { createLog, type Log, torchserveTime } from "../telemetry/log.js";
 import { openSinks, type Sinks } from "../telemetry/sinks.js";
 import { exitCodes } from "./exit-codes.js";
@@ -80,17 +80,33 @@ function openLog(config: ServeConfig, terminal: Terminal, sinks: Sinks): Log {
   return createLog({ level: config.logLevel, format: config.logFormat, color, write: sinks.log });
 }
 
-function open(config: ServeConfig): Engine {
-  return openEngine({
+function open(config: ServeConfig, log: Log, env: NodeJS.ProcessEnv): PythonEngine {
+  const engine = openEngine({
     cores: config.cores,
     loadParallelism: config.loadParallelism,
     latencyBuckets: config.latencyBuckets,
     maxDecodedBytes: config.maxRequestSize,
   });
+  return withPython(engine, { config, log, env });
 }
 
 async function run(config: ServeConfig, log: Log, sinks: Sinks, signals: Signals, terminal: Terminal): Promise<number> {
-  const engine = open(config);
+  const engine = open(config, log, terminal.env);
+  try {
+    return await runWith(engine, config, log, sinks, signals, terminal);
+  } finally {
+    await engine.close();
+  }
+}
+
+async function runWith(
+  engine: PythonEngine,
+  config: ServeConfig,
+  log: Log,
+  sinks: Sinks,
+  signals: Signals,
+  terminal: Terminal,
+): Promise<number> {
   const engineModule = new URL("../engine/native.js", import.meta.url).href;
   const version = packageVersion();
   log.info("starting", {

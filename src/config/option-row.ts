@@ -2,7 +2,16 @@
 import type { Kind, OptionValue } from "./values.js";
 
 export type OptionGroup =
-  "models" | "listeners" | "authorization" | "requests" | "limits" | "security" | "shutdown" | "loading" | "logging";
+  | "models"
+  | "listeners"
+  | "authorization"
+  | "requests"
+  | "limits"
+  | "security"
+  | "shutdown"
+  | "loading"
+  | "python"
+  | "logging";
 
 export interface OptionRow {
   /** Without the two dashes. */

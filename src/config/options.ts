@@ -6,6 +6,7 @@
 import { join } from "node:path";
 import { bytes, choice, count, flag, GiB, KiB, MiB, type OptionRow, port, row, seconds, text } from "./option-row.js";
 import { grpcRows } from "./options-grpc.js";
+import { pythonRows } from "./options-python.js";
 import { securityRows } from "./options-security.js";
 import { storeRows } from "./options-store.js";
 import type { ServeConfig } from "./serve-config.js";
@@ -214,6 +215,7 @@ export const optionRows = {
       "0 never. Takes up to a core's time, only between such requests, and only where there is more than one core.",
   ),
   ...securityRows,
+  ...pythonRows,
   drainDelayMs: row(
     "drain-delay",
     seconds(0, 3600),

@@ -106,4 +106,15 @@ export interface ServeConfig {
   readonly logMaxSize: number;
   readonly logMaxFiles: number;
   readonly requestIds: "echo" | "always";
+  /** Program that runs Python handlers. */
+  readonly python: string;
+  /** Names of environment variables that Python workers get too. */
+  readonly workerEnv: readonly string[];
+  /** Bytes of data of one Python worker; 0: no limit. */
+  readonly workerMemory: number;
+  /** Files that a Python worker may have open. */
+  readonly workerFiles: number;
+  readonly workerNetwork: boolean;
+  readonly serviceEnvelope: "none" | "body" | "json" | "kserve" | "kservev2";
+  readonly decodeInputRequest: boolean;
 }

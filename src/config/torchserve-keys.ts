@@ -106,7 +106,7 @@ function imagePixels(text: string): Filled | string {
   return limited || kind.type !== "integer" ? {} : { maxImagePixels: kind.max };
 }
 
-const noPython = "There are no Python workers in this version.";
+const noInstall = "Nothing is installed: the Python that --python names has to have what a model's requirements list.";
 const noJava = "There is no Java in this server.";
 const noGrpcTls = "gRPC has no TLS in this version; put a proxy in front.";
 const sequences = "Sequence batching is not in this version.";
@@ -154,22 +154,22 @@ export const torchserveKeys: readonly TorchserveKey[] = [
   fills("max_response_size", "maxResponseSize"),
   own("limit_max_image_pixels", imagePixels, "false: `--max-image-pixels` is as high as it goes."),
   answered("default_service_handler", "A model that names no handler gets base_handler."),
-  answered("service_envelope", "Requests are read by their shape: JSON, instances, .npy, raw; no envelope is needed."),
-  answered("decode_input_request", "A body is decoded as its content type says."),
+  fills("service_envelope", "serviceEnvelope", { here: "For Python handlers." }),
+  fills("decode_input_request", "decodeInputRequest", { here: "For Python handlers." }),
   answered("prefer_direct_buffer", "Bodies are read without a copy in any case.", { harmless: true }),
   fills("allowed_urls", "allowedUrls", {
     here: "Without it nothing is allowed; private addresses must be listed even where an expression matches.",
   }),
   answered("use_env_allowed_urls", "true: `TS_ALLOWED_URLS` counts.", { harmless: true }),
-  answered("install_py_dep_per_model", noPython),
+  answered("install_py_dep_per_model", noInstall),
   fills("enable_metrics_api", "metricsApi"),
   fills("metrics_mode", "metricsMode"),
   answered("metrics_config", "The metrics are those of docs/metrics.md."),
-  answered("model_metrics_auto_detect", noPython),
+  answered("model_metrics_auto_detect", "Metrics of Python handlers are in the workers' log lines alone."),
   own("disable_system_metrics", (text) => negated(text, "systemMetrics"), "`--no-system-metrics`."),
   noEnv(answered("system_metrics_cmd", "The machine is measured by the server itself; no command is run.")),
   noEnv(fills("metric_time_interval", "metricsIntervalMs", { unit: "s" })),
-  answered("blacklist_env_vars", noPython),
+  answered("blacklist_env_vars", "Workers see no variables but those that --worker-env names.", { harmless: true }),
   fills("cors_allowed_origin", "corsAllowedOrigin"),
   fills("cors_allowed_methods", "corsAllowedMethods"),
   fills("cors_allowed_headers", "corsAllowedHeaders"),
@@ -209,7 +209,7 @@ export const torchserveKeys: readonly TorchserveKey[] = [
   answered("plugins_path", "Java plugins cannot run here."),
   answered("model_server_home", "Nothing is read from there.", { harmless: true }),
   noEnv(fills("model_snapshot", "modelSnapshot", { here: "Wins over load_models." })),
-  noEnv(answered("python", noPython, { harmless: true })),
+  noEnv(fills("python", "python")),
   noEnv(answered("version", "Written into snapshots.", { harmless: true })),
   noEnv(answered("tsConfigFile", "Written into snapshots.", { harmless: true })),
 ];

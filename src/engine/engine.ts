@@ -10,6 +10,7 @@
  *   channel.flush(sink);                               // at the end of the event loop's turn
  */
 
+import type { MessagePort } from "node:worker_threads";
 import type { DType, ExplainSettings, LoadReport, ModelSpec } from "../types.js";
 
 /** Numbers as in native/codec/codec.h. `tensors`: what a handler made of a request, a frame of src/handlers/tensor-frame.ts. */
@@ -136,6 +137,12 @@ export interface ModelStats {
   readonly queueSeconds: Histogram;
   readonly inferenceSeconds: Histogram;
   readonly batchRows: Histogram;
+  /** Where an instance is a process of its own: what is known of each. */
+  readonly workers?: readonly { readonly pid: number | undefined; readonly ready: boolean; readonly since: string }[];
+  /** Instances that load. */
+  readonly starting?: number;
+  /** Instances that are not started again after they have ended too often. */
+  readonly broken?: number;
 }
 
 export interface EngineInfo {
@@ -180,4 +187,6 @@ export interface Engine {
   resize(name: string, version: string, instances: number): void;
   stats(): readonly ModelStats[];
   openChannel(onReady: () => void): Channel;
+  /** Main thread only. A way for one other thread to the models that this process does not run itself; absent: none. */
+  openDoor?(): MessagePort;
 }

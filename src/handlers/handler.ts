@@ -132,8 +132,16 @@ export function readsBytes(handler: Handler): boolean {
   return handler.pre !== undefined || handler.serve !== undefined;
 }
 
+/** The way from a thread to the workers that run handlers elsewhere. */
+export interface WorkerDoor {
+  /** `model`: "name/version". `timeoutMs` 0: none. */
+  serve(model: string, request: HandlerRequest, reply: Reply, timeoutMs: number): void;
+}
+
 /** What built-in handlers need of the server. */
 export interface HandlerContext {
+  /** Absent where no Python model can be. */
+  readonly workers?: WorkerDoor | undefined;
   /** Pixels (width × height) an image may declare; the option is --max-image-pixels. */
   readonly maxImagePixels: number;
   /** Bytes of one body; the option is --max-request-size. */

@@ -2,6 +2,7 @@
 
 import type { HandlerSpec } from "../types.js";
 import { baseHandler } from "./builtin/base-handler.js";
+import { pythonHandler } from "./builtin/python.js";
 import { imageClassifier } from "./builtin/image-classifier.js";
 import { imageSegmenter } from "./builtin/image-segmenter.js";
 import { textClassifier } from "./builtin/text-classifier.js";
@@ -43,7 +44,13 @@ export class HandlerRegistry {
   announce(name: string, version: string, spec: HandlerSpec, responseTimeoutMs: number): void {
     const model = this.models.get(name) ?? { versions: new Map<string, KnownVersion>(), defaultVersion: version };
     const words = JSON.stringify(spec);
-    model.versions.set(version, { name, version, handler: this.make(spec), responseTimeoutMs, words });
+    model.versions.set(version, {
+      name,
+      version,
+      handler: this.make(name, version, spec, responseTimeoutMs),
+      responseTimeoutMs,
+      words,
+    });
     this.models.set(name, model);
   }
 
@@ -71,7 +78,8 @@ export class HandlerRegistry {
     return others.every((each) => each.words === first?.words);
   }
 
-  private make(spec: HandlerSpec): Handler {
+  private make(name: string, version: string, spec: HandlerSpec, timeoutMs: number): Handler {
+    if (spec.python === true) return pythonHandler(spec, `${name}/${version}`, timeoutMs, this.context.workers);
     switch (spec.name) {
       case "image_classifier":
         return imageClassifier(spec, this.context, this.pictures);

@@ -1,7 +1,7 @@
 /** What the metrics' values are now, from the engine's counters, the catalog and the HTTP threads. Pure. */
 
 import type { EngineInfo, Histogram, ModelStats } from "../engine/engine.js";
-import { nativeErrorCode } from "../errors.js";
+import { errorCodeAt } from "../errors.js";
 import type { ModelEntry, ModelState } from "../models/models.js";
 import type { LoadCount } from "../models/models.js";
 import { countedStatuses, type HttpState } from "./http-counters.js";
@@ -106,7 +106,7 @@ function histogram(read: (stats: ModelStats) => Histogram): Reader {
 function requestsByCode(stats: ModelStats): readonly Sample[] {
   return stats.requestsByCode.flatMap((value, index) => {
     if (value === 0 && index !== 0) return [];
-    const code = index === 0 ? "ok" : nativeErrorCode(index);
+    const code = errorCodeAt(index);
     return [{ labels: { ...named(stats), protocol: "http", code }, value }];
   });
 }

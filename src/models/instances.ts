@@ -1,5 +1,5 @@
 /** Instances of a served version in the engine: TorchServe's workers. Main thread only. */
-import type { Engine } from "../engine/engine.js";
+import type { Engine, ModelStats } from "../engine/engine.js";
 import type { Workers } from "./models.js";
 import { instancesFor } from "./policy.js";
 import type { Tracked } from "./tracked.js";
@@ -17,7 +17,7 @@ export class Instances {
   }
 
   /** Instances asked for, and threads of them that have not ended; both 0 when the version is not served. */
-  figures({ name, version }: Named): { readonly instances: number; readonly lanes: number } {
+  figures({ name, version }: Named): Pick<ModelStats, "instances" | "lanes" | "starting" | "broken"> {
     const found = this.engine.stats().find((each) => each.name === name && each.version === version);
     return found ?? { instances: 0, lanes: 0 };
   }
@@ -28,12 +28,18 @@ export class Instances {
     model.started(this.figures(model).instances);
   }
 
-  /** Whether no instance is left that is too many, looked at until `ms` are over. */
+  /** Whether all instances end again and again, so that none answers. */
+  broken(model: Named): boolean {
+    const { instances, broken = 0 } = this.figures(model);
+    return broken > 0 && broken >= instances;
+  }
+
+  /** Whether no instance is left that is too many and none still loads, looked at until `ms` are over. */
   async settled(model: Named, ms: number): Promise<boolean> {
     const end = performance.now() + ms;
     for (;;) {
-      const { lanes, instances } = this.figures(model);
-      if (lanes <= instances) return true;
+      const { lanes, instances, starting = 0 } = this.figures(model);
+      if (lanes <= instances && starting === 0) return true;
       if (performance.now() >= end) return false;
       await new Promise((resolve) => setTimeout(resolve, pollMs));
     }

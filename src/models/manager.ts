@@ -262,7 +262,7 @@ class Manager implements ModelManager {
     if (!this.listed) return "unready";
     // What comes into a followed store besides says nothing of what serves.
     const counted = this.table.all().filter(({ source, state }) => source.trigger !== "store" || state === "ready");
-    return healthOf(counted.map((model) => model.state));
+    return healthOf(counted.map((model) => (this.broken(model) ? "failed" : model.state)));
   }
 
   loadCounts(): readonly LoadCount[] {
@@ -272,6 +272,10 @@ class Manager implements ModelManager {
   /** Where snapshots are kept, the next one is due. */
   private changed(): void {
     this.snapshots?.note("snapshot", this.list());
+  }
+
+  private broken(model: Tracked): boolean {
+    return model.state === "ready" && model.spec?.kind === "python" && this.instances.broken(model);
   }
 
   private want(wanted: Wanted): string {

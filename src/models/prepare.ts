@@ -68,7 +68,7 @@ export function createPrepare(options: PrepareOptions): Prepare {
       for (const warning of warnings) log.warn(warning);
       request.onSpec(spec);
       request.signal.throwIfAborted();
-      if (await wantsProbe(options)) {
+      if (spec.kind !== "python" && (await wantsProbe(options))) {
         const { probe: mode } = config;
         const timeoutMs = spec.startupTimeoutMs ?? startupTimeoutMs;
         const child = { program: options.probeProgram, timeoutMs, cache: folder, libtorch: options.libtorch };

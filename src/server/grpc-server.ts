@@ -3,6 +3,7 @@
  * stand on. The same on a worker thread (grpc-thread.ts) and, where the configuration asks for no threads, on main.
  */
 
+import type { MessagePort } from "node:worker_threads";
 import { inferenceService } from "../api/grpc/inference.js";
 import { type Manage, managementService } from "../api/grpc/management.js";
 import type { PredictorContext } from "../api/grpc/predict.js";
@@ -16,6 +17,7 @@ import type { RpcCounters } from "../metrics/rpc-counters.js";
 import { isServing } from "../models/health.js";
 import type { ModelEntry } from "../models/models.js";
 import type { RpcService } from "../rpc.js";
+import { Door } from "../worker/door.js";
 import type { News, ThreadLimits } from "./messages.js";
 
 /** One port to open; absent ones are off. */
@@ -46,6 +48,8 @@ export interface GrpcServerOptions {
   readonly state: HttpState;
   readonly counters: RpcCounters;
   readonly limits: ThreadLimits;
+  /** To Python workers; undefined: there are none. */
+  readonly door: MessagePort | undefined;
   readonly setup: GrpcSetup;
   /** Does on main what the management service is asked for. */
   readonly manage: Manage;
@@ -65,7 +69,7 @@ export class GrpcServer {
 
   constructor(options: GrpcServerOptions) {
     this.options = options;
-    this.handlers = new HandlerRegistry(options.limits);
+    this.handlers = new HandlerRegistry({ ...options.limits, workers: options.door && new Door(options.door) });
     this.pipeline = new Pipeline(options.engine, this.handlers);
   }
 

@@ -14,7 +14,7 @@ import type { FromThread, GrpcThreadSetup, ToThread } from "./messages.js";
 
 if (parentPort === null) throw new Error("server/grpc-thread.js is the entry of a worker thread");
 const main = parentPort;
-const { memory, index, engineModule, limits, grpc, rpcMemory } = workerData as GrpcThreadSetup;
+const { memory, index, engineModule, limits, door, grpc, rpcMemory } = workerData as GrpcThreadSetup;
 
 const say = (message: FromThread): void => main.postMessage(message);
 
@@ -34,6 +34,7 @@ const server = new GrpcServer({
   state: new HttpState(memory, index),
   counters: new RpcCounters(rpcMemory),
   limits,
+  door,
   setup: grpc,
   manage: (request) =>
     new Promise((resolve) => {

@@ -55,7 +55,7 @@ async function onMain(options: ThreadsOptions, { setup, rpcMemory, manage }: Grp
   const state = new HttpState(memory, 0);
   const counters = new RpcCounters(rpcMemory);
   const report: GrpcServerOptions["report"] = (level, words, fields) => log[level](words, fields);
-  const server = new GrpcServer({ engine, state, counters, limits, setup, manage, report });
+  const server = new GrpcServer({ engine, state, counters, limits, setup, manage, report, door: engine.openDoor?.() });
   const ports = await server.open();
   return {
     ports,
@@ -68,8 +68,9 @@ async function onMain(options: ThreadsOptions, { setup, rpcMemory, manage }: Grp
 }
 
 async function onThread(options: ThreadsOptions, { setup: grpc, rpcMemory, manage }: GrpcStart): Promise<GrpcThread> {
-  const { memory, engineModule, limits, log, writeAccess } = options;
-  const setup: GrpcThreadSetup = { index: 0, memory, engineModule, limits, tls: undefined, grpc, rpcMemory };
+  const { memory, engine, engineModule, limits, log, writeAccess } = options;
+  const door = engine.openDoor?.();
+  const setup: GrpcThreadSetup = { index: 0, memory, engineModule, limits, door, tls: undefined, grpc, rpcMemory };
   const entry = new URL("./grpc-thread.js", import.meta.url);
   const thread = new Thread({ entry, name: "grpc", setup, log, writeAccess, manage });
   const ports = (await thread.ready) as GrpcPorts;

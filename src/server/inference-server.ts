@@ -3,6 +3,7 @@
  * it. The same on a worker thread (thread.ts) and, where the configuration asks for no threads, on main.
  */
 
+import type { MessagePort } from "node:worker_threads";
 import { InferenceDialect } from "../api/torchserve/routes.js";
 import type { Report } from "../api/torchserve/predict.js";
 import type { Engine } from "../engine/engine.js";
@@ -13,6 +14,7 @@ import type { RawApp, TlsFiles } from "../http/raw.js";
 import { Pipeline } from "../inference/pipeline.js";
 import type { HttpState } from "../metrics/http-counters.js";
 import type { ModelEntry } from "../models/models.js";
+import { Door } from "../worker/door.js";
 import { AccessLog } from "../telemetry/access-log.js";
 import type { Announcement, ThreadLimits } from "./messages.js";
 import { guarded } from "./tokens.js";
@@ -22,6 +24,8 @@ export interface InferenceServerOptions {
   readonly listener: Listener;
   readonly state: HttpState;
   readonly limits: ThreadLimits;
+  /** To Python workers; undefined: there are none. */
+  readonly door: MessagePort | undefined;
   readonly tls: TlsFiles | undefined;
   readonly report: Report;
   /** Takes the access log's lines, where the limits ask for them. */
@@ -46,7 +50,7 @@ export class InferenceServer {
 
   constructor(options: InferenceServerOptions) {
     const { engine, listener, state, limits, report } = options;
-    this.handlers = new HandlerRegistry(limits);
+    this.handlers = new HandlerRegistry({ ...limits, workers: options.door && new Door(options.door) });
     this.pipeline = new Pipeline(engine, this.handlers);
     const unready = (name: string): readonly ModelEntry[] => this.unready.get(name) ?? [];
     this.dialect = new InferenceDialect({ pipeline: this.pipeline, unready, report, ...limits }, state);

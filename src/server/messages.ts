@@ -1,5 +1,6 @@
 /** What main and the HTTP threads say to each other. Plain data: it crosses by structured clone. */
 
+import type { MessagePort } from "node:worker_threads";
 import type { ManageOutcome, ManageRequest } from "../api/grpc/management.js";
 import type { ErrorCode } from "../errors.js";
 import type { ConnectionLimits } from "../http/connections.js";
@@ -34,6 +35,8 @@ export interface ThreadSetup {
   /** URL of the module whose `openEngine` gives this process' engine. */
   readonly engineModule: string;
   readonly limits: ThreadLimits;
+  /** To Python workers; undefined: there are none. */
+  readonly door: MessagePort | undefined;
   /** HTTPS; the files are there until the thread is ready. */
   readonly tls: TlsFiles | undefined;
 }

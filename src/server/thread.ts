@@ -33,6 +33,7 @@ const server = new InferenceServer({
   listener: await loadListener(),
   state: new HttpState(setup.memory, setup.index),
   limits: setup.limits,
+  door: setup.door,
   tls: setup.tls,
   report: (level, message, fields) => say({ type: "log", level, message, fields }),
   writeAccess: (lines) => say({ type: "access", lines }),

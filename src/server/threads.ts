@@ -65,6 +65,7 @@ class OnMain implements InferenceThreads {
       listener,
       state: new HttpState(memory, firstRegion),
       limits,
+      door: engine.openDoor?.(),
       tls,
       report: (level, message, fields) => log[level](message, fields),
       writeAccess,
@@ -159,8 +160,9 @@ export interface ThreadOptions {
 }
 
 function httpThread(options: ThreadsOptions, region: number): Thread {
-  const { memory, engineModule, limits, tls, log, writeAccess } = options;
-  const setup: ThreadSetup = { index: region, memory, engineModule, limits, tls };
+  const { memory, engine, engineModule, limits, tls, log, writeAccess } = options;
+  const door = engine.openDoor?.();
+  const setup: ThreadSetup = { index: region, memory, engineModule, limits, door, tls };
   const entry = new URL("./thread.js", import.meta.url);
   return new Thread({ entry, name: `http-${region}`, setup, log, writeAccess });
 }
@@ -185,7 +187,8 @@ export class Thread {
     this.manage = manage;
     this.log = log;
     this.writeAccess = writeAccess;
-    this.worker = new Worker(entry, { workerData: setup, name });
+    const transferList = setup.door === undefined ? [] : [setup.door];
+    this.worker = new Worker(entry, { workerData: setup, name, transferList });
     this.ended = new Promise((resolve) => this.worker.once("exit", resolve));
     void this.ended.then(() => {
       this.gone = true;

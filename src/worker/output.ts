@@ -47,6 +47,11 @@ export class WorkerOutput {
     return (chunk) => cut.push(chunk);
   }
 
+  /** What was said so far is no reason for what comes. */
+  forget(): void {
+    this.tail.length = 0;
+  }
+
   /** Says what was dropped since it was last said; called at the end. */
   flush(): void {
     if (this.lost > 0) this.sinks.dropped(this.lost);

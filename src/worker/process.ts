@@ -105,9 +105,8 @@ export class WorkerProcess {
 
   /** One batch at a time. `onFrame` gets every frame of the answer and says whether more are to come. */
   predict(batch: readonly WorkerRequest[], onFrame: (frame: WorkerFrame) => boolean): void {
-    this.onFrame = onFrame;
-    const { responseTimeoutMs } = this.settings;
-    this.within(responseTimeoutMs, `did not answer within ${responseTimeoutMs / 1000} s (responseTimeout)`);
+    this.output.forget();
+    this.listen(onFrame);
     this.send(encodePredict(batch));
   }
 
@@ -139,7 +138,7 @@ export class WorkerProcess {
       command: [...command, "--metrics-config", metrics],
       parent: process.pid,
     };
-    const env = { ...environment, HOME: folder, TMPDIR: folder, PYTHONUNBUFFERED: "1" };
+    const env = { HOME: folder, TMPDIR: folder, PYTHONUNBUFFERED: "1", ...environment };
     // -I and -S are the launcher's alone: the worker that it becomes sees its own PYTHONPATH and site.
     const words = ["-I", "-S", "-c", launcherSource, JSON.stringify(settings)];
     const child = spawn(python.executable, words, {
@@ -220,6 +219,12 @@ export class WorkerProcess {
     return false;
   }
 
+  private listen(onFrame: (frame: WorkerFrame) => boolean): void {
+    this.onFrame = onFrame;
+    const { responseTimeoutMs } = this.settings;
+    this.within(responseTimeoutMs, `did not answer within ${responseTimeoutMs / 1000} s (responseTimeout)`);
+  }
+
   private send(pieces: readonly Uint8Array[]): void {
     const { socket } = this;
     if (socket === undefined) return;
@@ -239,12 +244,10 @@ export class WorkerProcess {
   private framed(frame: WorkerFrame): void {
     const { onFrame } = this;
     if (onFrame === undefined) throw new Error("an answer that nothing was asked for");
-    if (onFrame(frame)) {
-      this.timer?.refresh();
-      return;
-    }
     clearTimeout(this.timer);
-    if (this.onFrame === onFrame) this.onFrame = undefined;
+    this.onFrame = undefined;
+    // Who is told of the last frame may ask for the next batch at once.
+    if (onFrame(frame)) this.listen(onFrame);
   }
 
   private within(ms: number, why: string): void {

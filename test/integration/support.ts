@@ -90,6 +90,13 @@ export const testConfig: ServeConfig = {
   logMaxSize: 1 << 20,
   logMaxFiles: 2,
   requestIds: "echo",
+  python: "python3",
+  workerEnv: [],
+  workerMemory: 0,
+  workerFiles: 256,
+  workerNetwork: true,
+  serviceEnvelope: "none",
+  decodeInputRequest: true,
 };
 
 export const baseSpec: HandlerSpec = { name: "base_handler", topK: 5 };

@@ -12,6 +12,8 @@ export interface ServingStats {
   readonly lanes: number;
   readonly executor: string;
   readonly executorReason: string;
+  /** Where an instance is a process of its own. */
+  readonly workers?: readonly { readonly pid: number | undefined; readonly ready: boolean; readonly since: string }[];
 }
 
 /** TorchServe's word for the archives it runs; what runs them here stands in `sconce.kind`. */
@@ -86,7 +88,7 @@ function describeEntry(entry: ModelEntry, stats: ServingStats | undefined): Read
     maxBatchDelay: spec?.maxBatchDelayMs ?? 0,
     responseTimeout: seconds(spec?.responseTimeoutMs ?? 0),
     startupTimeout: seconds(spec?.startupTimeoutMs ?? 0),
-    ...fixedFields(spec?.stateful ?? false),
+    ...fixedFields(spec),
     loadedAtStartup: entry.loadedAtStartup,
     workers: workersOf(entry, stats),
     jobQueueStatus: {
@@ -97,10 +99,13 @@ function describeEntry(entry: ModelEntry, stats: ServingStats | undefined): Read
   };
 }
 
+/** TorchServe's default. */
+const defaultRetryMs = 300_000;
+
 /** What TorchServe's clients read and has one value here, between startupTimeout and loadedAtStartup as TorchServe has it. */
-function fixedFields(stateful: boolean): Readonly<Record<string, unknown>> {
+function fixedFields(spec: ModelEntry["spec"]): Readonly<Record<string, unknown>> {
   return {
-    maxRetryTimeoutInSec: 300,
+    maxRetryTimeoutInSec: Math.round((spec?.python?.maxRetryMs ?? defaultRetryMs) / 1000),
     clientTimeoutInMills: 0,
     parallelType: "",
     parallelLevel: 0,
@@ -108,7 +113,7 @@ function fixedFields(stateful: boolean): Readonly<Record<string, unknown>> {
     continuousBatching: false,
     useJobTicket: false,
     useVenv: false,
-    stateful,
+    stateful: spec?.stateful ?? false,
     sequenceMaxIdleMSec: 0,
     sequenceTimeoutMSec: 0,
     maxNumSequence: 0,
@@ -125,6 +130,17 @@ function seconds(ms: number): number {
  * end after their last batch.
  */
 function workersOf(entry: ModelEntry, stats: ServingStats | undefined): unknown[] {
+  if (stats?.workers !== undefined) {
+    return stats.workers.map(({ pid, ready, since }, index) => ({
+      id: String(index),
+      startTime: since,
+      status: ready ? "READY" : "UNLOADING",
+      memoryUsage: 0,
+      pid: pid ?? 0,
+      gpu: false,
+      gpuUsage: "N/A",
+    }));
+  }
   const { spec, report, workerTimes } = entry;
   const count = stats === undefined ? Math.max(1, spec?.instances ?? 1) : Math.max(stats.lanes, stats.instances);
   const wanted = stats?.instances ?? count;

@@ -56,11 +56,19 @@ describe("archives of torch-model-archiver that load", () => {
   });
 });
 
+test.each([
+  ["eager.mar", "base_handler"],
+  ["custom.mar", "handler:handle"],
+  ["handler-only.tar.gz", "handler"],
+])("%s is Python's", async (file, handler) => {
+  const { spec } = await open(file);
+  expect(spec).toMatchObject({ kind: "python", python: { handler }, handler: { name: handler, python: true } });
+  expect(readdirSync(spec.python?.folder ?? "")).toContain("MAR-INF");
+  expect(spec.sha256).toMatch(/^[0-9a-f]{64}$/);
+});
+
 test.each<[string, RegExp]>([
-  ["eager.mar", /Python code \(modelFile "model\.py"\).*save it as TorchScript/],
   ["checkpoint.mar", /torch\.save checkpoint.*torch\.jit\.script/],
-  ["custom.mar", /handler "handler:handle" is Python code/],
-  ["handler-only.tar.gz", /handler "handler" is Python code/],
   ["text.mar", /no tokenizer\.json .*: text_classifier needs Hugging Face's tokenizer file/],
   ["cpp.mar", /runtime is LSP/],
 ])("%s is refused with the reason", async (file, words) => {

@@ -50,8 +50,6 @@ test("without a probe nothing is tried", async () => {
 });
 
 test.each([
-  ["eager.mar", "python", /Python code/],
-  ["handler-only.tar.gz", "python", /Python code/],
   ["cpp.mar", "cpp", /runtime is LSP/],
   ["checkpoint.mar", "libtorch", /checkpoint/],
 ] as const)("%s says what would run it and why it is refused", async (file, runtime, words) => {
@@ -60,6 +58,12 @@ test.each([
     refused: expect.stringMatching(words) as string,
     manifest: { modelVersion: "1.0" },
   });
+});
+
+test.each(["eager.mar", "handler-only.tar.gz"])("%s needs Python, which is not tried", async (file) => {
+  const found = await look(file);
+  expect(found).toMatchObject({ runtime: "python", tried: false, spec: { kind: "python" } });
+  expect(found.refused).toBeUndefined();
 });
 
 test("what the probe says names the archive, not a folder that is gone", async () => {

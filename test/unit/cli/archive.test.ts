@@ -38,12 +38,12 @@ describe("create", () => {
   });
 
   test("what sconce would not serve is packed with a note", async () => {
-    const handler = join(out, "mine.py");
-    writeFileSync(handler, "");
-    const made = await create("--handler", handler, "--json");
+    const handler = join(out, "mine");
+    writeFileSync(`${handler}.so`, "");
+    const made = await create("--handler", handler, "--runtime", "LSP", "--json");
     expect(made.code).toBe(0);
-    expect(JSON.parse(made.out)).toMatchObject({ refused: expect.stringMatching(/Python/) as string });
-    expect((await create("--handler", handler, "-f")).err).toMatch(/note: packed, but/);
+    expect(JSON.parse(made.out)).toMatchObject({ refused: expect.stringMatching(/LSP/) as string });
+    expect((await create("--handler", handler, "--runtime", "LSP", "-f")).err).toMatch(/note: packed, but/);
   });
 
   test.each<[string, readonly string[], RegExp]>([
@@ -62,8 +62,8 @@ describe("create", () => {
 
 describe("verify", () => {
   test.each<[string, string, RegExp]>([
-    ["a Python model", "eager.mar", /refused: .*Python/],
-    ["no archive", "pack.py", /refused: .*Python files/],
+    ["a C++ model", "cpp.mar", /refused: .*LSP/],
+    ["no archive", "pack.py", /refused: .*comes in an archive/],
     ["no file", "none.mar", /no such file/],
   ])("%s: 3, with the reason", async (_, file, words) => {
     const { code, err } = await sconce("verify", join(fixtures, file), "--no-probe");
@@ -92,11 +92,11 @@ describe("verify", () => {
     const good = await sconce("verify", join(fixtures, "deflated.mar"), "--no-probe", "--json");
     expect(good.code).toBe(0);
     expect(JSON.parse(good.out)).toMatchObject({ ok: true, runtime: "libtorch", spec: { name: "deflated" } });
-    const bad = await sconce("verify", join(fixtures, "text.mar"), "--no-probe", "--json");
+    const bad = await sconce("verify", join(fixtures, "cpp.mar"), "--no-probe", "--json");
     expect(bad.code).toBe(3);
     expect(JSON.parse(bad.out)).toMatchObject({
       ok: false,
-      refused: expect.stringMatching(/text_classifier/) as string,
+      refused: expect.stringMatching(/LSP/) as string,
     });
   });
 });

@@ -44,7 +44,7 @@ describe("sconce migrate check", () => {
     expect(out).toMatch(/config\.properties is read as it is\.$/m);
     expect(out).toMatch(/config\.properties:3: number_of_gpu is not used/);
     expect(out).toMatch(/^digits 1\.0 +works +\S+digits\.mar$/m);
-    expect(out).toMatch(/^bert 2\.0 +needs Python +\S+bert\.mar: .*Python/m);
+    expect(out).toMatch(/^bert 2\.0 +needs Python +its handler runs in a Python worker/m);
     expect(out).toMatch(/^\S+torn\.mar +will not work +/m);
     expect(out).not.toContain("README");
   });

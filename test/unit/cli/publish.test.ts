@@ -46,7 +46,7 @@ test("of several writers of one name one succeeds", async () => {
 });
 
 test.each<[string, () => readonly string[], number, RegExp]>([
-  ["what a server would not load", () => [join(fixtures, "eager.mar"), store], 3, /refused: .*Python/],
+  ["what a server would not load", () => [join(fixtures, "cpp.mar"), store], 3, /refused: .*LSP/],
   ["no archive", () => [junk(), store], 3, /refused: .*not a zip/],
   ["no file", () => [join(root, "none.mar"), store], 2, /there is no file/],
   ["no store", () => [good, join(root, "none")], 2, /there is no model store/],

@@ -27,9 +27,9 @@ test("a worker ends with its parent, also when that is killed", async () => {
   const parent = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", "inherit"] });
   const [line] = (await once(parent.stdout, "data")) as [Buffer];
   const pid = Number(line.toString());
-  await expect.poll(() => readFileSync(`/proc/${pid}/cmdline`, "utf8")).toMatch(/^\/bin\/sleep/);
+  await expect.poll(() => readFileSync(`/proc/${pid}/cmdline`, "utf8"), { timeout: 20_000 }).toMatch(/^\/bin\/sleep/);
   parent.kill("SIGKILL");
-  await expect.poll(() => stateOf(pid)).toMatch(/gone|Z|X/);
+  await expect.poll(() => stateOf(pid), { timeout: 20_000 }).toMatch(/gone|Z|X/);
 });
 
 test("a worker whose parent is another one by now does not start", () => {

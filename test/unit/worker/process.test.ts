@@ -180,7 +180,7 @@ describe("one worker", () => {
 
   test("what it prints is heard", async () => {
     await ask(shared.worker, "say hello there", "say token=abc", "say [METRICS]A.ms:1|#|#type:GAUGE");
-    await expect.poll(() => shared.heard.metrics).toEqual(["A.ms:1|#|#type:GAUGE"]);
+    await expect.poll(() => shared.heard.metrics, { timeout: 20_000 }).toEqual(["A.ms:1|#|#type:GAUGE"]);
     expect(shared.heard.lines).toContain("stdout hello there");
     expect(shared.heard.lines).toContain("stdout token=(redacted)");
   });

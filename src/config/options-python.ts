@@ -1,0 +1,49 @@
+/** The rows of options.ts that are about Python workers. */
+import { bytes, choice, count, flag, GiB, row, text } from "./option-row.js";
+
+export const pythonRows = {
+  python: row(
+    "python",
+    text,
+    "python3",
+    "python",
+    "Python that runs handlers written in Python; it needs the packages torch and torchserve.",
+    { placeholder: "PROGRAM" },
+  ),
+  workerEnv: row(
+    "worker-env",
+    { type: "list" },
+    [],
+    "python",
+    "Names of environment variables that Python workers get too; of the others they see none.",
+  ),
+  workerMemory: row(
+    "worker-memory",
+    bytes(0, 16 * 1024 * GiB),
+    0,
+    "python",
+    "Memory that one Python worker may take for its data; 0: no limit of its own.",
+  ),
+  workerFiles: row("worker-files", count(1, 1_000_000), 1024, "python", "Files that a Python worker may have open."),
+  workerNetwork: row(
+    "worker-network",
+    flag,
+    true,
+    "python",
+    "Whether Python workers may use the network; --no-worker-network gives each one of its own with nothing in it.",
+  ),
+  serviceEnvelope: row(
+    "service-envelope",
+    choice("none", "body", "json", "kserve", "kservev2"),
+    "none",
+    "python",
+    "TorchServe's envelope around requests of Python handlers.",
+  ),
+  decodeInputRequest: row(
+    "decode-input-request",
+    flag,
+    true,
+    "python",
+    "Whether Python handlers get JSON and text decoded; else bytes.",
+  ),
+} as const;

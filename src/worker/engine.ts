@@ -1,0 +1,211 @@
+/**
+ * The engine, and beside it the models that Python workers run: to the model manager both are one. What is no Python is
+ * passed on. Main thread only, as all of it but `openChannel` is.
+ *
+ *   const engine = withPython(openEngine(options), { config, log, env: process.env });
+ *   …
+ *   await engine.close();   // the workers have ended and their folders are gone
+ */
+import type { MessagePort } from "node:worker_threads";
+import type { ServeConfig } from "../config/serve-config.js";
+import type { Channel, Engine, EngineInfo, LoadProgress, ModelStats } from "../engine/engine.js";
+import { ServerError } from "../errors.js";
+import type { Log } from "../telemetry/log.js";
+import type { LoadReport, ModelSpec } from "../types.js";
+import { Desk } from "./desk.js";
+import { WorkerFolders } from "./folders.js";
+import { GroupGuard } from "./guard.js";
+import { poolFor, type PythonPool } from "./python-pool.js";
+import { findPython, type WorkerPython } from "./python.js";
+
+export type WorkerConfig = Pick<
+  ServeConfig,
+  | "python"
+  | "cores"
+  | "latencyBuckets"
+  | "maxResponseSize"
+  | "workerEnv"
+  | "workerMemory"
+  | "workerNetwork"
+  | "workerFiles"
+  | "serviceEnvelope"
+  | "decodeInputRequest"
+>;
+
+export interface PythonOptions {
+  readonly config: WorkerConfig;
+  readonly log: Log;
+  /** The server's own, of which workers get what is named. */
+  readonly env: NodeJS.ProcessEnv;
+  /** For tests: a Python that is known already. */
+  readonly known?: WorkerPython;
+}
+
+export interface PythonEngine extends Engine {
+  /** Ends all workers. */
+  close(): Promise<void>;
+}
+
+export function withPython(engine: Engine, options: PythonOptions): PythonEngine {
+  return new WithPython(engine, options);
+}
+
+const keyOf = (name: string, version: string): string => `${name}/${version}`;
+
+class WithPython implements PythonEngine {
+  private readonly native: Engine;
+  private readonly options: PythonOptions;
+  private readonly folders = new WorkerFolders();
+  private readonly guard: GroupGuard;
+  /** By load id: loading, or loaded and not published. */
+  private readonly loads = new Map<string, PythonPool>();
+  /** What the engine itself loads, as "name/version" by load id, until it is published or discarded. */
+  private readonly nativeLoads = new Map<string, string>();
+  /** By "name/version". */
+  private readonly served = new Map<string, PythonPool>();
+  /** Default versions that Python runs, by name. */
+  private readonly defaults = new Map<string, string>();
+  private readonly desk: Desk;
+  private python: Promise<WorkerPython> | undefined;
+
+  constructor(native: Engine, options: PythonOptions) {
+    this.native = native;
+    this.options = options;
+    this.guard = new GroupGuard((error) => options.log.warn("no shell guards the workers' children", { error }));
+    this.desk = new Desk((model) => this.served.get(model)?.pool);
+  }
+
+  info(): EngineInfo {
+    return this.native.info();
+  }
+
+  async load(spec: ModelSpec, loadId: string, onProgress?: LoadProgress): Promise<LoadReport> {
+    if (spec.kind !== "python") {
+      this.nativeLoads.set(loadId, keyOf(spec.name, spec.version));
+      return this.native.load(spec, loadId, onProgress);
+    }
+    const begun = performance.now();
+    onProgress?.("python", 0);
+    const python = await this.findPython();
+    const { folders, guard, options } = this;
+    const pool = await poolFor(spec, python, { folders, guard, ...options });
+    this.loads.set(loadId, pool);
+    onProgress?.("start", (performance.now() - begun) / 1000);
+    try {
+      await pool.start();
+    } catch (error) {
+      this.loads.delete(loadId);
+      pool.clear();
+      throw error;
+    }
+    return pool.report((performance.now() - begun) / 1000);
+  }
+
+  cancelLoad(loadId: string): void {
+    const pool = this.loads.get(loadId);
+    if (pool === undefined) this.native.cancelLoad(loadId);
+    else void pool.close(0);
+  }
+
+  discard(loadId: string): void {
+    const pool = this.loads.get(loadId);
+    this.nativeLoads.delete(loadId);
+    if (pool === undefined) this.native.discard(loadId);
+    else void pool.close(0);
+    this.loads.delete(loadId);
+  }
+
+  publish(loadId: string): void {
+    const pool = this.loads.get(loadId);
+    if (pool === undefined) {
+      this.nativeLoads.delete(loadId);
+      this.native.publish(loadId);
+      return;
+    }
+    const { name, version } = pool.spec;
+    const known = this.stats().some((each) => each.name === name);
+    this.loads.delete(loadId);
+    this.served.set(keyOf(name, version), pool);
+    if (!known) this.defaults.set(name, version);
+  }
+
+  async remove(name: string, version: string, timeoutMs: number): Promise<boolean> {
+    const pool = this.served.get(keyOf(name, version));
+    if (pool === undefined) return this.native.remove(name, version, timeoutMs);
+    this.served.delete(keyOf(name, version));
+    if (this.defaults.get(name) === version) this.defaults.delete(name);
+    return pool.close(timeoutMs);
+  }
+
+  async replace(loadId: string, timeoutMs: number): Promise<boolean> {
+    const next = this.loads.get(loadId);
+    const key = next === undefined ? this.nativeLoads.get(loadId) : keyOf(next.spec.name, next.spec.version);
+    const old = key === undefined ? undefined : this.served.get(key);
+    this.nativeLoads.delete(loadId);
+    if (next === undefined || key === undefined) {
+      if (old === undefined || key === undefined) return this.native.replace(loadId, timeoutMs);
+      this.native.publish(loadId);
+      this.served.delete(key);
+      return old.close(timeoutMs);
+    }
+    const { name, version } = next.spec;
+    const inNative = this.native.stats().some((each) => each.name === name && each.version === version);
+    if (old === undefined && !inNative) {
+      throw new ServerError("version_not_found", `Model version: ${version} does not exist for model: ${name}`);
+    }
+    this.loads.delete(loadId);
+    this.served.set(key, next);
+    return old === undefined ? this.native.remove(name, version, timeoutMs) : old.close(timeoutMs);
+  }
+
+  setDefault(name: string, version: string): void {
+    if (this.served.has(keyOf(name, version))) {
+      this.defaults.set(name, version);
+      return;
+    }
+    this.native.setDefault(name, version);
+    this.defaults.delete(name);
+  }
+
+  resize(name: string, version: string, instances: number): void {
+    const found = this.served.get(keyOf(name, version));
+    if (found === undefined) this.native.resize(name, version, instances);
+    else found.pool.resize(instances);
+  }
+
+  stats(): readonly ModelStats[] {
+    const isDefault = (name: string, version: string): boolean => this.defaults.get(name) === version;
+    const native = this.native
+      .stats()
+      .map((each) => (this.defaults.has(each.name) ? { ...each, isDefault: false } : each));
+    const own = [...this.served.values()].map((each) => each.stats(isDefault(each.spec.name, each.spec.version)));
+    return own.length === 0 ? native : [...native, ...own];
+  }
+
+  openChannel(onReady: () => void): Channel {
+    return this.native.openChannel(onReady);
+  }
+
+  openDoor(): MessagePort {
+    return this.desk.open();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.loads.values(), ...this.served.values()].map((pool) => pool.close(0)));
+    this.desk.close();
+    this.guard.close();
+    this.folders.close();
+  }
+
+  /** Asked once; again after it was found wanting, as the operator may have seen to it. */
+  private async findPython(): Promise<WorkerPython> {
+    const { known, config } = this.options;
+    this.python ??= known === undefined ? findPython(config.python) : Promise.resolve(known);
+    try {
+      return await this.python;
+    } catch (error) {
+      this.python = undefined;
+      throw error instanceof ServerError ? error : new ServerError("internal", String(error), { cause: error });
+    }
+  }
+}

@@ -1,0 +1,181 @@
+/** The pool of one model version: what its workers are started with, where their output goes, what is said of them. */
+import { delimiter } from "node:path";
+import type { ModelStats } from "../engine/engine.js";
+import type { LoadReport, ModelSpec, PythonModel } from "../types.js";
+import type { PythonOptions } from "./engine.js";
+import type { WorkerFolders } from "./folders.js";
+import type { GroupGuard } from "./guard.js";
+import { WorkerPool } from "./pool.js";
+import { WorkerProcess, type WorkerSettings } from "./process.js";
+import { plainEnvironment, type WorkerPython } from "./python.js";
+import type { LaunchedWorker } from "./slot.js";
+
+export interface PythonPoolOptions extends PythonOptions {
+  readonly folders: WorkerFolders;
+  readonly guard: GroupGuard;
+}
+
+/** Nothing is started yet. Rejects with ServerError invalid_model. */
+export async function poolFor(spec: ModelSpec, python: WorkerPython, options: PythonPoolOptions): Promise<PythonPool> {
+  const model = spec.python;
+  if (model === undefined) throw new Error("a spec of kind python without python");
+  const folder = await options.folders.version(model.folder);
+  return new PythonPool(spec, model, folder, python, options);
+}
+
+export class PythonPool {
+  readonly pool: WorkerPool;
+  readonly spec: ModelSpec;
+  private readonly model: PythonModel;
+  /** In which the handler runs. */
+  private readonly folder: string;
+  private readonly python: WorkerPython;
+  private readonly options: PythonPoolOptions;
+  private started = 0;
+
+  constructor(spec: ModelSpec, model: PythonModel, folder: string, python: WorkerPython, options: PythonPoolOptions) {
+    this.spec = spec;
+    this.model = model;
+    this.folder = folder;
+    this.python = python;
+    this.options = options;
+    const { config } = options;
+    const log = options.log.child({ model: spec.name, version: spec.version });
+    this.pool = new WorkerPool(
+      {
+        launch: () => this.launch(),
+        maxRetryMs: model.maxRetryMs,
+        batchSize: spec.batchSize ?? 1,
+        maxBatchDelayMs: spec.maxBatchDelayMs,
+        queueSize: spec.jobQueueSize,
+        latencyBuckets: config.latencyBuckets,
+      },
+      {
+        failed: (pid, { reason }, retryMs) => {
+          const then = retryMs === undefined ? "no further worker is started" : `another one in ${retryMs / 1000} s`;
+          log.error(`the worker ${reason}; ${then}`, { pid });
+        },
+        recovered: (pid) => log.info("a worker is there again", { pid }),
+      },
+    );
+  }
+
+  /** Resolves when all workers have loaded; rejects with the first one's reason. */
+  start(): Promise<void> {
+    return this.pool.start(this.workers);
+  }
+
+  report(loadSeconds: number): LoadReport {
+    const { version, torch, torchserve } = this.python;
+    return {
+      form: "python",
+      formReason: `handler ${this.model.handler} on Python ${version}, torch ${torch}, torchserve ${torchserve}`,
+      batchSize: this.spec.batchSize ?? 1,
+      batchReason: this.spec.batchSize === undefined ? "as in TorchServe: 1 unless batchSize says more" : "batchSize",
+      warmup: "none: the handler loads its model",
+      executor: "lane",
+      executorReason,
+      outputShapes: [],
+      weightsBytes: 0,
+      loadSeconds,
+      warmBatchP90Us: 0,
+    };
+  }
+
+  stats(isDefault: boolean): ModelStats {
+    const { name, version } = this.spec;
+    const { counters, figures, views } = this.pool;
+    return {
+      name,
+      version,
+      isDefault,
+      executor: "lane",
+      executorReason,
+      ...counters.shown,
+      ...figures,
+      workers: views,
+    };
+  }
+
+  async close(timeoutMs: number): Promise<boolean> {
+    const clean = await this.pool.close(timeoutMs);
+    this.clear();
+    return clean;
+  }
+
+  clear(): void {
+    this.options.folders.remove(this.folder);
+  }
+
+  /** As in TorchServe one per core, where nothing is said. */
+  private get workers(): number {
+    return this.spec.instances === 0 ? this.options.config.cores : this.spec.instances;
+  }
+
+  private launch(): LaunchedWorker {
+    const { folders, guard } = this.options;
+    const folder = folders.worker();
+    const clear = (): void => folders.remove(folder);
+    const log = this.options.log.child({ model: this.spec.name, version: this.spec.version, worker: ++this.started });
+    try {
+      const worker = new WorkerProcess(this.settings(folder, guard), {
+        line: (stream, text) => log.info(text, { stream }),
+        metric: (text) => log.debug(text, { stream: "metrics" }),
+        dropped: (lines) => log.warn("output of the worker was left out", { lines }),
+      });
+      return { worker, clear };
+    } catch (error) {
+      clear();
+      throw error;
+    }
+  }
+
+  private settings(folder: string, guard: GroupGuard): WorkerSettings {
+    const { spec, model, options, python } = this;
+    const { config } = options;
+    return {
+      python,
+      load: {
+        modelName: spec.name,
+        modelPath: this.folder,
+        batchSize: spec.batchSize ?? 1,
+        handler: model.handler,
+        gpu: -1,
+        envelope: config.serviceEnvelope === "none" ? "" : config.serviceEnvelope,
+        limitMaxImagePixels: true,
+      },
+      folder,
+      environment: this.environment(),
+      limits: { user: null, network: config.workerNetwork, memory: config.workerMemory, files: config.workerFiles },
+      guard,
+      startupTimeoutMs: spec.startupTimeoutMs ?? defaultStartupMs,
+      responseTimeoutMs: spec.responseTimeoutMs,
+      maxFrameBytes: config.maxResponseSize * (spec.batchSize ?? 1) + frameHeadBytes,
+    };
+  }
+
+  /** Nothing of the server's own but what the operator names. */
+  private environment(): Readonly<Record<string, string>> {
+    const { config, env } = this.options;
+    const named = config.workerEnv.flatMap((name): [string, string][] => {
+      const value = env[name];
+      return value === undefined ? [] : [[name, value]];
+    });
+    const threads = String(Math.max(1, Math.floor(config.cores / Math.max(1, this.workers))));
+    return {
+      ...plainEnvironment(env),
+      OMP_NUM_THREADS: threads,
+      TS_DECODE_INPUT_REQUEST: String(config.decodeInputRequest),
+      ...Object.fromEntries(named),
+      PYTHONPATH: [this.folder, this.python.home, env["PYTHONPATH"] ?? ""]
+        .filter((each) => each !== "")
+        .join(delimiter),
+    };
+  }
+}
+
+const executorReason = "a Python handler: TorchServe's workers run it";
+/** As in TorchServe, where nothing is said. */
+const defaultStartupMs = 120_000;
+/** Of a frame beside the bodies. */
+const frameHeadBytes = 1024 * 1024;

@@ -1,0 +1,196 @@
+/**
+ * Handlers written for TorchServe, run unchanged by the worker of the `torchserve` package, on a real server. Skipped by
+ * name where no Python here has torch and torchserve (SCONCE_PYTHON names one).
+ */
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { neededPackages } from "../../src/worker/python.js";
+import { type Answer, call, jsonOf } from "./client.js";
+import { errorOf, eventually, repository, Server } from "./server.js";
+
+const python = [process.env["SCONCE_PYTHON"], `${repository}.venv/bin/python`, "python3"].find(
+  (each) => each && hasAll(each),
+);
+if (python === undefined) {
+  console.warn("no Python with torch and torchserve (set SCONCE_PYTHON): the tests of Python handlers are skipped");
+}
+
+function hasAll(command: string): boolean {
+  const names = JSON.stringify(Object.keys(neededPackages));
+  const words = `from importlib import metadata\nfor name in ${names}: metadata.version(name)\nimport torch`;
+  return spawnSync(command, ["-c", words]).status === 0;
+}
+
+const store = join(repository, "test/fixtures/python-handlers");
+const json = { "content-type": "application/json" };
+
+interface Told {
+  readonly greeting: string;
+  readonly header: string | null;
+  readonly id: string;
+  readonly secret: string | null;
+  readonly batch: number;
+}
+
+describe.skipIf(python === undefined)("handlers of TorchServe's", () => {
+  let server: Server;
+  beforeAll(async () => {
+    const words = [
+      "--model-store",
+      store,
+      "--models",
+      "tricks",
+      "eager",
+      "--python",
+      python ?? "",
+      "--default-workers",
+      "1",
+    ];
+    server = await Server.start([...words, "--enable-model-api"], { env: { SCONCE_TEST_SECRET: "hidden" } });
+  }, 90_000);
+  afterAll(() => server.stop("SIGKILL"));
+
+  const tell = (model: string, body: unknown, headers: Readonly<Record<string, string>> = {}): Promise<Answer> =>
+    call(server.port, {
+      method: "POST",
+      path: `/predictions/${model}`,
+      headers: { ...json, ...headers },
+      body: JSON.stringify(body),
+    });
+  const manage = (method: string, path: string): Promise<Answer> => call(server.managementPort, { method, path });
+  const workers = async (): Promise<readonly { readonly pid: number; readonly status: string }[]> => {
+    const [shown] = jsonOf(await manage("GET", "/models/tricks")) as [{ workers: { pid: number; status: string }[] }];
+    return shown.workers;
+  };
+
+  test("an eager model: its file, its state dict and a handler that derives from BaseHandler", async () => {
+    const answers = await Promise.all([tell("eager", [1, 2, 3]), tell("eager", [0, 0, 0])]);
+    expect(answers.map((answer) => jsonOf(answer))).toEqual([
+      [24, 20],
+      [10, 20],
+    ]);
+  });
+
+  test("a handler sees its yaml, headers and ids, and nothing of the server's environment", async () => {
+    const answer = await tell("tricks", {}, { "x-request-id": "mine", "X-Own": "yes" });
+    const told = jsonOf(answer) as Told;
+    expect(told).toEqual({ greeting: "hello", header: "yes", id: "mine", secret: null, batch: 1 });
+    expect(answer.headers.get("content-type")).toBe("application/json");
+    expect(server.process.stderr).toContain('"message":"tricks is there","model":"tricks"');
+  });
+
+  test("requests that come together are one batch", async () => {
+    const answers = await Promise.all(Array.from({ length: 8 }, () => tell("tricks", {})));
+    expect(answers.map((answer) => answer.status)).toEqual(Array.from({ length: 8 }, () => 200));
+    expect(Math.max(...answers.map((answer) => (jsonOf(answer) as Told).batch))).toBe(4);
+  });
+
+  test("status, headers and type of the answer are the handler's; text and bytes come as they are", async () => {
+    const teapot = await tell("tricks", { do: "teapot" });
+    expect(teapot.status).toBe(418);
+    expect([teapot.headers.get("x-cup"), teapot.headers.get("content-type")]).toEqual(["1", "text/tea"]);
+    expect(teapot.body.toString()).toBe("short and stout");
+    const path = "/predictions/tricks";
+    const text = await call(server.port, {
+      method: "POST",
+      path,
+      headers: { "content-type": "text/plain" },
+      body: "wörter",
+    });
+    expect([text.body.toString(), text.headers.get("content-type")]).toEqual(["wörter", "text/plain; charset=utf-8"]);
+    const octets = { "content-type": "application/octet-stream" };
+    const bytes = await call(server.port, { method: "POST", path, headers: octets, body: Buffer.from([0xff, 0, 1]) });
+    expect([...bytes.body]).toEqual([0xff, 0, 1]);
+    const form = { "content-type": "multipart/form-data; boundary=b" };
+    const part =
+      '--b\r\ncontent-disposition: form-data; name="data"\r\ncontent-type: application/json\r\n\r\n{}\r\n--b--\r\n';
+    expect(jsonOf(await call(server.port, { method: "POST", path, headers: form, body: part }))).toMatchObject({
+      batch: 1,
+    });
+  });
+
+  test("streams its intermediate answers", async () => {
+    const answer = await tell("tricks", { do: "stream" });
+    expect([answer.status, answer.body.toString()]).toEqual([200, "0 1 2 bye"]);
+  });
+
+  test("what it raises fails its request alone, with TorchServe's words or its own code", async () => {
+    const answers = await Promise.all([tell("tricks", {}), tell("tricks", { do: "raise" }), tell("tricks", {})]);
+    expect(answers.map((answer) => answer.status)).toEqual([200, 503, 200]);
+    expect(errorOf(answers[1])).toMatchObject({
+      type: "InternalServerException",
+      message: "Prediction failed",
+    });
+    const refused = errorOf(await tell("tricks", { do: "refuse" }));
+    expect(refused).toEqual({ code: 599, type: "InternalServerException", message: "no such thing" });
+  });
+
+  test("a crash fails its request; the next one waits for the new worker, and /ping stays", async () => {
+    const [before] = await workers();
+    const [crashed, next] = await Promise.all([tell("tricks", { do: "exit" }), tell("tricks", {})]);
+    expect(errorOf(crashed)).toMatchObject({ code: 500, message: "Worker died." });
+    expect((await call(server.port, { path: "/ping" })).status).toBe(200);
+    expect(next.status).toBe(200);
+    const [after] = await workers();
+    expect(after?.pid).not.toBe(before?.pid);
+  });
+
+  test("scaled by the management API", async () => {
+    const up = await manage("PUT", "/models/tricks?min_worker=2&synchronous=true");
+    expect([up.status, (await workers()).map(({ status }) => status)]).toEqual([200, ["READY", "READY"]]);
+    const down = await manage("PUT", "/models/tricks?min_worker=1&synchronous=true");
+    expect([down.status, (await workers()).length]).toEqual([200, 1]);
+  });
+
+  test("registered and unregistered while it runs", async () => {
+    const path = "/models?url=eager&model_name=again&initial_workers=1&synchronous=true";
+    expect((await manage("POST", path)).status).toBe(200);
+    expect(jsonOf(await tell("again", [1, 0, 0]))).toEqual([11, 19]);
+    expect((await manage("DELETE", "/models/again")).status).toBe(200);
+    expect((await tell("again", [1, 0, 0])).status).toBe(404);
+  });
+
+  // The last one: there is no server after it.
+  test("SIGKILL of the server: its workers and their children are gone", async () => {
+    const { worker, child } = jsonOf(await tell("tricks", { do: "child" })) as { worker: number; child: number };
+    expect([ended(worker), ended(child)]).toEqual([false, false]);
+    await server.stop("SIGKILL");
+    for (const pid of [worker, child]) {
+      await eventually(5000, `process ${pid} to end`, () => (ended(pid) ? true : undefined));
+    }
+  });
+});
+
+function ended(pid: number): boolean {
+  try {
+    return /^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return true;
+  }
+}
+
+test("without a suitable Python the start says what is missing and how to add it", { timeout: 30_000 }, () => {
+  const found = spawnSync(
+    process.execPath,
+    [
+      join(repository, "dist/main.js"),
+      "serve",
+      join(store, "tricks"),
+      "--port",
+      "0",
+      "--management-port",
+      "0",
+      "--metrics-port",
+      "0",
+      "--python",
+      "/nowhere/python",
+    ],
+    { encoding: "utf8" },
+  );
+  expect(found.status).toBe(3);
+  expect(found.stderr).toMatch(
+    /the Python that --python names \(\/nowhere\/python\) cannot run it: there is no such program/,
+  );
+});
