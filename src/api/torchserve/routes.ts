@@ -32,7 +32,6 @@ export interface InferenceContext extends PredictContext {
 
 /** The inference port. */
 export class InferenceDialect implements Dialect {
-  readonly readsPostQuery = true;
   private readonly predict: Predict;
   private readonly pipeline: Pipeline;
   private readonly paths = new Memo<Known>((path) => ({ target: parsePath(path), route: undefined }), 4096);
@@ -87,7 +86,7 @@ export class InferenceDialect implements Dialect {
       return;
     }
     try {
-      const explain = readExplainSettings(exchange.query, model.handler.spec);
+      const explain = readExplainSettings(exchange.details(false).query, model.handler.spec);
       this.predict.head(exchange, model, { urlPath, explain, explains: true });
     } catch (error) {
       if (!(error instanceof ServerError)) throw error;
