@@ -80,6 +80,8 @@ export interface HandlerSpec {
   readonly name: string;
   readonly image?: ImageTransform;
   readonly text?: TextSpec;
+  /** object_detector: the least score of what is answered. */
+  readonly threshold?: number;
   /** Classes of an answer, the most probable first; 0: all, in the model's order. */
   readonly topK: number;
   /** Python workers answer; all else here is theirs to know. */

@@ -260,7 +260,8 @@ at::Tensor Explainer::Picture(const Task& task) {
   const ImageInput& image = task.image;
   const Status fits = CheckPixels(image.width, image.height, image.channels, task.storage.size());
   if (!fits.ok()) throw Stopped{fits};
-  at::Tensor input = at::empty({1, transform.channels, transform.crop, transform.crop}, at::kFloat);
+  const ImageSize size = OutputSize(transform, image.width, image.height);
+  at::Tensor input = at::empty({1, transform.channels, size.height, size.width}, at::kFloat);
   TransformImage(*options_.image, task.storage.bytes(), image.width, image.height, image.channels, image_,
                  input.mutable_data_ptr<float>());
   return options_.signature.declared ? input.to(ToTorch(options_.signature.inputs[0].dtype)) : input;

@@ -248,21 +248,29 @@ AxisCrop CenterCrop(int size, int crop) {
   return axis;
 }
 
-void Normalise(const PreparedTransform& prepared, const AxisCrop& x, const AxisCrop& y, const ImageScratch& scratch,
-               float* out) {
+AxisCrop WholeAxis(int size) {
+  AxisCrop axis;
+  axis.window.size = size;
+  axis.window.count = size;
+  return axis;
+}
+
+void Normalise(const PreparedTransform& prepared, ImageSize to_size, const AxisCrop& x, const AxisCrop& y,
+               const std::uint8_t* source, float* out) {
   const ImageTransform& transform = prepared.transform();
-  const std::size_t side = static_cast<std::size_t>(transform.crop);
   const std::size_t depth = static_cast<std::size_t>(transform.channels);
   const std::size_t columns = static_cast<std::size_t>(x.window.count);
-  const bool padded = x.window.count < transform.crop || y.window.count < transform.crop;
+  const std::size_t width = static_cast<std::size_t>(to_size.width);
+  const std::size_t plane_size = width * static_cast<std::size_t>(to_size.height);
+  const bool padded = x.window.count < to_size.width || y.window.count < to_size.height;
   for (std::size_t c = 0; c < depth; ++c) {
     const float* table = prepared.Table(static_cast<int>(c));
-    float* plane = out + c * side * side;
-    if (padded) std::fill(plane, plane + side * side, table[0]);
+    float* plane = out + c * plane_size;
+    if (padded) std::fill(plane, plane + plane_size, table[0]);
     const std::size_t source_channel = transform.bgr ? depth - 1 - c : c;
     for (std::size_t row = 0; row < static_cast<std::size_t>(y.window.count); ++row) {
-      const std::uint8_t* from = scratch.crop.data() + row * columns * depth + source_channel;
-      float* to = plane + (row + static_cast<std::size_t>(y.pad)) * side + static_cast<std::size_t>(x.pad);
+      const std::uint8_t* from = source + row * columns * depth + source_channel;
+      float* to = plane + (row + static_cast<std::size_t>(y.pad)) * width + static_cast<std::size_t>(x.pad);
       for (std::size_t i = 0; i < columns; ++i) to[i] = table[from[i * depth]];
     }
   }
@@ -282,9 +290,15 @@ PreparedTransform::PreparedTransform(ImageTransform transform) : transform_(std:
   }
 }
 
+ImageSize OutputSize(const ImageTransform& transform, int width, int height) {
+  if (transform.crop == 0) return {height, width};
+  return {transform.crop, transform.crop};
+}
+
 Status CheckTransform(const ImageTransform& transform) {
   const auto bad = [](const std::string& what) { return Status(Code::kInvalidModel, "image: " + what); };
-  if (transform.crop < 1 || transform.crop > 4096) return bad("crop must be 1 to 4096");
+  if (transform.crop < 0 || transform.crop > 4096) return bad("crop must be 0 to 4096");
+  if (transform.crop == 0 && transform.resize != 0) return bad("crop 0 keeps the picture's size: resize must be 0 too");
   if (transform.resize < 0 || transform.resize > 4096) return bad("resize must be 0 to 4096");
   if (transform.channels != 1 && transform.channels != 3) return bad("channels must be 1 or 3");
   const std::size_t channels = static_cast<std::size_t>(transform.channels);
@@ -319,6 +333,11 @@ void TransformImage(const PreparedTransform& prepared, std::span<const std::byte
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(pixels.data());
   const std::size_t count = static_cast<std::size_t>(width) * static_cast<std::size_t>(height);
   const std::uint8_t* source = Channels(bytes, count, channels, transform.channels, scratch);
+  const ImageSize to_size = OutputSize(transform, width, height);
+  if (transform.crop == 0) {
+    Normalise(prepared, to_size, WholeAxis(width), WholeAxis(height), source, out);
+    return;
+  }
   const Size size = ResizedSize(transform, width, height);
   const AxisCrop x = CenterCrop(size.width, transform.crop);
   const AxisCrop y = CenterCrop(size.height, transform.crop);
@@ -328,7 +347,7 @@ void TransformImage(const PreparedTransform& prepared, std::span<const std::byte
     const Filter filter = transform.interpolation == "bicubic" ? Filter{Cubic, 2.0} : Filter{Triangle, 1.0};
     ResizeFiltered(source, width, height, transform.channels, x.window, y.window, filter, scratch);
   }
-  Normalise(prepared, x, y, scratch, out);
+  Normalise(prepared, to_size, x, y, scratch.crop.data(), out);
 }
 
 }  // namespace sconce::torch_engine

@@ -36,6 +36,13 @@ class PreparedTransform {
 };
 
 // kInvalidModel naming the field that makes no sense.
+// Height and width of what TransformImage makes of a picture of this size.
+struct ImageSize {
+  int height = 0;
+  int width = 0;
+};
+ImageSize OutputSize(const ImageTransform& transform, int width, int height);
+
 Status CheckTransform(const ImageTransform& transform);
 
 // Whether `source_bytes` hold width × height pixels of 1 to 4 channels (alpha is dropped); kBadRequest otherwise.

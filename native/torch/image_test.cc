@@ -66,6 +66,22 @@ TEST(Image, EqualsPil) {
   }
 }
 
+TEST(Image, KeepsItsSizeWithoutACrop) {
+  ImageTransform transform;
+  transform.resize = 0;
+  transform.crop = 0;
+  transform.bgr = true;
+  ASSERT_TRUE(CheckTransform(transform).ok());
+  const std::vector<std::uint8_t> bytes{0, 51, 102, 153, 204, 255};  // one row of two pixels
+  std::vector<float> got(6);
+  ImageScratch scratch;
+  TransformImage(PreparedTransform(transform), std::as_bytes(std::span(bytes)), 2, 1, 3, scratch, got.data());
+  EXPECT_EQ(got, (std::vector<float>{102 / 255.0F, 1, 51 / 255.0F, 204 / 255.0F, 0, 153 / 255.0F}));
+  EXPECT_EQ(OutputSize(transform, 2, 1).width, 2);
+  transform.resize = 8;
+  EXPECT_FALSE(CheckTransform(transform).ok());
+}
+
 TEST(Image, RefusesPixelsThatDoNotFill) {
   EXPECT_TRUE(CheckPixels(2, 2, 3, 12).ok());
   EXPECT_EQ(CheckPixels(2, 2, 3, 11).code(), Code::kBadRequest);

@@ -6,11 +6,11 @@
 
 namespace sconce::torch_engine {
 
-// How decoded pixels become a float tensor [channels, crop, crop]: torchvision's
-// Resize(resize, antialias) -> CenterCrop(crop) -> ToTensor -> Normalize(mean, std).
+// How decoded pixels become a float tensor [channels, crop, crop] ([channels, height, width] without a crop):
+// torchvision's Resize(resize, antialias) -> CenterCrop(crop) -> ToTensor -> Normalize(mean, std).
 struct ImageTransform {
   int resize = 256;  // short side after resizing; 0: resize to crop × crop exactly
-  int crop = 224;
+  int crop = 224;    // 0, with resize 0: the picture keeps its own size
   int channels = 3;  // 1: grey
   bool bgr = false;
   std::string interpolation = "bilinear";  // or "bicubic", "nearest"

@@ -60,7 +60,8 @@ Status CheckSpec(const LoadSpec& spec) {
 // What the image transform gives must be what the model declares.
 Status CheckImageInput(const LoadSpec& spec) {
   if (!spec.image || !spec.signature.declared) return Status::Ok();
-  const Shape shape{spec.image->channels, spec.image->crop, spec.image->crop};
+  const int side = std::max(spec.image->crop, 1);  // without a crop any size has to do
+  const Shape shape{spec.image->channels, side, side};
   if (spec.signature.inputs.size() == 1 && shape.Matches(spec.signature.inputs[0].shape)) return Status::Ok();
   return Invalid(spec,
                  "its image transform gives " + shape.ToString() + ", its declared inputs do not take that alone");

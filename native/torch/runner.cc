@@ -242,8 +242,12 @@ Status TorchRunner::CallImages(std::span<Task* const> batch, Scratch& scratch) {
     const ImageInput& image = task->image;
     Status status = CheckPixels(image.width, image.height, image.channels, task->storage.size());
     if (!status.ok()) return status;
+    if (transform.crop == 0 && (image.width != batch[0]->image.width || image.height != batch[0]->image.height)) {
+      return {Code::kInternal, "pictures of several sizes in one batch: a model without a crop takes one at a time"};
+    }
   }
-  const Shape shape{transform.channels, transform.crop, transform.crop};
+  const ImageSize size = OutputSize(transform, batch[0]->image.width, batch[0]->image.height);
+  const Shape shape{transform.channels, size.height, size.width};
   std::byte* to = nullptr;
   at::Tensor input = scratch.collator.Empty(0, batch.size(), DType::kFloat32, shape, &to);
   for (const Task* task : batch) {

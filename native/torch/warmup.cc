@@ -28,10 +28,10 @@ std::string Milliseconds(double seconds) {
 // What samples look like: the declaration, or the image transform's output.
 Signature SampleSignature(const LoadSpec& spec) {
   if (spec.signature.declared || !spec.image) return spec.signature;
+  const int side = spec.image->crop == 0 ? -1 : spec.image->crop;
   Signature signature;
   signature.declared = true;
-  signature.inputs.push_back(
-      {"image", DType::kFloat32, {spec.image->channels, spec.image->crop, spec.image->crop}, false});
+  signature.inputs.push_back({"image", DType::kFloat32, {spec.image->channels, side, side}, false});
   return signature;
 }
 

@@ -28,6 +28,8 @@ export interface ModelConfig {
   readonly maxRetryMs?: number;
   readonly topK?: number;
   readonly image?: ImageTransform;
+  /** object_detector: the least score of what is answered. */
+  readonly threshold?: number;
   readonly text?: TextConfig;
   /** What the operator should know and is no error; where Python runs the model its handler may read any key. */
   readonly warnings: readonly string[];
@@ -68,7 +70,18 @@ const ignoredKeys = [
   "deepspeed",
   "dali",
 ];
-const sconceKeys = ["inputs", "outputs", "warmup", "executor", "stateful", "maxInstances", "topK", "image", "text"];
+const sconceKeys = [
+  "inputs",
+  "outputs",
+  "warmup",
+  "executor",
+  "stateful",
+  "maxInstances",
+  "topK",
+  "threshold",
+  "image",
+  "text",
+];
 const imageKeys = ["resize", "crop", "channels", "bgr", "interpolation", "mean", "std", "exif"];
 
 const maxWorkers = 1024;
@@ -83,8 +96,8 @@ const maxSide = 16_384;
 const imagenetMean = [0.485, 0.456, 0.406];
 const imagenetStd = [0.229, 0.224, 0.225];
 
-/** `file` is for messages. */
-export function parseModelConfig(file: string, text: string): ModelConfig {
+/** `file` is for messages; `handler`: the one that comes before the file's own. */
+export function parseModelConfig(file: string, text: string, given?: string): ModelConfig {
   const top = parseYaml(file, text);
   if (top.text("deviceType") === "gpu") {
     throw top.fail("deviceType", "is gpu, and this version runs on the CPU only; use cpu or leave it out");
@@ -109,7 +122,7 @@ export function parseModelConfig(file: string, text: string): ModelConfig {
     ...present("instances", least),
     ...present("maxWorkers", most),
     ...present("startupTimeoutMs", startupTimeout === undefined ? undefined : Math.ceil(startupTimeout * 1000)),
-    ...sconceSection(top.section("sconce")),
+    ...sconceSection(top.section("sconce"), given ?? (typeof handler === "string" ? handler : "")),
     warnings: warningsOf(file, top),
   };
 }
@@ -130,7 +143,7 @@ function present<K extends string, V>(key: K, value: V | undefined): Partial<Rec
   return value === undefined ? {} : ({ [key]: value } as Record<K, V>);
 }
 
-function sconceSection(section: Section | undefined): Partial<ModelConfig> {
+function sconceSection(section: Section | undefined, handler: string): Partial<ModelConfig> {
   if (!section) return {};
   section.only(sconceKeys);
   return {
@@ -141,7 +154,8 @@ function sconceSection(section: Section | undefined): Partial<ModelConfig> {
     ...present("stateful", section.boolean("stateful")),
     ...present("maxInstances", section.integer("maxInstances", 1, 1_000_000)),
     ...present("topK", section.integer("topK", 1, 100_000)),
-    ...present("image", imageOf(section.section("image"))),
+    ...present("threshold", section.number("threshold", 0, 1)),
+    ...present("image", imageOf(section.section("image"), imageDefaults(handler))),
     ...present("text", textOf(section.section("text"))),
   };
 }
@@ -207,21 +221,26 @@ function tensorName(item: Section, key: string): string {
   return name;
 }
 
-function imageOf(section: Section | undefined): ImageTransform | undefined {
+function imageOf(section: Section | undefined, defaults: ImageTransform): ImageTransform | undefined {
   if (!section) return undefined;
   section.only(imageKeys);
   const channels = section.integer("channels", 1, 3) ?? 3;
   if (channels === 2) throw section.fail("channels", "must be 1 (grey) or 3, got 2");
-  const crop = section.integer("crop", 1, maxSide) ?? 224;
-  const resize = section.integer("resize", 0, maxSide) ?? Math.max(256, crop);
+  const crop = section.integer("crop", 0, maxSide) ?? defaults.crop;
+  const resize = section.integer("resize", 0, maxSide) ?? (crop === 0 ? 0 : Math.max(defaults.resize, crop));
+  if (crop === 0 && resize !== 0)
+    throw section.fail("resize", `is ${resize}, and crop: 0 keeps the picture's own size`);
   if (resize !== 0 && resize < crop) {
     throw section.fail("resize", `is ${resize}, less than crop (${crop}); 0 resizes to crop × crop exactly`);
   }
   const figures = (key: "mean" | "std", fallback: readonly number[]): readonly number[] => {
     const given = section.numbers(key) ?? (channels === 3 ? fallback : fallback.slice(0, 1));
-    const bad = given.length !== channels || (key === "std" && given.some((each) => each <= 0));
+    const bad = (given.length !== 0 && given.length !== channels) || (key === "std" && given.some((each) => each <= 0));
     if (bad)
-      throw section.fail(key, `must be ${channels} ${key === "std" ? "positive " : ""}number(s), one per channel`);
+      throw section.fail(
+        key,
+        `must be ${channels} ${key === "std" ? "positive " : ""}number(s), one per channel, or [] for none`,
+      );
     return given;
   };
   return {
@@ -230,8 +249,8 @@ function imageOf(section: Section | undefined): ImageTransform | undefined {
     channels: channels === 1 ? 1 : 3,
     bgr: section.boolean("bgr") ?? false,
     interpolation: section.choice("interpolation", ["bilinear", "bicubic", "nearest"]) ?? "bilinear",
-    mean: figures("mean", imagenetMean),
-    std: figures("std", imagenetStd),
+    mean: figures("mean", defaults.mean),
+    std: figures("std", defaults.std),
     exif: section.boolean("exif") ?? false,
   };
 }
@@ -247,3 +266,10 @@ export const defaultImage: ImageTransform = {
   std: imagenetStd,
   exif: false,
 };
+
+/** Its object_detector's: pictures as they are. */
+const detectorImage: ImageTransform = { ...defaultImage, resize: 0, crop: 0, mean: [], std: [] };
+
+export function imageDefaults(handler: string): ImageTransform {
+  return handler === "object_detector" ? detectorImage : defaultImage;
+}

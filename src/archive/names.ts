@@ -9,6 +9,7 @@ export const nativeHandlers: readonly string[] = [
   "base_handler",
   "image_classifier",
   "image_segmenter",
+  "object_detector",
   "text_classifier",
   "text_embedding",
   "token_classifier",
@@ -18,12 +19,11 @@ export const nativeHandlers: readonly string[] = [
 export const textHandlers: readonly string[] = ["text_classifier", "text_embedding", "token_classifier"];
 
 /** Those whose input is a picture: they have a transform. */
-export const pictureHandlers: readonly string[] = ["image_classifier", "image_segmenter"];
+export const pictureHandlers: readonly string[] = ["image_classifier", "image_segmenter", "object_detector"];
 
 /** All of TorchServe's. */
 export const builtinHandlers: readonly string[] = [
   ...nativeHandlers,
-  "object_detector",
   "dali_image_classifier",
   "vllm_handler",
   "trt_llm_handler",

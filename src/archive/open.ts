@@ -12,7 +12,7 @@ import { sha256File } from "./cache.js";
 import { invalid } from "./failure.js";
 import { parseLabels } from "./labels.js";
 import { existing, type Manifest } from "./manifest.js";
-import { defaultImage, parseModelConfig, type ModelConfig } from "./model-config.js";
+import { imageDefaults, parseModelConfig, type ModelConfig } from "./model-config.js";
 import { maxNameBytes, namePattern, pictureHandlers, textHandlers } from "./names.js";
 import { handlerFile, pythonModel } from "./python.js";
 import { textModel } from "./text-model.js";
@@ -40,6 +40,8 @@ export interface OpenedModel {
 }
 
 const defaultTopK = 5;
+/** As TorchServe's object_detector. */
+const defaultThreshold = 0.5;
 
 /** Rejects with ServerError invalid_model; its message begins with the file that is wrong. */
 export async function openModel(request: ModelRequest, options: OpenOptions): Promise<OpenedModel> {
@@ -47,7 +49,11 @@ export async function openModel(request: ModelRequest, options: OpenOptions): Pr
   const config: ModelConfig =
     files.configFile === undefined
       ? { warnings: [] }
-      : parseModelConfig(shown(request, files, files.configFile), await readText(files.configFile));
+      : parseModelConfig(
+          shown(request, files, files.configFile),
+          await readText(files.configFile),
+          request.handler ?? files.manifest.handler,
+        );
   const name = checkName(request.path, "name", request.name ?? files.manifest.modelName ?? files.stem);
   const version = checkName(request.path, "version", files.manifest.modelVersion ?? "1.0");
   const { defaults } = options;
@@ -72,7 +78,13 @@ export async function openModel(request: ModelRequest, options: OpenOptions): Pr
   if (python !== undefined)
     return { spec: { ...said, ...(await pythonParts(files, python)) }, warnings: requirementsOf(request, files) };
   const native = await nativeParts(request, files, config, options);
-  return { spec: { ...said, ...native }, warnings: [...config.warnings, ...manifestWarnings(request, files)] };
+  const warnings = [...config.warnings, ...manifestWarnings(request, files)];
+  if (native.handler.image?.crop !== 0) return { spec: { ...said, ...native }, warnings };
+  const alone = `${request.path}: batchSize ${batchSize} becomes 1: pictures keep their own size; sconce.image.crop gives them one`;
+  return {
+    spec: { ...said, ...native, batchSize: 1 },
+    warnings: (batchSize ?? 1) > 1 ? [...warnings, alone] : warnings,
+  };
 }
 
 type NativeParts = Pick<ModelSpec, "artifact" | "kind" | "sha256" | "signature" | "handler" | "warmup">;
@@ -191,11 +203,12 @@ async function handlerOf(
     files.labelsFile === undefined
       ? undefined
       : parseLabels(shown(request, files, files.labelsFile), await readText(files.labelsFile));
-  const image = pictureHandlers.includes(name) ? (config.image ?? defaultImage) : undefined;
+  const image = pictureHandlers.includes(name) ? (config.image ?? imageDefaults(name)) : undefined;
   if (config.image && !image) {
     throw invalid(request.path, `sconce.image is for ${pictureHandlers.join(", ")}, and the handler is ${name}`);
   }
-  const spec = { name, ...(image ? { image } : {}), ...(labels ? { labels } : {}) };
+  const threshold = thresholdOf(request.path, name, config);
+  const spec = { name, ...(image ? { image } : {}), ...threshold, ...(labels ? { labels } : {}) };
   if (!textHandlers.includes(name)) {
     if (config.text)
       throw invalid(request.path, `sconce.text is for ${textHandlers.join(", ")}, and the handler is ${name}`);
@@ -212,6 +225,12 @@ async function handlerOf(
   };
   const { text, inputs } = await textModel(facts);
   return { handler: { ...spec, text, topK: config.topK ?? 0 }, inputs };
+}
+
+function thresholdOf(path: string, handler: string, { threshold }: ModelConfig): { readonly threshold?: number } {
+  if (handler === "object_detector") return { threshold: threshold ?? defaultThreshold };
+  if (threshold === undefined) return {};
+  throw invalid(path, `sconce.threshold is for object_detector, and the handler is ${handler}`);
 }
 
 function handlerName(request: ModelRequest, manifest: Manifest, config: ModelConfig): string {
@@ -232,7 +251,8 @@ function signatureOf(
   const outputs = config.outputs ?? [];
   const { image } = handler;
   if (image) {
-    const shape = [image.channels, image.crop, image.crop];
+    const side = image.crop === 0 ? -1 : image.crop;
+    const shape = [image.channels, side, side];
     const inputs = config.inputs ?? [{ name: "image", dtype: "float32", shape, optional: false }];
     checkImageInput(request.path, handler.name, inputs, shape);
     return { declared: true, inputs, outputs };

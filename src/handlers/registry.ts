@@ -5,6 +5,7 @@ import { baseHandler } from "./builtin/base-handler.js";
 import { pythonHandler } from "./builtin/python.js";
 import { imageClassifier } from "./builtin/image-classifier.js";
 import { imageSegmenter } from "./builtin/image-segmenter.js";
+import { objectDetector } from "./builtin/object-detector.js";
 import { textClassifier } from "./builtin/text-classifier.js";
 import { textEmbedding } from "./builtin/text-embedding.js";
 import { tokenClassifier } from "./builtin/token-classifier.js";
@@ -85,6 +86,8 @@ export class HandlerRegistry {
         return imageClassifier(spec, this.context, this.pictures);
       case "image_segmenter":
         return imageSegmenter(spec, this.context, this.pictures);
+      case "object_detector":
+        return objectDetector(spec, this.context, this.pictures);
       case "text_classifier":
         return textClassifier(spec, this.texts);
       case "text_embedding":

@@ -8,8 +8,8 @@ import { ServerError } from "../../errors.js";
 import type { HandlerSpec } from "../../types.js";
 import type { Handler, HandlerContext, OutputTensor } from "../handler.js";
 import type { PictureDecoder } from "../picture.js";
+import { pictureBytes } from "../picture-body.js";
 import { readFloats } from "../tensor-read.js";
-import { pictureBytes } from "./image-classifier.js";
 
 /** Pixels of one answer; each takes about 15 bytes of JSON. */
 export const maxSegmentedPixels = 2 ** 22;

@@ -71,6 +71,12 @@ sconce:
     expect(parse("sconce: { image: { crop: 300 } }").image).toMatchObject({ resize: 300, crop: 300 });
   });
 
+  test("a detector's pictures stay as they are unless the file says otherwise", () => {
+    const detector = "handler: object_detector\nsconce:\n  image: ";
+    expect(parse(`${detector}{ channels: 1 }`).image).toMatchObject({ resize: 0, crop: 0, mean: [], std: [] });
+    expect(parse(`${detector}{ crop: 320 }`).image).toMatchObject({ resize: 320, crop: 320 });
+  });
+
   test("aliases are followed", () => {
     const text = "x-shape: &s [4]\nsconce:\n  inputs:\n    - { name: a, dtype: float32, shape: *s }\n";
     expect(parse(text).inputs?.[0]?.shape).toEqual([4]);
@@ -126,6 +132,9 @@ sconce:
     ["sconce: { stateful: maybe }", /must be true or false/],
     ["sconce: { image: { channels: 2 } }", /must be 1 \(grey\) or 3/],
     ["sconce: { image: { resize: 10, crop: 20 } }", /less than crop/],
+    ["sconce: { image: { resize: 10, crop: 0 } }", /keeps the picture's own size/],
+    ["sconce: { image: { mean: [1, 2] } }", /one per channel/],
+    ["sconce: { threshold: 1.5 }", /threshold/],
     ["sconce: { image: { mean: [1] } }", /must be 3 number\(s\)/],
     ["sconce: { image: { std: [0, 1, 1] } }", /must be 3 positive number\(s\)/],
   ])("%j is refused", (text, message) => expect(() => parse(text)).toThrow(message));

@@ -173,6 +173,11 @@ describe("refused, with the file and the reason", () => {
       /declares something else/,
     ],
     [
+      "a threshold of another handler",
+      () => lay({ "m.pt": script, "m.yaml": "sconce: { threshold: 0.1 }\n" }),
+      /threshold is for object_detector/,
+    ],
+    [
       "a warm-up that is missing",
       () => lay({ "m.pt": script, "m.yaml": `${inputs}  warmup: w.npy\n` }),
       /sconce\.warmup.*no such file/,
