@@ -25,6 +25,7 @@ import { MetricLines } from "./metrics/torchserve.js";
 import { Windows } from "./metrics/window.js";
 import { createRpcMemory, RpcCounters } from "./metrics/rpc-counters.js";
 import type { Announce, ModelAdmin, ModelCatalog } from "./models/models.js";
+import { announcementOf } from "./server/announcement.js";
 import { CertificateWatch, readCertificate, withFiles } from "./server/certificates.js";
 import { openAccessLog } from "./server/inference-server.js";
 import { MainPort } from "./server/main-port.js";
@@ -298,9 +299,8 @@ class Server implements RunningServer {
 
   private readonly announce: Announce = {
     handler: async (name, version, handler) => {
-      const spec = this.manager.get(name).find((entry) => entry.version === version)?.spec;
-      const responseTimeoutMs = spec?.responseTimeoutMs ?? this.config.responseTimeoutMs;
-      const announcement = { name, version, spec: handler, responseTimeoutMs };
+      const entry = this.manager.get(name).find((each) => each.version === version);
+      const announcement = announcementOf({ name, version }, handler, entry, this.config.responseTimeoutMs);
       await this.both(this.threads.announce(announcement), { type: "handler", announcement });
     },
     defaultVersion: (name, version) =>

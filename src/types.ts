@@ -131,6 +131,22 @@ export interface ModelSpec {
   readonly source: string;
 }
 
+/** One output of a model, without the batch dimension. */
+export interface OutputSpec {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+}
+
+/** What a model takes and gives, for clients that ask. */
+export interface ModelInterface {
+  readonly kind: ModelSpec["kind"];
+  /** Empty when none are declared. */
+  readonly inputs: readonly InputSpec[];
+  /** Empty when no warm-up has shown them. */
+  readonly outputs: readonly OutputSpec[];
+}
+
 /** What loading found out; shown by describe. */
 export interface LoadReport {
   readonly form: string;
@@ -140,7 +156,8 @@ export interface LoadReport {
   readonly warmup: string;
   readonly executor: "inline" | "lane";
   readonly executorReason: string;
-  readonly outputShapes: readonly string[];
+  /** Those of the warm-up's first sample. */
+  readonly outputs: readonly OutputSpec[];
   readonly weightsBytes: number;
   readonly loadSeconds: number;
   readonly warmBatchP90Us: number;

@@ -34,6 +34,8 @@ export interface Exchange {
   readonly requestId: string;
   /** Never logged. */
   readonly authorization: string;
+  /** A header's value by its lower-case name, "" when absent. During `Dialect.head` only; "" later. */
+  header(name: string): string;
   /** First byte of the body, -1 when it is empty. */
   readonly firstByte: number;
   /** What the dialect keeps with this slot; it survives the request, so that it can be reused. */
@@ -85,7 +87,7 @@ export interface Dialect {
   /** The time given to `expireAfter` is over. */
   expired(exchange: Exchange): void;
   /** An answer for what `http` itself refuses, as this protocol writes errors. */
-  error(code: WireErrorCode, message: string): WireError;
+  error(code: WireErrorCode, message: string, path: string): WireError;
 }
 
 export interface WireError {
@@ -96,7 +98,14 @@ export interface WireError {
 }
 
 export type WireErrorCode =
-  "bad_framing" | "payload_too_large" | "request_timeout" | "internal" | "out_of_memory" | "draining";
+  | "bad_framing"
+  | "payload_too_large"
+  | "request_timeout"
+  | "internal"
+  | "out_of_memory"
+  | "draining"
+  | "invalid_key"
+  | "unauthorized";
 
 /** Where bodies that come in pieces are gathered; `Channel` of the engine's interface is one. */
 export interface BodyStore {

@@ -68,6 +68,8 @@ export const untested: Readonly<Record<string, string>> = {
   "src/grpc/call.ts": "test/integration/grpc.test.ts runs it on real sockets",
   "src/grpc/listener.ts": "test/integration/grpc.test.ts runs it on real sockets",
   "src/api/grpc/inference.ts": "test/integration/grpc.test.ts runs it on real sockets",
+  "src/api/kserve_v2/infer.ts": "test/e2e/kserve.test.ts runs it in a real process",
+  "src/api/kserve_v2/routes.ts": "test/e2e/kserve.test.ts runs it in a real process",
   "src/api/grpc/messages.ts": "types only",
   "src/api/grpc/predict.ts": "test/integration/grpc.test.ts runs it on real sockets",
   "src/api/grpc/stream.ts": "test/integration/grpc.test.ts runs it on real sockets",

@@ -8,6 +8,7 @@
 #include "codec/layout.h"
 #include "codec/npy.h"
 #include "codec/tensor_frame.h"
+#include "codec/v2_decode.h"
 
 namespace sconce::codec {
 namespace {
@@ -111,6 +112,8 @@ Status DecodeInto(InputFormat format, std::span<const std::byte> body, const Sig
       return DecodeNpy(body, signature, layout, task);
     case InputFormat::kTensors:
       return DecodeTensors(body, signature, layout, task);
+    case InputFormat::kV2:
+      return ReadV2(body, body.size(), signature, layout, task);
   }
   return {Code::kInternal, "unknown input format"};
 }
@@ -123,20 +126,35 @@ Status Failed(Status status, Task& task) {
 
 }  // namespace
 
-Status Decode(InputFormat format, std::span<const std::byte> body, const Signature& signature, const Limits& limits,
-              Task& task) {
+namespace {
+
+// Empties the task, fills it with `read(layout)` and makes its views pointers.
+template <typename F>
+Status Fill(const Limits& limits, Task& task, F read) {
   task.storage.Clear();
   task.rows.clear();
   task.names.clear();
   task.instances = false;
   Layout layout(task, limits);
   try {
-    if (Status s = DecodeInto(format, body, signature, layout, task); !s.ok()) return Failed(std::move(s), task);
+    if (Status s = read(layout); !s.ok()) return Failed(std::move(s), task);
     layout.Finish();
   } catch (const std::bad_alloc&) {
     return Failed({Code::kOutOfMemory, "memory ran out while the request was decoded"}, task);
   }
   return Status::Ok();
+}
+
+}  // namespace
+
+Status Decode(InputFormat format, std::span<const std::byte> body, const Signature& signature, const Limits& limits,
+              Task& task) {
+  return Fill(limits, task, [&](Layout& layout) { return DecodeInto(format, body, signature, layout, task); });
+}
+
+Status DecodeV2(std::span<const std::byte> body, std::size_t json_bytes, const Signature& signature,
+                const Limits& limits, Task& task) {
+  return Fill(limits, task, [&](Layout& layout) { return ReadV2(body, json_bytes, signature, layout, task); });
 }
 
 Status AdoptRaw(const Signature& signature, const Limits& limits, Task& task) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "codec/codec.h"
+#include "codec/elements.h"
 #include "codec/float_text.h"
 #include "codec/half.h"
 #include "codec/json_string.h"
@@ -127,14 +128,8 @@ class JsonWriter {
     Dimension(view, 0);
   }
 
-  // The room for one run of elements is made at once, so that the inner loop only writes.
   void Elements(const TensorView& view, std::int64_t count) {
-    const std::size_t room = static_cast<std::size_t>(count) * kElementText[static_cast<std::size_t>(view.dtype)] + 2;
-    const std::size_t used = out_.size();
-    if (out_.capacity() - used < room) out_.Reserve(std::max(used + room, out_.capacity() * 2));
-    char* begin = reinterpret_cast<char*>(out_.data() + used);
-    char* end = PutElements(view.dtype, at_, count, begin);
-    out_.Resize(used + static_cast<std::size_t>(end - begin));
+    AppendElements(view.dtype, at_, count, out_);
     at_ += static_cast<std::size_t>(count) * ByteSize(view.dtype);
   }
 
@@ -203,6 +198,16 @@ Status EncodeBinary(OutputFormat format, const OutputNode& layout, std::span<con
 
 }  // namespace
 
+// The room for one run of elements is made at once, so that the inner loop only writes.
+void AppendElements(DType dtype, const std::byte* at, std::int64_t count, Buffer& out) {
+  const std::size_t room = static_cast<std::size_t>(count) * kElementText[static_cast<std::size_t>(dtype)] + 2;
+  const std::size_t used = out.size();
+  if (out.capacity() - used < room) out.Reserve(std::max(used + room, out.capacity() * 2));
+  char* begin = reinterpret_cast<char*>(out.data() + used);
+  char* end = PutElements(dtype, at, count, begin);
+  out.Resize(used + static_cast<std::size_t>(end - begin));
+}
+
 Status Encode(OutputFormat format, const OutputNode& layout, std::span<const std::vector<TensorView>> rows,
               bool instances, Buffer& out, std::string_view field) {
   out.Clear();
@@ -216,12 +221,13 @@ Status Encode(OutputFormat format, const OutputNode& layout, std::span<const std
       case OutputFormat::kRaw:
         return EncodeBinary(format, layout, rows, instances, out);
       case OutputFormat::kTensors:
+      case OutputFormat::kV2:
         break;
     }
   } catch (const std::bad_alloc&) {
     return {Code::kOutOfMemory, "memory ran out while the answer was written"};
   }
-  return {Code::kInternal, "tensors are packed by EncodeTensors"};
+  return {Code::kInternal, "this format has an encoder of its own"};
 }
 
 void EncodeTensors(std::span<const std::vector<TensorView>> rows, Buffer& out, std::vector<LeafInfo>& leaves) {
@@ -233,7 +239,7 @@ void EncodeTensors(std::span<const std::vector<TensorView>> rows, Buffer& out, s
       constexpr std::array<std::byte, Buffer::kAlign> kPadding{};
       out.Append(kPadding.data(), offset - out.size());
       out.Append(view.data, view.bytes);
-      leaves.push_back({view.dtype, view.shape, offset, view.bytes});
+      leaves.push_back({view.dtype, view.shape, offset, view.bytes, {}});
     }
   }
 }

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,7 @@ enum class OutputFormat : std::uint8_t {
   kNpy = 1,      // application/x-npy, one output only
   kRaw = 2,      // application/octet-stream, one output only
   kTensors = 3,  // for handlers: the leaves' bytes back to back, described by Task::leaves
+  kV2 = 4,       // the Open Inference Protocol's answer, in the way Task::v2 asks for
 };
 
 // One sample: a view per declared input (or per input sent, when nothing is declared).
@@ -39,11 +41,23 @@ struct ImageInput {
   int channels = 3;  // interleaved uint8
 };
 
+// What a request of the Open Inference Protocol says beside its inputs.
+struct V2Request {
+  struct Output {
+    std::string name;
+    std::optional<bool> binary;  // unset: as the whole request says
+  };
+  std::string id;               // comes back in the answer; empty: none was given
+  bool binary = false;          // outputs as bytes behind the JSON
+  std::vector<Output> outputs;  // empty: all
+};
+
 struct LeafInfo {  // OutputFormat::kTensors: where leaf i of row r lies in `answer`
   DType dtype = DType::kFloat32;
   Shape shape;
   std::size_t offset = 0;
   std::size_t bytes = 0;
+  std::string name;  // only where Task::v2 asks for names
 };
 
 struct Task {
@@ -62,6 +76,7 @@ struct Task {
   ImageInput image;  // with is_image: pixels are `storage`
   OutputFormat format = OutputFormat::kJson;
   std::shared_ptr<const ExplainSpec> explain;  // set: not the model's answer is asked for, but why it is that
+  std::unique_ptr<V2Request> v2;  // with OutputFormat::kV2
 
   // ── control ──
   std::int64_t enqueued_ns = 0;                  // MonotonicNs()

@@ -32,6 +32,7 @@ TEST(Replay, Json) { Replay("json", Json); }
 TEST(Replay, Npy) { Replay("npy", Npy); }
 TEST(Replay, Raw) { Replay("raw", Raw); }
 TEST(Replay, Tensors) { Replay("tensors", Tensors); }
+TEST(Replay, V2) { Replay("v2", V2); }
 
 }  // namespace
 }  // namespace sconce::fuzz

@@ -111,11 +111,43 @@ void Check(InputFormat format, const std::uint8_t* data, std::size_t size) {
   CheckRoundTrip(task, signature);
 }
 
+// How long the JSON is said to be: two bytes that may lie.
+std::size_t JsonBytes(const std::uint8_t* data, std::size_t size) {
+  return size < 3 ? size : static_cast<std::size_t>(data[1]) | static_cast<std::size_t>(data[2]) << 8U;
+}
+
+void CheckV2(const Task& task, const Signature& signature, const codec::Limits& limits) {
+  CheckTask(task, signature, limits);
+  Require(task.v2 != nullptr && task.v2->id.size() <= 256 + 4, "a v2 request with a bounded id");
+  Buffer text;
+  const std::vector<std::vector<TensorView>> rows = {{task.rows[0].inputs[0]}};
+  if (!rows[0][0].present) return;
+  const std::string name = "m";
+  const std::vector<std::string> outputs;
+  const Status status = codec::EncodeV2({name, name, outputs}, *task.v2, OutputNode{}, rows, task.instances, text);
+  Require(status.ok() || status.code() == Code::kBadRequest, "only an unknown output cannot be written");
+}
+
 }  // namespace
 
 void Json(const std::uint8_t* data, std::size_t size) { Check(InputFormat::kJson, data, size); }
 void Npy(const std::uint8_t* data, std::size_t size) { Check(InputFormat::kNpy, data, size); }
 void Tensors(const std::uint8_t* data, std::size_t size) { Check(InputFormat::kTensors, data, size); }
+
+void V2(const std::uint8_t* data, std::size_t size) {
+  Check(InputFormat::kV2, data, size);
+  if (size < 3) return;
+  const Signature& signature = Pick(data[0]);
+  codec::Limits limits;
+  limits.max_instances = 8;
+  limits.max_decoded_bytes = kMaxDecodedBytes;
+  const std::vector<std::byte> body(reinterpret_cast<const std::byte*>(data) + 3,
+                                    reinterpret_cast<const std::byte*>(data) + size);
+  Task task;
+  const Status status = codec::DecodeV2(body, JsonBytes(data, size), signature, limits, task);
+  if (!status.ok()) return CheckFailure(status, task);
+  CheckV2(task, signature, limits);
+}
 
 void Raw(const std::uint8_t* data, std::size_t size) {
   Check(InputFormat::kRaw, data, size);

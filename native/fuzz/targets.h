@@ -13,5 +13,7 @@ void Json(const std::uint8_t* data, std::size_t size);
 void Npy(const std::uint8_t* data, std::size_t size);
 void Raw(const std::uint8_t* data, std::size_t size);
 void Tensors(const std::uint8_t* data, std::size_t size);
+// As JSON alone, and with the two bytes after the first as the length of the JSON before the tensors' bytes.
+void V2(const std::uint8_t* data, std::size_t size);
 
 }  // namespace sconce::fuzz

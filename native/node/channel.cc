@@ -76,7 +76,10 @@ int Channel::Infer(const InferArgs& args, std::span<const std::byte> body) {
   if (!model.ok()) return Refuse(model.status());
   TaskPtr task = NewTask(args, std::move(*model), MonotonicNs());
   const Model& chosen = *task->model;
-  const Status decoded = codec::Decode(args.input, body, chosen.config().signature, LimitsOf(chosen), *task);
+  const Signature& signature = chosen.config().signature;
+  const Status decoded = args.json_bytes == 0
+                             ? codec::Decode(args.input, body, signature, LimitsOf(chosen), *task)
+                             : codec::DecodeV2(body, args.json_bytes, signature, LimitsOf(chosen), *task);
   return Send(std::move(task), decoded, body.size());
 }
 
@@ -189,6 +192,7 @@ void Channel::Recycle(TaskPtr task) {
   task->rows.clear();
   task->names.clear();
   task->leaves.clear();
+  task->v2.reset();
   task->instances = false;
   task->is_image = false;
   task->explain.reset();

@@ -31,6 +31,7 @@ struct InferArgs {
   std::string_view version;  // empty: the default
   codec::InputFormat input = codec::InputFormat::kJson;
   OutputFormat output = OutputFormat::kJson;
+  std::size_t json_bytes = 0;    // kV2: of the body, where bytes follow its JSON; 0: all of it
   std::uint32_t timeout_ms = 0;  // 0: none but the model's own
 };
 

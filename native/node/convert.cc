@@ -90,6 +90,18 @@ Napi::Object FromHistogram(Napi::Env env, const HistogramSnapshot& histogram) {
   return object;
 }
 
+Napi::Object FromOutput(Napi::Env env, const LeafInfo& output) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("name", output.name);
+  object.Set("dtype", std::string(DTypeName(output.dtype)));
+  Napi::Array shape = Napi::Array::New(env, static_cast<std::size_t>(output.shape.size()));
+  for (int i = 0; i < output.shape.size(); ++i) {
+    shape.Set(static_cast<std::uint32_t>(i), static_cast<double>(output.shape[i]));
+  }
+  object.Set("shape", shape);
+  return object;
+}
+
 }  // namespace
 
 EngineOptions ToOptions(const Napi::Object& options) {
@@ -135,9 +147,9 @@ Napi::Object FromOutcome(Napi::Env env, const LoadOutcome& outcome) {
   object.Set("warmup", report.warmup_reason);
   object.Set("executor", ExecutorWord(outcome.executor));
   object.Set("executorReason", outcome.executor_reason);
-  Napi::Array shapes = Napi::Array::New(env, report.output_shapes.size());
-  for (std::uint32_t i = 0; i < report.output_shapes.size(); ++i) shapes.Set(i, report.output_shapes[i]);
-  object.Set("outputShapes", shapes);
+  Napi::Array outputs = Napi::Array::New(env, report.outputs.size());
+  for (std::uint32_t i = 0; i < report.outputs.size(); ++i) outputs.Set(i, FromOutput(env, report.outputs[i]));
+  object.Set("outputs", outputs);
   object.Set("weightsBytes", static_cast<double>(report.weights_bytes));
   object.Set("loadSeconds", report.load_seconds);
   object.Set("warmBatchP90Us", report.warm_batch_p90_us);

@@ -94,7 +94,9 @@ void Reporter::PackOne(napi_env env, Task& task, std::uint32_t* record) {
   const std::string& message = task.status.message();
   const char* text = failed ? message.data() : reinterpret_cast<const char*>(task.answer.data());
   const std::size_t size = failed ? message.size() : task.answer.size();
-  const bool textual = failed || task.format == OutputFormat::kJson;
+  // A v2 answer that holds bytes begins with a zero byte.
+  const bool v2_text = task.format == OutputFormat::kV2 && size > 0 && *text == '{';
+  const bool textual = failed || task.format == OutputFormat::kJson || v2_text;
   if (textual && size <= kTextBytes && IsAscii(text, size)) {
     record[3] = kText;
     record[4] = static_cast<std::uint32_t>(text_.size());

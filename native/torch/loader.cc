@@ -130,7 +130,7 @@ LoadReport MakeReport(const WarmupResult& warm, std::size_t weights_bytes, doubl
   report.form_reason = warm.form_reason;
   report.batch_reason = warm.batch_reason;
   report.warmup_reason = warm.warmup_reason;
-  report.output_shapes = warm.output_shapes;
+  report.outputs = warm.outputs;
   report.weights_bytes = weights_bytes;
   report.load_seconds = seconds;
   report.warm_batch_p90_us = warm.largest_p90_us;

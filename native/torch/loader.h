@@ -40,7 +40,7 @@ struct LoadReport {  // what describe shows
   std::string form_reason;
   std::string batch_reason;   // why batch size is what it is
   std::string warmup_reason;  // why there was no warm-up, or "ok"
-  std::vector<std::string> output_shapes;
+  std::vector<LeafInfo> outputs;
   std::size_t weights_bytes = 0;
   double load_seconds = 0;
   double warm_batch_p90_us = 0;  // largest batch; 0: no warm-up

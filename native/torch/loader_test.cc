@@ -55,8 +55,10 @@ TEST(Load, TellsWhatItChose) {
   const Loaded loaded = MustLoad(SpecFor("mlp"));
   EXPECT_EQ(loaded.report.warmup_reason, "ok");
   EXPECT_EQ(loaded.config.max_batch_rows, 64u);
-  ASSERT_EQ(loaded.report.output_shapes.size(), 1u);
-  EXPECT_EQ(loaded.report.output_shapes[0], "float32 [4]");
+  ASSERT_EQ(loaded.report.outputs.size(), 1u);
+  EXPECT_EQ(loaded.report.outputs[0].name, "output_0");
+  EXPECT_EQ(loaded.report.outputs[0].dtype, DType::kFloat32);
+  EXPECT_EQ(loaded.report.outputs[0].shape, Shape({4}));
   EXPECT_EQ(loaded.report.weights_bytes, (16u * 64 + 64 + 64 * 64 + 64 + 64 * 4 + 4) * 4);
   EXPECT_GT(loaded.report.warm_batch_p90_us, 0);
   EXPECT_FALSE(loaded.report.form_reason.empty());

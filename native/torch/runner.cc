@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "codec/codec.h"
+#include "core/model.h"
 #include "torch/collate.h"
 #include "torch/dtype.h"
 #include "torch/encode_tensors.h"
@@ -293,7 +294,12 @@ void TorchRunner::Finish(Task& task, std::size_t first_view, std::size_t rows, S
   try {
     if (task.format == OutputFormat::kTensors) {
       EncodeTensors(views, task.answer, task.leaves);
+      if (task.v2) codec::NameLeaves(scratch.layout, options_.signature.outputs, task.leaves);
       task.status = Status::Ok();
+    } else if (task.format == OutputFormat::kV2 && task.v2 && task.model) {
+      const ModelConfig& config = task.model->config();
+      const codec::V2Source source{config.name, config.version, options_.signature.outputs};
+      task.status = codec::EncodeV2(source, *task.v2, scratch.layout, views, task.instances, task.answer);
     } else {
       task.status = codec::Encode(task.format, scratch.layout, views, task.instances, task.answer);
     }

@@ -79,6 +79,7 @@ class Session {
     Result<std::vector<TaskPtr>> made = MakeSamples(signature_, spec_.warmup_npy, count);
     if (!made.ok()) return made.status();
     samples_ = std::move(*made);
+    samples_[0]->v2 = std::make_unique<V2Request>();  // the first sample's outputs are named
     return Status::Ok();
   }
 
@@ -92,9 +93,7 @@ class Session {
       if (Status status = trial_->Single(samples_, 0); !status.ok()) return status;
       result_.single_seconds = ThreadSeconds() - start;
     }
-    for (const LeafInfo& leaf : samples_[0]->leaves) {
-      result_.output_shapes.push_back(std::string(DTypeName(leaf.dtype)) + " " + leaf.shape.ToString());
-    }
+    result_.outputs = samples_[0]->leaves;
     return Status::Ok();
   }
 

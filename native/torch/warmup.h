@@ -26,7 +26,7 @@ struct WarmupResult {
   std::string form_reason;
   std::string batch_reason;
   std::string warmup_reason = "ok";
-  std::vector<std::string> output_shapes;
+  std::vector<LeafInfo> outputs;  // of the first sample, without their bytes
 };
 
 // Takes the loaded artifact, gives it back in `executable` in the form to serve (the state of a model that keeps state

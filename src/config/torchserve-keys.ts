@@ -181,13 +181,10 @@ export const torchserveKeys: readonly TorchserveKey[] = [
   answered("async_logging", "Logging never waits for its reader.", { harmless: true }),
   answered("initial_worker_port", "Models run inside this process and need no ports.", { harmless: true }),
   answered("initial_distribution_port", "Models run inside this process and need no ports."),
-  answered(
-    "ts_open_inference_protocol",
-    "/v2/health/live and /v2/health/ready are always there, the rest of /v2 is not.",
-    {
-      env: "TS_OPEN_INFERENCE_PROTOCOL",
-    },
-  ),
+  answered("ts_open_inference_protocol", "The Open Inference Protocol (/v2) is always there.", {
+    env: "TS_OPEN_INFERENCE_PROTOCOL",
+    harmless: true,
+  }),
   own("disable_token_authorization", (text) => negated(text, "tokenAuth"), "`--no-token-auth`."),
   fills("token_expiration_min", "tokenExpirationMs", { unit: "m", env: "TS_TOKEN_EXPIRATION_TIME_MIN" }),
   fills("enable_model_api", "enableModelApi"),

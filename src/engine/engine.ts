@@ -14,11 +14,19 @@ import type { MessagePort } from "node:worker_threads";
 import type { DType, ExplainSettings, LoadReport, ModelSpec } from "../types.js";
 
 /** Numbers as in native/codec/codec.h. `tensors`: what a handler made of a request, a frame of src/handlers/tensor-frame.ts. */
-export const InputFormat = { json: 0, raw: 1, npy: 2, tensors: 3 } as const;
+export const InputFormat = { json: 0, raw: 1, npy: 2, tensors: 3, v2: 4 } as const;
 export type InputFormat = (typeof InputFormat)[keyof typeof InputFormat];
 
+/** Longest JSON before the tensors of an Open Inference Protocol body, in bytes: what `v2Input` has room for. */
+export const maxV2Json = 0xff_ffff;
+
+/** InputFormat.v2 with tensors as bytes behind the first `jsonBytes` of the body, which are JSON. */
+export function v2Input(jsonBytes: number): InputFormat {
+  return (InputFormat.v2 | (jsonBytes << 8)) as InputFormat;
+}
+
 /** Numbers as in native/core/task.h. */
-export const OutputFormat = { json: 0, npy: 1, raw: 2, tensors: 3 } as const;
+export const OutputFormat = { json: 0, npy: 1, raw: 2, tensors: 3, v2: 4 } as const;
 export type OutputFormat = (typeof OutputFormat)[keyof typeof OutputFormat];
 
 export interface TensorOut {

@@ -144,7 +144,7 @@ class FakeEngine implements Engine {
       warmup: "fake",
       executor: lane ? "lane" : "inline",
       executorReason: "fake",
-      outputShapes: [],
+      outputs: [],
       weightsBytes: 0,
       loadSeconds: 0,
       warmBatchP90Us: 0,

@@ -1,6 +1,6 @@
 /** The handlers of the models on one HTTP thread: what main announced, ready to run. */
 
-import type { HandlerSpec } from "../types.js";
+import type { HandlerSpec, ModelInterface } from "../types.js";
 import { baseHandler } from "./builtin/base-handler.js";
 import { pythonHandler } from "./builtin/python.js";
 import { imageClassifier } from "./builtin/image-classifier.js";
@@ -21,12 +21,15 @@ export interface KnownVersion {
   readonly responseTimeoutMs: number;
   /** The handler in words: two versions with equal ones read and answer alike. */
   readonly words: string;
+  readonly about: ModelInterface;
 }
 
 interface KnownModel {
   readonly versions: Map<string, KnownVersion>;
   defaultVersion: string;
 }
+
+const unknown: ModelInterface = { kind: "torchscript", inputs: [], outputs: [] };
 
 export class HandlerRegistry {
   private readonly models = new Map<string, KnownModel>();
@@ -42,7 +45,7 @@ export class HandlerRegistry {
   }
 
   /** Replaces what was known of this version. The first version of a name is its default until told otherwise. */
-  announce(name: string, version: string, spec: HandlerSpec, responseTimeoutMs: number): void {
+  announce(name: string, version: string, spec: HandlerSpec, responseTimeoutMs: number, about = unknown): void {
     const model = this.models.get(name) ?? { versions: new Map<string, KnownVersion>(), defaultVersion: version };
     const words = JSON.stringify(spec);
     model.versions.set(version, {
@@ -51,6 +54,7 @@ export class HandlerRegistry {
       handler: this.make(name, version, spec, responseTimeoutMs),
       responseTimeoutMs,
       words,
+      about,
     });
     this.models.set(name, model);
   }
@@ -71,6 +75,11 @@ export class HandlerRegistry {
     const model = this.models.get(name);
     if (version !== "") return model?.versions.get(version);
     return model?.versions.get(model.defaultVersion) ?? model?.versions.values().next().value;
+  }
+
+  /** The versions of a name in the order in which they were announced. */
+  versions(name: string): readonly string[] {
+    return [...(this.models.get(name)?.versions.keys() ?? [])];
   }
 
   /** Whether all versions of a name read and answer alike, so that it does not matter here which one the engine takes. */

@@ -271,6 +271,10 @@ export class ExchangeTable implements SlotOwner, StreamOwner {
     }
   }
 
+  header(name: string): string {
+    return this.request?.getHeader(name) ?? "";
+  }
+
   details(headers: boolean): RequestDetails {
     return this.request === undefined ? noDetails : detailsOf(this.request, headers);
   }
@@ -349,7 +353,7 @@ export class ExchangeTable implements SlotOwner, StreamOwner {
 
   private fail(slot: Slot, code: WireErrorCode, message: string): void {
     if (slot.chunks > 0 && !slot.held) this.store.bodyDrop(slot.cookie);
-    const { status, body, contentType = "application/json" } = this.dialect.error(code, message);
+    const { status, body, contentType = "application/json" } = this.dialect.error(code, message, slot.path);
     this.respond(slot, status, contentType, body, undefined, true);
   }
 
@@ -361,8 +365,8 @@ export class ExchangeTable implements SlotOwner, StreamOwner {
 
   private refuseBody(slot: Slot, message: string): void {
     if (slot.chunks > 0) this.store.bodyDrop(slot.cookie);
-    const { status, body, contentType = "application/json" } = this.dialect.error("payload_too_large", message);
-    this.refuse(slot, status, contentType, body, undefined, true);
+    const error = this.dialect.error("payload_too_large", message, slot.path);
+    this.refuse(slot, error.status, error.contentType ?? "application/json", error.body, undefined, true);
   }
 
   private startClock(): void {

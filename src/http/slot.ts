@@ -36,6 +36,7 @@ export interface SlotOwner {
   ): void;
   refuse(slot: Slot, status: number, contentType: string, body: WireBody, headers?: WireHeaders, close?: boolean): void;
   release(slot: Slot): void;
+  header(name: string): string;
   details(headers: boolean): RequestDetails;
   readonly streams: Streams;
   deadlineIn(ms: number): number;
@@ -100,6 +101,9 @@ export class Slot implements Exchange {
     this.writableCallback = (offset) => owner.onWritable(this, offset);
   }
 
+  header(name: string): string {
+    return this.owner.header(name);
+  }
   expireAfter(ms: number): void {
     this.deadline = this.owner.deadlineIn(ms);
   }

@@ -7,7 +7,7 @@ import type { ExplainSettings } from "../types.js";
 import type { CleanHead } from "./answer-head.js";
 import type { PlainRequest } from "./request.js";
 
-export { InputFormat, OutputFormat } from "../engine/engine.js";
+export { InputFormat, maxV2Json, OutputFormat, v2Input } from "../engine/engine.js";
 export { type Handler, type HandlerRequest, type Part, readsBytes } from "../handlers/handler.js";
 
 /** A model as a client names it, resolved on this thread; worth keeping with the path that named it. */

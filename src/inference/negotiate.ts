@@ -22,6 +22,7 @@ export const contentTypeOf: Readonly<Record<OutputFormat, string>> = {
   [OutputFormat.npy]: "application/x-npy",
   [OutputFormat.raw]: "application/octet-stream",
   [OutputFormat.tensors]: "application/octet-stream",
+  [OutputFormat.v2]: "application/json",
 };
 
 /** `contentType` as sent, parameters and all; "" when absent. */

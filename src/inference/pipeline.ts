@@ -31,11 +31,19 @@ import {
 import { heatMap } from "../handlers/heat-map.js";
 import type { HandlerRegistry } from "../handlers/registry.js";
 import { packRows, packTensors } from "../handlers/tensor-frame.js";
+import type { ModelInterface } from "../types.js";
 import { cleanHead } from "./answer-head.js";
 import type { Call, Route } from "./call.js";
 import { pngType } from "./negotiate.js";
 import { CallReply } from "./reply.js";
 import type { PlainRequest } from "./request.js";
+
+/** One version of a model and what others there are. */
+export interface ModelAbout {
+  readonly version: string;
+  readonly versions: readonly string[];
+  readonly about: ModelInterface;
+}
 
 /** As in native/core/status.h: the request was answered. */
 const okCode = 0;
@@ -78,6 +86,13 @@ export class Pipeline {
     // The handler that reads the body must be the one of the version that runs it, also when the default changes between.
     const own = version === "" && (handler.serve !== undefined || !this.handlers.alike(name));
     return { name, version: own ? known.version : version, nameId, handler, timeoutMs };
+  }
+
+  /** What a version (version "": the default one) takes and gives; undefined when it was not announced. */
+  about(name: string, version: string): ModelAbout | undefined {
+    const known = this.handlers.find(name, version);
+    if (known === undefined) return undefined;
+    return { version: known.version, versions: this.handlers.versions(name), about: known.about };
   }
 
   /** Whether any version of this name was announced. */

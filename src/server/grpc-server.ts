@@ -115,8 +115,8 @@ export class GrpcServer {
   /** Calls that come after it see it. */
   learn(news: News): void {
     if (news.type === "handler") {
-      const { name, version, spec, responseTimeoutMs } = news.announcement;
-      this.handlers.announce(name, version, spec, responseTimeoutMs);
+      const { name, version, spec, responseTimeoutMs, about } = news.announcement;
+      this.handlers.announce(name, version, spec, responseTimeoutMs, about);
     } else if (news.type === "unready") this.unready = news.entries;
     else if (news.type === "default") this.handlers.setDefault(news.name, news.version);
     else this.handlers.withdraw(news.name, news.version);

@@ -4,6 +4,7 @@
  */
 
 import type { MessagePort } from "node:worker_threads";
+import { V2Dialect } from "../api/kserve_v2/routes.js";
 import { InferenceDialect } from "../api/torchserve/routes.js";
 import type { Report } from "../api/torchserve/predict.js";
 import type { Engine } from "../engine/engine.js";
@@ -16,6 +17,7 @@ import type { HttpState } from "../metrics/http-counters.js";
 import type { ModelEntry } from "../models/models.js";
 import { Door } from "../worker/door.js";
 import { AccessLog } from "../telemetry/access-log.js";
+import { ByPath } from "./by-path.js";
 import type { Announcement, ThreadLimits } from "./messages.js";
 import { guarded } from "./tokens.js";
 
@@ -44,6 +46,7 @@ export class InferenceServer {
   private readonly handlers: HandlerRegistry;
   private readonly pipeline: Pipeline;
   private readonly dialect: InferenceDialect;
+  private readonly v2: V2Dialect;
   private readonly port: Port;
   private unready = new Map<string, ModelEntry[]>();
   private portNumber = 0;
@@ -53,10 +56,12 @@ export class InferenceServer {
     this.handlers = new HandlerRegistry({ ...limits, workers: options.door && new Door(options.door) });
     this.pipeline = new Pipeline(engine, this.handlers);
     const unready = (name: string): readonly ModelEntry[] => this.unready.get(name) ?? [];
-    this.dialect = new InferenceDialect({ pipeline: this.pipeline, unready, report, ...limits }, state);
+    const context = { pipeline: this.pipeline, unready, report, ...limits };
+    this.dialect = new InferenceDialect(context, state);
+    this.v2 = new V2Dialect(context, state);
     this.port = new Port({
       listener,
-      dialect: guarded(this.dialect, "inference", limits),
+      dialect: guarded(new ByPath(this.dialect, this.v2), "inference", limits),
       store: this.pipeline.channel,
       limits,
       state,
@@ -75,21 +80,25 @@ export class InferenceServer {
     return this.port.renew(tls);
   }
 
-  announce({ name, version, spec, responseTimeoutMs }: Announcement): void {
-    this.handlers.announce(name, version, spec, responseTimeoutMs);
-    this.dialect.forget();
+  announce({ name, version, spec, responseTimeoutMs, about }: Announcement): void {
+    this.handlers.announce(name, version, spec, responseTimeoutMs, about);
+    this.forget();
   }
 
   /** Requests without a version go there. */
   setDefault(name: string, version: string): void {
     this.handlers.setDefault(name, version);
-    this.dialect.forget();
+    this.forget();
   }
 
   /** The version is not routed any more. */
   withdraw(name: string, version: string): void {
     this.handlers.withdraw(name, version);
-    this.dialect.forget();
+    this.forget();
+  }
+
+  private forget(): void {
+    for (const dialect of [this.dialect, this.v2]) dialect.forget();
   }
 
   /** Versions that are known but not served, by whose state their requests are answered. */

@@ -8,7 +8,7 @@ import type { ExchangeLimits } from "../http/exchange.js";
 import type { TlsFiles } from "../http/raw.js";
 import type { ModelEntry } from "../models/models.js";
 import type { LogFormat } from "../telemetry/log.js";
-import type { HandlerSpec } from "../types.js";
+import type { HandlerSpec, ModelInterface } from "../types.js";
 import type { GrpcSetup } from "./grpc-server.js";
 
 export interface ThreadLimits extends ExchangeLimits, ConnectionLimits {
@@ -54,6 +54,8 @@ export interface Announcement {
   readonly version: string;
   readonly spec: HandlerSpec;
   readonly responseTimeoutMs: number;
+  /** For clients that ask what the model takes. */
+  readonly about: ModelInterface;
 }
 
 /** What main tells of the models. */

@@ -4,8 +4,8 @@
  */
 import type { TokenCheck } from "../../auth/token-check.js";
 import type { TokenIssuer } from "../../auth/token-issuer.js";
-import type { Dialect, Exchange, WireErrorCode } from "../../wire.js";
-import { errorBody, json, sendError } from "./errors.js";
+import type { Dialect, Exchange, WireError, WireErrorCode } from "../../wire.js";
+import { json, sendError } from "./errors.js";
 
 export const unauthorized = "Token Authorization failed. Token either incorrect, expired, or not provided correctly";
 const unauthenticated = "Token Authentication failed. Token either incorrect, expired, or not provided correctly";
@@ -47,8 +47,8 @@ export class GuardedDialect implements Dialect {
   expired(exchange: Exchange): void {
     this.inner.expired(exchange);
   }
-  error(code: WireErrorCode, message: string): { readonly status: number; readonly body: string } {
-    return this.inner.error(code, message);
+  error(code: WireErrorCode, message: string, path: string): WireError {
+    return this.inner.error(code, message, path);
   }
 
   /** The new key is only in the key file: an answer may be logged on its way. */
@@ -71,7 +71,7 @@ export class GuardedDialect implements Dialect {
 
   private refuse(exchange: Exchange, message: string): void {
     const code = this.options.compat === "torchserve" ? "invalid_key" : "unauthorized";
-    const { status, body } = errorBody(code, message);
+    const { status, body } = this.inner.error(code, message, exchange.path);
     exchange.refuse(status, json, body, challenge);
   }
 }

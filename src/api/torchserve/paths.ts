@@ -3,16 +3,12 @@
  * and a name that is not a model name can never reach the file system, a log line or a metric label.
  */
 
-/** The one rule for model names, in every API. */
-const nameRule = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
-const maxNameLength = 128;
+import { decodeSegments, isModelName, undecodable } from "../../inference/path.js";
 
 export type Target =
   /** `rest`: what follows the version, without a slash at either end; only models that answer by themselves know such paths. */
   | { readonly kind: "predict" | "explain"; readonly name: string; readonly version: string; readonly rest: string }
   | { readonly kind: "ping" }
-  | { readonly kind: "live" }
-  | { readonly kind: "ready" }
   | { readonly kind: "models" }
   | { readonly kind: "model"; readonly name: string; readonly version: string }
   | { readonly kind: "setDefault"; readonly name: string; readonly version: string }
@@ -27,23 +23,17 @@ export type Target =
   | { readonly kind: "bad"; readonly message: string }
   | { readonly kind: "badName"; readonly name: string };
 
-export function isModelName(name: string): boolean {
-  return name.length <= maxNameLength && nameRule.test(name) && !name.includes("..");
-}
-
 /** `path` as sent, without the query. */
 export function parsePath(path: string): Target {
   const segments = decodeSegments(path);
   if (segments === undefined) {
-    return { kind: "bad", message: "The path holds a control character or an escape that is not UTF-8." };
+    return { kind: "bad", message: undecodable };
   }
   switch (segments[0]) {
     case "ping":
       return segments.length === 1 ? { kind: "ping" } : { kind: "unknown" };
     case "metrics":
       return segments.length === 1 ? { kind: "metrics" } : { kind: "unknown" };
-    case "v2":
-      return health(segments);
     case "predictions":
       return asked("predict", segments);
     case "explanations":
@@ -65,12 +55,6 @@ export function parsePath(path: string): Target {
   }
 }
 
-function health(segments: readonly string[]): Target {
-  if (segments.length !== 3 || segments[1] !== "health") return { kind: "unknown" };
-  if (segments[2] === "live") return { kind: "live" };
-  return segments[2] === "ready" ? { kind: "ready" } : { kind: "unknown" };
-}
-
 function asked(kind: "predict" | "explain", segments: readonly string[]): Target {
   if (segments.length < 2) return { kind: "unknown" };
   const target = named("model", segments.slice(0, 3));
@@ -83,25 +67,4 @@ function named(kind: "model" | "setDefault" | "modelReady", segments: readonly s
   if (!isModelName(name)) return { kind: "badName", name };
   if (version !== "" && !isModelName(version)) return { kind: "badName", name: `${name}/${version}` };
   return { kind, name, version };
-}
-
-/** Undefined for an escape that does not decode, or a control character once decoded. */
-function decodeSegments(path: string): string[] | undefined {
-  const end = path.length > 1 && path.endsWith("/") ? path.length - 1 : path.length;
-  const segments = path.slice(1, end).split("/");
-  if (!path.includes("%") && isPlain(path)) return segments;
-  try {
-    const decoded = segments.map((each) => decodeURIComponent(each));
-    return decoded.every(isPlain) ? decoded : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function isPlain(text: string): boolean {
-  for (let index = 0; index < text.length; index++) {
-    const code = text.charCodeAt(index);
-    if (code < 0x20 || code === 0x7f) return false;
-  }
-  return true;
 }

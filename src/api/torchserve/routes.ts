@@ -13,7 +13,7 @@ import { errorBody, json, notAllowed, notFound, prettyJson, sendError } from "./
 import { inferenceApi, metricsApi, predictionApi } from "./openapi.js";
 import { readExplainSettings } from "./explanations.js";
 import { parsePath, type Target } from "./paths.js";
-import { live, ping, ready } from "./ping.js";
+import { ping } from "./ping.js";
 import { plain, Predict, type PredictContext } from "./predict.js";
 
 const reading = "GET, HEAD";
@@ -118,8 +118,6 @@ export class InferenceDialect implements Dialect {
     const { health, draining } = this.state;
     if (target.kind === "ping") onlyReading(exchange, () => reply(exchange, ping(health, draining, this.compat)));
     else if (describesApi(exchange, target)) sendDocument(exchange, this.description);
-    else if (target.kind === "live") onlyReading(exchange, () => reply(exchange, live));
-    else if (target.kind === "ready") onlyReading(exchange, () => reply(exchange, ready(health, draining)));
     else refuseTarget(exchange, target);
   }
 

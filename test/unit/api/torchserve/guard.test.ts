@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { errorBody } from "../../../../src/api/torchserve/errors.js";
 import { GuardedDialect, type GuardOptions } from "../../../../src/api/torchserve/guard.js";
 import { readKeyFile } from "../../../../src/auth/key-file.js";
 import { TokenCheck } from "../../../../src/auth/token-check.js";
@@ -24,7 +25,7 @@ interface Seen {
 /** One request through a guard. */
 function ask(request: Partial<Exchange>, options: Partial<GuardOptions> = {}): Seen {
   let seen: Seen = { passed: false };
-  const inner = { head: () => (seen = { passed: true }) } as unknown as Dialect;
+  const inner = { head: () => (seen = { passed: true }), error: errorBody } as unknown as Dialect;
   const check = new TokenCheck(issuer.memory);
   const guard = new GuardedDialect(inner, { kind: "inference", check, compat: "torchserve", ...options });
   const exchange = { method: "GET", path: "/predictions/m", query: "", authorization: "", ...request };

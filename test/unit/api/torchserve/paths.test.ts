@@ -1,15 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { isModelName, parsePath } from "../../../../src/api/torchserve/paths.js";
+import { parsePath } from "../../../../src/api/torchserve/paths.js";
+import { isModelName } from "../../../../src/inference/path.js";
 
 describe("paths", () => {
   test.each([
     ["/ping", { kind: "ping" }],
     ["/ping/", { kind: "ping" }],
     ["/metrics", { kind: "metrics" }],
-    ["/v2/health/live", { kind: "live" }],
-    ["/v2/health/ready", { kind: "ready" }],
-    ["/v2/health/ready/x", { kind: "unknown" }],
     ["/models", { kind: "models" }],
     ["/models/", { kind: "models" }],
     ["/models/m", { kind: "model", name: "m", version: "" }],
