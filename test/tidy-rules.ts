@@ -71,6 +71,8 @@ export const untested: Readonly<Record<string, string>> = {
   "src/api/kserve_v2/infer.ts": "test/e2e/kserve.test.ts runs it in a real process",
   "src/api/kserve_v2/routes.ts": "test/e2e/kserve.test.ts runs it in a real process",
   "src/api/grpc/messages.ts": "types only",
+  "src/api/grpc/v2-messages.ts": "types only",
+  "src/api/grpc/v2.ts": "test/e2e/kserve.test.ts runs it in a real process",
   "src/api/grpc/predict.ts": "test/integration/grpc.test.ts runs it on real sockets",
   "src/api/grpc/stream.ts": "test/integration/grpc.test.ts runs it on real sockets",
   "src/server/grpc-management.ts": "test/e2e/grpc-management.test.ts runs it in a real process",

@@ -76,7 +76,14 @@ const lastWordsMs = 150;
 const unauthorized = "Token Authorization failed. Token either incorrect, expired, or not provided correctly";
 /** The .proto files stand beside src and dist. */
 const protoFolder = fileURLToPath(new URL("../../proto/", import.meta.url));
-const protoFiles = ["inference.proto", "management.proto", "google/rpc/status.proto", "google/rpc/error_details.proto"];
+const protoFiles = [
+  "inference.proto",
+  "management.proto",
+  "open_inference.proto",
+  "torchserve_open_inference.proto",
+  "google/rpc/status.proto",
+  "google/rpc/error_details.proto",
+];
 
 interface Modules {
   readonly grpc: typeof Grpc;

@@ -27,6 +27,11 @@ export function tooLate({ name, timeoutMs }: Route): Refusal {
   return { code: "deadline_exceeded", message };
 }
 
+/** For the Open Inference Protocol, which speaks tensors: this model's handler answers requests by itself. */
+export function servedElsewhere(name: string): string {
+  return `Model "${name}" has a handler of its own that takes no tensors: predict by /predictions.`;
+}
+
 function notServed(entry: ModelEntry): string {
   const what = `Model "${entry.name}" version ${entry.version}`;
   if (entry.state === "failed") return `${what} failed to load: ${entry.reason ?? "the server's log has the reason"}`;

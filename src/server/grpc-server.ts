@@ -6,7 +6,8 @@
 import type { MessagePort } from "node:worker_threads";
 import { inferenceService } from "../api/grpc/inference.js";
 import { type Manage, managementService } from "../api/grpc/management.js";
-import type { PredictorContext } from "../api/grpc/predict.js";
+import { Predictor, type PredictorContext } from "../api/grpc/predict.js";
+import { openInferenceServices } from "../api/grpc/v2.js";
 import { TokenCheck } from "../auth/token-check.js";
 import type { Engine } from "../engine/engine.js";
 import { loadRpcLibrary, type RpcLimits, type RpcListening } from "../grpc/listener.js";
@@ -79,7 +80,7 @@ export class GrpcServer {
     const check = limits.tokens === undefined ? undefined : new TokenCheck(limits.tokens);
     const unready = (name: string): readonly ModelEntry[] => this.unready.filter((entry) => entry.name === name);
     const library = await loadRpcLibrary();
-    const listen = async (kind: "inference" | "management", service: RpcService): Promise<GrpcPorts> => {
+    const listen = async (kind: "inference" | "management", ...services: RpcService[]): Promise<GrpcPorts> => {
       const port = setup[kind];
       if (port === undefined) return {};
       const allows = check && ((authorization: string): boolean => check.allows(kind, authorization));
@@ -90,7 +91,7 @@ export class GrpcServer {
         });
       const listening = await library.listen({
         ...port,
-        services: [service],
+        services,
         counters,
         allows,
         limits: this.limits(port),
@@ -99,10 +100,15 @@ export class GrpcServer {
       this.ports.push(listening);
       return { [kind]: listening.port };
     };
-    const inference = inferenceService({ pipeline: this.pipeline, unready, report, state });
+    const context = { pipeline: this.pipeline, unready, report, state };
+    const predictor = new Predictor(context);
+    const inference = [
+      inferenceService(context, predictor),
+      ...openInferenceServices(predictor, context, limits.version),
+    ];
     try {
       const management = managementService(this.options.manage);
-      const ports = { ...(await listen("inference", inference)), ...(await listen("management", management)) };
+      const ports = { ...(await listen("inference", ...inference)), ...(await listen("management", management)) };
       this.healthTimer = setInterval(() => this.showHealth(), healthMs);
       this.showHealth();
       return ports;

@@ -15,8 +15,7 @@ export interface InferenceContext extends PredictorContext {
   readonly state: { readonly health: Health; readonly draining: boolean };
 }
 
-export function inferenceService(context: InferenceContext): RpcService {
-  const predictor = new Predictor(context);
+export function inferenceService(context: InferenceContext, predictor = new Predictor(context)): RpcService {
   const predict =
     (inParts: boolean) =>
     (request: object, call: RpcCall): void =>

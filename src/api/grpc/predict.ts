@@ -50,6 +50,18 @@ export interface Running {
   cancel(): void;
 }
 
+/** A prediction that is ready to begin. */
+export interface Launch {
+  readonly route: Route;
+  readonly rpc: RpcCall;
+  readonly input: InputFormat;
+  readonly output: OutputFormat;
+  readonly body: Uint8Array;
+  /** For a handler. */
+  readonly request: PredictionsRequest;
+  readonly outcome: Outcome;
+}
+
 /** Node's timers take no more. */
 const maxTimerMs = 2_147_483_647;
 
@@ -85,23 +97,33 @@ export class Predictor {
   }
 
   private run(request: PredictionsRequest, rpc: RpcCall, outcome: Outcome): Running {
-    const { pipeline } = this.context;
-    const { model_name: name, model_version: version } = request;
-    if (name === "") throw new ServerError("bad_request", "Parameter model_name is required.");
-    const route = pipeline.route(name, version);
-    if (route === undefined) throw refused(this.missing(name, version));
+    const route = this.route(request.model_name, request.model_version);
     const { pre, serve } = route.handler;
     const how = this.inputType(rpc.header("x-sconce-content-type"), pre !== undefined || serve !== undefined);
     const output = this.outputType(rpc, route);
     const body = serve === undefined ? bodyOf(request.input, pre !== undefined) : servedBody(request.input);
+    const input = inputFormat(how, body[0] ?? -1);
+    return this.launch({ route, rpc, request, input, output, body, outcome });
+  }
+
+  /** Throws ServerError when nothing serves it. */
+  route(name: string, version: string): Route {
+    if (name === "") throw new ServerError("bad_request", "Parameter model_name is required.");
+    const route = this.context.pipeline.route(name, version);
+    if (route === undefined) throw refused(this.missing(name, version));
+    return route;
+  }
+
+  /** Throws deadline_exceeded when it is too late to begin. */
+  launch({ route, rpc, request, input, output, body, outcome }: Launch): Running {
     const remaining = rpc.remainingMs();
     if (remaining === 0) throw new ServerError("deadline_exceeded", "The call's deadline had passed when it arrived.");
     const cookie = this.free.pop() ?? this.cookies++;
     const running = new RunningCall(this, withDeadline(route, remaining), outcome, cookie, request, rpc);
-    running.input = inputFormat(how, body[0] ?? -1);
+    running.input = input;
     running.output = output;
     running.startTimer(route);
-    pipeline.run(running, body);
+    this.context.pipeline.run(running, body);
     return running;
   }
 

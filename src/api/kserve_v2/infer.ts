@@ -5,18 +5,11 @@
  */
 
 import { type ErrorCode, ServerError } from "../../errors.js";
-import {
-  type Call,
-  type HandlerRequest,
-  InputFormat,
-  maxV2Json,
-  OutputFormat,
-  type Route,
-  v2Input,
-} from "../../inference/call.js";
+import { type Call, InputFormat, maxV2Json, OutputFormat, type Route, v2Input } from "../../inference/call.js";
 import { encodingOf, inflateBody, type InflateLimits } from "../../inference/inflate.js";
 import type { Pipeline } from "../../inference/pipeline.js";
-import { missingModel, tooLate } from "../../inference/refusals.js";
+import { missingModel, servedElsewhere, tooLate } from "../../inference/refusals.js";
+import { PlainRequest } from "../../inference/request.js";
 import { readAnswer } from "../../inference/v2-answer.js";
 import type { ModelEntry } from "../../models/models.js";
 import type { Exchange } from "../../wire.js";
@@ -101,6 +94,10 @@ export class Infer {
   }
 
   head(exchange: Exchange, route: Route): void {
+    if (route.handler.serve !== undefined) {
+      sendError(exchange, "bad_request", servedElsewhere(route.name));
+      return;
+    }
     if (exchange.contentEncoding !== "" && encodingOf(exchange.contentEncoding) === "unsupported") {
       sendError(exchange, "unsupported_media_type", "Content-Encoding must be gzip, deflate or identity, one only.");
       return;

@@ -1,0 +1,95 @@
+/**
+ * The Open Inference Protocol's GRPCInferenceService (proto/open_inference.proto), under its own name and the one that
+ * TorchServe has it by. Tensors go to the model itself, past its handler, as in api/kserve_v2. Thread: the gRPC thread.
+ */
+
+import { ServerError } from "../../errors.js";
+import { OutputFormat, v2Input } from "../../inference/call.js";
+import { servedElsewhere } from "../../inference/refusals.js";
+import { extensions, modelMetadata } from "../../inference/v2-words.js";
+import { isServing } from "../../models/health.js";
+import type { RpcCall, RpcMethod, RpcService } from "../../rpc.js";
+import { failCall } from "./failure.js";
+import type { InferenceContext } from "./inference.js";
+import type { Predictor } from "./predict.js";
+import { bodyOf, responseOf } from "./v2-body.js";
+import type { InferRequest, ModelRequest } from "./v2-messages.js";
+
+const names = ["inference.GRPCInferenceService", "org.pytorch.serve.grpc.openinference.GRPCInferenceService"];
+
+/** `version` is the server's. */
+export function openInferenceServices(predictor: Predictor, context: InferenceContext, version: string): RpcService[] {
+  const { pipeline, state } = context;
+  const about = ({ name, version: wanted }: ModelRequest): ReturnType<typeof pipeline.about> => {
+    if (name === "") throw new ServerError("bad_request", "Parameter name is required.");
+    return pipeline.about(name, wanted);
+  };
+  const methods: Readonly<Record<string, RpcMethod>> = {
+    ServerLive: telling(() => ({ live: true })),
+    ServerReady: telling(() => ({ ready: isServing(state.health, state.draining) })),
+    ServerMetadata: telling(() => ({ name: "sconce", version, extensions })),
+    ModelReady: telling((request) => {
+      const model = request as ModelRequest;
+      if (about(model) !== undefined) return { ready: !state.draining };
+      const refusal = predictor.missing(model.name, model.version);
+      if (refusal.code === "not_ready") return { ready: false };
+      throw new ServerError(refusal.code, refusal.message);
+    }),
+    ModelMetadata: telling((request) => {
+      const model = request as ModelRequest;
+      const known = about(model);
+      if (known !== undefined) return modelMetadata(model.name, known);
+      const { code, message } = predictor.missing(model.name, model.version);
+      throw new ServerError(code, message);
+    }),
+    ModelInfer: {
+      takes: "one",
+      answers: "one",
+      start: (request, call) => refusing(call, () => infer(predictor, request as InferRequest, call)),
+    },
+  };
+  return names.map((name) => ({ name, methods }));
+}
+
+/** A method whose answer is known at once. */
+function telling(answer: (request: object) => object): RpcMethod {
+  const start = (request: object, call: RpcCall): void =>
+    refusing(call, () => {
+      call.send(answer(request));
+      call.end();
+    });
+  return { takes: "one", answers: "one", start };
+}
+
+function refusing(call: RpcCall, work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (!(error instanceof ServerError)) throw error;
+    failCall(call, error.code, error.message);
+  }
+}
+
+function infer(predictor: Predictor, request: InferRequest, call: RpcCall): void {
+  const { model_name: name, model_version: version } = request;
+  const known = predictor.route(name, version);
+  if (known.handler.serve !== undefined) throw new ServerError("bad_request", servedElsewhere(name));
+  const route = { ...known, handler: { ...known.handler, pre: undefined, post: undefined } };
+  const { jsonBytes, bytes } = bodyOf(request);
+  const running = predictor.launch({
+    route,
+    rpc: call,
+    input: v2Input(jsonBytes),
+    output: OutputFormat.v2,
+    body: bytes,
+    request: { model_name: name, model_version: version, input: {} },
+    outcome: {
+      answered: (model, answer) => {
+        call.send(responseOf(answer), [["x-sconce-model", model]]);
+        call.end();
+      },
+      failed: (code, message) => failCall(call, code, message.replace("binary_data_size says", "its contents have")),
+    },
+  });
+  call.gone = () => running.cancel();
+}
