@@ -35,9 +35,10 @@ struct Limits {
 Status Decode(InputFormat format, std::span<const std::byte> body, const Signature& signature, const Limits& limits,
               Task& task);
 
-// A request of the Open Inference Protocol (v2): JSON of `json_bytes` bytes, and behind it the tensors that it says come
-// as bytes, in the order of its inputs. Dimension 0 of an input with one dimension more than declared, or of any input of
-// a model without declared inputs, is the batch. Fills task.v2 too. Decode with kV2 is the same with JSON alone.
+// A request of the Open Inference Protocol (v2): JSON of `json_bytes` bytes, and behind it the tensors that it says
+// come as bytes, in the order of its inputs. Dimension 0 of an input with one dimension more than declared, or of any
+// input of a model without declared inputs, is the batch. Fills task.v2 too. Decode with kV2 is the same with JSON
+// alone.
 Status DecodeV2(std::span<const std::byte> body, std::size_t json_bytes, const Signature& signature,
                 const Limits& limits, Task& task);
 
@@ -51,9 +52,9 @@ Status AdoptRaw(const Signature& signature, const Limits& limits, Task& task);
 Status Encode(OutputFormat format, const OutputNode& layout, std::span<const std::vector<TensorView>> rows,
               bool instances, Buffer& out, std::string_view field = "predictions");
 
-// OutputFormat::kV2: {"model_name": …, "outputs": [{"name", "shape", "datatype", "data"}]} with the outputs that `asked`
-// names. When any of them is asked for as bytes, the answer begins with kV2PrefixBytes bytes, the first of them 0 and
-// the last four the length of the JSON (little-endian); the JSON follows, and then the outputs' bytes.
+// OutputFormat::kV2: {"model_name": …, "outputs": [{"name", "shape", "datatype", "data"}]} with the outputs that
+// `asked` names. When any of them is asked for as bytes, the answer begins with kV2PrefixBytes bytes, the first of them
+// 0 and the last four the length of the JSON (little-endian); the JSON follows, and then the outputs' bytes.
 inline constexpr std::size_t kV2PrefixBytes = 8;
 struct V2Source {
   const std::string& model;

@@ -42,8 +42,13 @@ class V2Reader {
  public:
   V2Reader(std::span<const std::byte> body, std::size_t json_bytes, const Signature& signature, Layout& layout,
            Task& task)
-      : body_(body), blobs_at_(json_bytes), reader_(body.first(json_bytes)), signature_(signature), layout_(layout),
-        task_(task), asked_(*task.v2) {}
+      : body_(body),
+        blobs_at_(json_bytes),
+        reader_(body.first(json_bytes)),
+        signature_(signature),
+        layout_(layout),
+        task_(task),
+        asked_(*task.v2) {}
 
   Status Read() {
     reader_.SkipSpace();
@@ -129,9 +134,7 @@ class V2Reader {
   }
 
   // Refuses the second of two equal keys.
-  Status Once(bool* seen, const std::string& key) {
-    return std::exchange(*seen, true) ? Again(key) : Status::Ok();
-  }
+  Status Once(bool* seen, const std::string& key) { return std::exchange(*seen, true) ? Again(key) : Status::Ok(); }
 
   // ── the request ──
 
@@ -397,9 +400,8 @@ class V2Reader {
 
   Status WrongType(const Input& input, const InputSpec* declared) const {
     return Bad("input " + Quoted(input.name) + ": expected datatype " +
-               (declared != nullptr
-                    ? std::string(V2Type(declared->dtype))
-                    : "BOOL, UINT8, INT8, INT16, INT32, INT64, FP16, BF16, FP32 or FP64") +
+               (declared != nullptr ? std::string(V2Type(declared->dtype))
+                                    : "BOOL, UINT8, INT8, INT16, INT32, INT64, FP16, BF16, FP32 or FP64") +
                ", got " + Quoted(input.datatype));
   }
 

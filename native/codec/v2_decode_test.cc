@@ -8,8 +8,7 @@ namespace sconce::codec {
 namespace {
 
 const Signature& Pair() {
-  static const Signature kPair =
-      Declare({{"ids", DType::kInt64, {-1}, false}, {"weight", DType::kFloat32, {2}, true}});
+  static const Signature kPair = Declare({{"ids", DType::kInt64, {-1}, false}, {"weight", DType::kFloat32, {2}, true}});
   return kPair;
 }
 
@@ -29,8 +28,7 @@ std::string One(std::string_view input) { return "{\"inputs\":[" + std::string(i
 
 TEST(DecodeV2, FlatDataWithABatch) {
   Task task;
-  const std::string body =
-      One(R"({"name":"ids","shape":[2,3],"datatype":"INT64","data":[1,2,3,4,5,6]})");
+  const std::string body = One(R"({"name":"ids","shape":[2,3],"datatype":"INT64","data":[1,2,3,4,5,6]})");
   ASSERT_TRUE(DecodeV2Text(body, Pair(), task).ok());
   ASSERT_EQ(task.rows.size(), 2u);
   EXPECT_TRUE(task.instances);
@@ -105,10 +103,10 @@ TEST(DecodeV2, HalfPrecisionAndBoolsAsBytes) {
   ASSERT_TRUE(DecodeV2(Bytes(half), half_json, codec::One(DType::kFloat16, {2}), {}, task).ok());
   auto [bools, bools_json] = body("BOOL", std::string_view("\1\2", 2));
   EXPECT_EQ(DecodeV2(Bytes(bools), bools_json, codec::One(DType::kBool, {2}), {}, task).code(), Code::kBadRequest);
-  EXPECT_NE(MessageFor(One(R"({"name":"x","shape":[2],"datatype":"FP16","data":[1,2]})"),
-                       codec::One(DType::kFloat16, {2}))
-                .find("FP16 has no form in JSON"),
-            std::string::npos);
+  EXPECT_NE(
+      MessageFor(One(R"({"name":"x","shape":[2],"datatype":"FP16","data":[1,2]})"), codec::One(DType::kFloat16, {2}))
+          .find("FP16 has no form in JSON"),
+      std::string::npos);
 }
 
 TEST(DecodeV2, SaysWhatItExpected) {
@@ -128,30 +126,39 @@ TEST(DecodeV2, SaysWhatItExpected) {
 }
 
 TEST(DecodeV2, RefusesBrokenRequests) {
-  for (const char* body : {
-           "", "[]", "{", "{}", R"({"inputs":[]})", R"({"inputs":{}})", R"({"inputs":[1]})", R"({"inputs":[{}]})",
-           R"({"inputs":[{"name":"ids"}]})", R"({"inputs":[{"name":"ids","shape":[1],"datatype":"INT64"}]})",
-           R"({"inputs":[{"name":"ids","shape":[-1],"datatype":"INT64","data":[1]}]})",
-           R"({"inputs":[{"name":"ids","shape":[1.5],"datatype":"INT64","data":[1]}]})",
-           R"({"inputs":[{"name":"ids","shape":[9999999999999999999],"datatype":"INT64","data":[1]}]})",
-           R"({"inputs":[{"name":"ids","shape":[4294967296,4294967296],"datatype":"INT64","data":[1]}]})",
-           R"({"inputs":[{"name":"ids","shape":[1,1000000000],"datatype":"INT64","data":[1]}]})",
-           R"({"inputs":[{"name":"ids","shape":[0,1],"datatype":"INT64","data":[]}]})",
-           R"({"inputs":[{"name":"ids","shape":[3],"datatype":"INT64","data":[1,2]}]})",
-           R"({"inputs":[{"name":"ids","shape":[1],"datatype":"INT64","data":[1,2]}]})",
-           R"({"inputs":[{"name":"ids","shape":[1],"datatype":"INT64","data":[9223372036854775808]}]})",
-           R"({"inputs":[{"name":"ids","shape":[1],"datatype":"INT64","data":[1],"data":[1]}]})",
-           R"({"inputs":[{"name":"ids","name":"ids","shape":[1],"datatype":"INT64","data":[1]}]})",
-           R"({"inputs":[{"name":"ids","shape":[1],"datatype":"INT64","data":[1],"parameters":{"binary_data_size":8}}]})",
-           R"({"inputs":[{"name":"ids","shape":[1],"datatype":"INT64","parameters":{"binary_data_size":-8}}]})",
-           R"({"inputs":[{"name":"ids","shape":[1],"datatype":"INT64","parameters":{"binary_data_size":9}}]})",
-           R"({"inputs":[{"name":"ids","shape":[1],"datatype":"INT64","data":[1]}],"inputs":[]})",
-           R"({"inputs":[{"name":"ids","shape":[1],"datatype":"INT64","data":[1]}],"id":7})",
-           R"({"inputs":[{"name":"ids","shape":[1],"datatype":"INT64","data":[1]}],"outputs":[{}]})",
-           R"({"inputs":[{"name":"ids","shape":[1],"datatype":"INT64","data":[1]}],"outputs":[{"name":"a"},{"name":"a"}]})",
-           R"({"inputs":[{"name":"ids","shape":[1],"datatype":"INT64","data":[1]}],"outputs":[{"name":"a","parameters":{"classification":3}}]})",
-           R"({"inputs":[{"name":"ids","shape":[1],"datatype":"INT64","data":[1]}]} x)",
-       }) {
+  for (
+      const char* body : {
+          "",
+          "[]",
+          "{",
+          "{}",
+          R"({"inputs":[]})",
+          R"({"inputs":{}})",
+          R"({"inputs":[1]})",
+          R"({"inputs":[{}]})",
+          R"({"inputs":[{"name":"ids"}]})",
+          R"({"inputs":[{"name":"ids","shape":[1],"datatype":"INT64"}]})",
+          R"({"inputs":[{"name":"ids","shape":[-1],"datatype":"INT64","data":[1]}]})",
+          R"({"inputs":[{"name":"ids","shape":[1.5],"datatype":"INT64","data":[1]}]})",
+          R"({"inputs":[{"name":"ids","shape":[9999999999999999999],"datatype":"INT64","data":[1]}]})",
+          R"({"inputs":[{"name":"ids","shape":[4294967296,4294967296],"datatype":"INT64","data":[1]}]})",
+          R"({"inputs":[{"name":"ids","shape":[1,1000000000],"datatype":"INT64","data":[1]}]})",
+          R"({"inputs":[{"name":"ids","shape":[0,1],"datatype":"INT64","data":[]}]})",
+          R"({"inputs":[{"name":"ids","shape":[3],"datatype":"INT64","data":[1,2]}]})",
+          R"({"inputs":[{"name":"ids","shape":[1],"datatype":"INT64","data":[1,2]}]})",
+          R"({"inputs":[{"name":"ids","shape":[1],"datatype":"INT64","data":[9223372036854775808]}]})",
+          R"({"inputs":[{"name":"ids","shape":[1],"datatype":"INT64","data":[1],"data":[1]}]})",
+          R"({"inputs":[{"name":"ids","name":"ids","shape":[1],"datatype":"INT64","data":[1]}]})",
+          R"({"inputs":[{"name":"ids","shape":[1],"datatype":"INT64","data":[1],"parameters":{"binary_data_size":8}}]})",
+          R"({"inputs":[{"name":"ids","shape":[1],"datatype":"INT64","parameters":{"binary_data_size":-8}}]})",
+          R"({"inputs":[{"name":"ids","shape":[1],"datatype":"INT64","parameters":{"binary_data_size":9}}]})",
+          R"({"inputs":[{"name":"ids","shape":[1],"datatype":"INT64","data":[1]}],"inputs":[]})",
+          R"({"inputs":[{"name":"ids","shape":[1],"datatype":"INT64","data":[1]}],"id":7})",
+          R"({"inputs":[{"name":"ids","shape":[1],"datatype":"INT64","data":[1]}],"outputs":[{}]})",
+          R"({"inputs":[{"name":"ids","shape":[1],"datatype":"INT64","data":[1]}],"outputs":[{"name":"a"},{"name":"a"}]})",
+          R"({"inputs":[{"name":"ids","shape":[1],"datatype":"INT64","data":[1]}],"outputs":[{"name":"a","parameters":{"classification":3}}]})",
+          R"({"inputs":[{"name":"ids","shape":[1],"datatype":"INT64","data":[1]}]} x)",
+      }) {
     EXPECT_FALSE(MessageFor(body).empty()) << body;
   }
 }
@@ -163,7 +170,8 @@ TEST(DecodeV2, HoldsItsLimits) {
   const auto ids = [](int count) {
     std::string data = "1";
     for (int i = 1; i < count; ++i) data += ",1";
-    return One(R"({"name":"ids","shape":[)" + std::to_string(count) + R"(,1],"datatype":"INT64","data":[)" + data + "]}");
+    return One(R"({"name":"ids","shape":[)" + std::to_string(count) + R"(,1],"datatype":"INT64","data":[)" + data +
+               "]}");
   };
   EXPECT_TRUE(DecodeV2Text(ids(2), Pair(), task, limits).ok());
   EXPECT_EQ(DecodeV2Text(ids(3), Pair(), task, limits).code(), Code::kBadRequest);

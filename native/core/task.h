@@ -76,7 +76,7 @@ struct Task {
   ImageInput image;  // with is_image: pixels are `storage`
   OutputFormat format = OutputFormat::kJson;
   std::shared_ptr<const ExplainSpec> explain;  // set: not the model's answer is asked for, but why it is that
-  std::unique_ptr<V2Request> v2;  // with OutputFormat::kV2
+  std::unique_ptr<V2Request> v2;               // with OutputFormat::kV2
 
   // ── control ──
   std::int64_t enqueued_ns = 0;                  // MonotonicNs()
