@@ -75,7 +75,7 @@ export class PythonPool {
       warmup: "none: the handler loads its model",
       executor: "lane",
       executorReason,
-      outputShapes: [],
+      outputs: [],
       weightsBytes: 0,
       loadSeconds,
       warmBatchP90Us: 0,
