@@ -25,9 +25,7 @@ namespace {
 constexpr std::chrono::milliseconds kPinPoll{2};
 constexpr char kLoadCancelled[] = "the load was cancelled";
 
-Status NoFinishedLoad(const std::string& id) {
-  return {Code::kNotReady, "no finished load is called \"" + id + "\""};
-}
+Status NoFinishedLoad(const std::string& id) { return {Code::kNotReady, "no finished load is called \"" + id + "\""}; }
 
 void NameThread(const char* name) { pthread_setname_np(pthread_self(), name); }
 

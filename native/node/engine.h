@@ -103,8 +103,9 @@ class Engine {
   void Discard(const std::string& id);
   // kNotReady: no finished load of this id. kConflict: the version is routed already.
   Status Publish(const std::string& id);
-  // Publishes in one step in place of the version that is routed under the same name and number: every request meets the
-  // one or the other. The old one ends as by Remove. kNotReady; kModelNotFound, kVersionNotFound: nothing to replace.
+  // Publishes in one step in place of the version that is routed under the same name and number: every request meets
+  // the one or the other. The old one ends as by Remove. kNotReady; kModelNotFound, kVersionNotFound: nothing to
+  // replace.
   Status Replace(const std::string& id, std::int64_t timeout_ns, std::function<void(bool)> done);
 
   // The version gets no new requests from now on; those that it accepted are answered. `done(true)` when its last pin
