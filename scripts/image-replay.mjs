@@ -63,10 +63,22 @@ async function freePort() {
   return port;
 }
 
+/**
+ * Shell lines that lay libtorch back under a fresh /tmp, when the checkout (and with it libtorch's path) lies there: an
+ * image's build stage has it elsewhere. The covered folder is at /mnt.
+ */
+function keepLibtorch(root) {
+  const { libtorch } = JSON.parse(readFileSync(join(root, "opt/sconce/build/Release/sconce-build.json"), "utf8"));
+  if (!libtorch.startsWith("/tmp/")) return "";
+  return `mkdir -p "$0${libtorch}"; mount --bind "/mnt${libtorch.slice("/tmp".length)}" "$0${libtorch}"`;
+}
+
 /** The shell that makes the mounts becomes the command: its process is the server's. */
 function enter(root, { env, user, folder }, command) {
   const script = `set -e; mount --bind "$0" "$0"; mount -t proc proc "$0/proc"; mount --rbind /dev "$0/dev"
-    mount -t tmpfs -o mode=1777 tmpfs "$0/tmp"; mount -o remount,bind,ro "$0"
+    mount --bind "$0/tmp" /mnt; mount -t tmpfs -o mode=1777 tmpfs "$0/tmp"
+    ${keepLibtorch(root)}
+    mount -o remount,bind,ro "$0"
     exec chroot --userspec="$1" "$0" /usr/bin/env -i -C "$2" "\${@:3}"`;
   const settings = Object.entries(env).map(([key, value]) => `${key}=${value}`);
   return spawn("unshare", ["--mount", "bash", "-c", script, root, user, folder, ...settings, ...command], {
