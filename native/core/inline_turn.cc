@@ -25,11 +25,14 @@ struct Slot {
 }  // namespace
 
 struct InlineTurn::Impl {
+  explicit Impl(std::int64_t budget) : budget_ns(budget) {}
+
   Slot& SlotOf(const std::shared_ptr<Model>& model);
   void FlushSlot(Slot& slot, std::vector<TaskPtr>& done);
   void HandOver(Model& model, Slot& slot, std::vector<TaskPtr>& done);
   void NextBatch(std::vector<TaskPtr>& waiting, std::uint32_t max_rows);
 
+  const std::int64_t budget_ns;
   std::vector<std::unique_ptr<Slot>> slots;
   Slot* last = nullptr;      // used last; most turns have one model
   std::size_t first = 0;     // which slot the next Flush begins with
@@ -78,7 +81,7 @@ void InlineTurn::Impl::FlushSlot(Slot& slot, std::vector<TaskPtr>& done) {
   if (slot.waiting.empty()) return;
   const std::shared_ptr<Model> model = slot.waiting.front()->model;
   while (!slot.waiting.empty()) {
-    if (spent_ns >= kInlineTurnBudgetNs) return HandOver(*model, slot, done);
+    if (spent_ns >= budget_ns) return HandOver(*model, slot, done);
     NextBatch(slot.waiting, model->config().max_batch_rows);
     const InlineRun run = model->RunInline(batch, *slot.scratch);
     spent_ns += run.end_ns - run.start_ns;
@@ -86,7 +89,7 @@ void InlineTurn::Impl::FlushSlot(Slot& slot, std::vector<TaskPtr>& done) {
   }
 }
 
-InlineTurn::InlineTurn() : impl_(std::make_unique<Impl>()) {}
+InlineTurn::InlineTurn(std::int64_t budget_ns) : impl_(std::make_unique<Impl>(budget_ns)) {}
 InlineTurn::~InlineTurn() = default;
 
 Status InlineTurn::Add(TaskPtr& task, bool* inlined) {

@@ -2,6 +2,7 @@
 // Thread: belongs to one environment (HTTP thread); nothing here is shared.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -12,7 +13,8 @@ namespace sconce {
 
 class InlineTurn {
  public:
-  InlineTurn();
+  // `budget_ns`: what all inline runs of one turn may take together.
+  explicit InlineTurn(std::int64_t budget_ns = kInlineTurnBudgetNs);
   ~InlineTurn();
 
   // Routes an arrived, decoded task: to this turn's batch of its model, or to the model's lanes. When the task cannot
@@ -22,7 +24,7 @@ class InlineTurn {
 
   bool empty() const;
 
-  // Runs what was gathered within kInlineTurnBudgetNs, hands the rest to lanes, returns the finished tasks.
+  // Runs what was gathered within the budget, hands the rest to lanes, returns the finished tasks.
   std::vector<TaskPtr> Flush();
 
   // Drops the scratch of a model that is no longer routed, and of those that are gone. Until then it keeps the weights

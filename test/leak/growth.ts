@@ -28,6 +28,22 @@ export function growthOf(samples: readonly MemorySample[]): Growth {
   return { kibPerSecond, gainedKib: kibPerSecond * span, samples: half.length };
 }
 
+/**
+ * The smaller growth of up to `windows` windows, until one is below the limit. A leak grows in every one of them; a heap
+ * that settles, or an arena that the allocator takes once, does not.
+ */
+export async function leastGrowth(
+  limit: number,
+  windows: number,
+  window: (index: number) => Promise<readonly MemorySample[]>,
+): Promise<number> {
+  let least = Infinity;
+  for (let index = 0; index < windows && least >= limit; index++) {
+    least = Math.min(least, growthOf(await window(index)).kibPerSecond);
+  }
+  return least;
+}
+
 /** Takes `kib()` every `everyMs` until `done` settles. */
 export async function watchMemory(kib: () => number, everyMs: number, done: Promise<unknown>): Promise<MemorySample[]> {
   const began = Date.now();
