@@ -4,11 +4,13 @@
 lane() { printf '%s\t%s\t%s\n' "$1" "$2" "${3:-}" >>".cache/results/${4:-lanes}.lane"; }
 
 # native_tests NAME PARTS CMAKE_ARGUMENT…: results in .cache/results/NAME.xml; a build that fails is one failed test.
+# NATIVE_FOLDER: where it is built, otherwise build/NAME.
 native_tests() {
   local name=$1 parts=$2
   shift 2
-  local folder="build/$name"
-  if ! { quietly ".cache/$name-configure.log" cmake -S . -B "$folder" -G Ninja -DSCONCE_PARTS="$parts" -DSCONCE_TESTS=ON "$@" &&
+  local folder=${NATIVE_FOLDER:-build/$name} generator=(-G Ninja)
+  if [ -e "$folder/CMakeCache.txt" ]; then generator=(); fi
+  if ! { quietly ".cache/$name-configure.log" cmake -S . -B "$folder" "${generator[@]}" -DSCONCE_PARTS="$parts" -DSCONCE_TESTS=ON "$@" &&
     quietly ".cache/$name-build.log" cmake --build "$folder" -j "$(nproc)"; }; then
     lane failed "$name: build" "see .cache/$name-build.log"
     return 1
