@@ -11,10 +11,10 @@ import type { ManagementContext } from "./api/torchserve/management.js";
 import { ManagementDialect } from "./api/torchserve/management-routes.js";
 import { MetricsDialect } from "./api/torchserve/routes.js";
 import type { TokenIssuer } from "./auth/token-issuer.js";
+import { speaksTls } from "./config/resolve.js";
 import type { ServeConfig } from "./config/serve-config.js";
 import type { Engine } from "./engine/engine.js";
 import { ServerError } from "./errors.js";
-import { defaultMaxChunks, defaultMaxDiscard } from "./http/exchange.js";
 import { MemoryBodies } from "./http/body-store.js";
 import { type Listener, type Listening, loadListener, setHeaderLimit } from "./http/listener.js";
 import type { TlsFiles } from "./http/raw.js";
@@ -29,7 +29,8 @@ import { announcementOf } from "./server/announcement.js";
 import { CertificateWatch, readCertificate, withFiles } from "./server/certificates.js";
 import { openAccessLog } from "./server/inference-server.js";
 import { MainPort } from "./server/main-port.js";
-import type { News, ThreadLimits } from "./server/messages.js";
+import { threadLimits } from "./server/limits.js";
+import type { News } from "./server/messages.js";
 import { manageOnMain } from "./server/grpc-management.js";
 import { type GrpcThread, grpcSetup, startGrpc } from "./server/grpc.js";
 import type { GrpcPorts } from "./server/grpc-server.js";
@@ -153,7 +154,7 @@ class Server implements RunningServer {
   async open(): Promise<void> {
     const { config, deps } = this;
     this.issuer = openIssuer(config);
-    if (config.https || config.managementHttps || config.metricsHttps) {
+    if (speaksTls(config)) {
       const certificate = readCertificate(config);
       await withFiles(certificate, (files) => this.openPorts(files));
       this.certificates = new CertificateWatch(config, certificate, deps.log, (next) =>
@@ -162,7 +163,7 @@ class Server implements RunningServer {
     } else {
       if ((config.certificateFile ?? config.keystore) !== undefined) {
         deps.log.warn(
-          "the certificate is not used: no listener speaks HTTPS (--https, --management-https, --metrics-https)",
+          "the certificate is not used: no listener speaks TLS (--https, --management-https, --metrics-https, --grpc-tls)",
         );
       }
       await this.openPorts(undefined);
@@ -195,7 +196,11 @@ class Server implements RunningServer {
     const setup = grpcSetup(config);
     // Loads its library while the HTTP threads start.
     const manage = manageOnMain(this.managementContext(), this.managementFault);
-    const grpc = setup && startGrpc(options, { setup, rpcMemory: this.rpcMemory, manage });
+    const grpc =
+      setup &&
+      startGrpc(options, {
+        ...{ setup, manage, rpcMemory: this.rpcMemory, tls: config.grpcTls ? tls : undefined },
+      });
     grpc?.catch(() => undefined);
     this.threads = await startThreads(options);
     try {
@@ -250,6 +255,7 @@ class Server implements RunningServer {
 
   private async renew(files: TlsFiles): Promise<void> {
     if (this.config.https) await this.threads.renew(files);
+    if (this.config.grpcTls) await this.grpcThread?.renew(files);
     for (const port of this.mainPorts) port.renew(files);
   }
 
@@ -353,41 +359,6 @@ class Server implements RunningServer {
     this.issuer?.close();
     return cuts[0] + cuts[1];
   }
-}
-
-function threadLimits(config: ServeConfig, issuer: TokenIssuer | undefined, version: string): ThreadLimits {
-  return {
-    maxRequestSize: config.maxRequestSize,
-    bodyTimeoutMs: config.bodyTimeoutMs,
-    writeTimeoutMs: config.writeTimeoutMs,
-    responseTimeoutMs: config.responseTimeoutMs,
-    maxChunks: defaultMaxChunks,
-    maxDiscard: defaultMaxDiscard,
-    cors: corsLines(config),
-    maxResponseSize: config.maxResponseSize,
-    makeRequestIds: config.requestIds === "always",
-    accessLog: config.accessLog,
-    logFormat: config.logFormat,
-    // With one core, staying awake would keep the client itself from running.
-    lingerMs: config.cores > 1 ? config.lingerUs / 1000 : 0,
-    maxConnections: config.maxConnections,
-    maxConnectionsPerAddress: config.maxConnectionsPerAddress,
-    maxInflateRatio: config.maxInflateRatio,
-    maxImagePixels: config.maxImagePixels,
-    tokens: issuer?.memory,
-    compat: config.compat,
-    version,
-    decodeParallelism: Math.max(1, Math.ceil(config.cores / Math.max(1, config.httpThreads))),
-  };
-}
-
-/** One text for the answers' heads; the values were checked for line breaks. */
-function corsLines({ corsAllowedOrigin, corsAllowedMethods, corsAllowedHeaders }: ServeConfig): string {
-  const lines = { origin: corsAllowedOrigin, methods: corsAllowedMethods, headers: corsAllowedHeaders };
-  return Object.entries(lines)
-    .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => `access-control-allow-${name}: ${value}`)
-    .join("\r\n");
 }
 
 /** The metrics port reads no bodies: a request with one is refused by its verb. */

@@ -80,6 +80,7 @@ export const untested: Readonly<Record<string, string>> = {
   "src/server/grpc-server.ts": "test/integration/grpc.test.ts runs it on real sockets",
   "src/server/grpc-thread.ts": "test/e2e/grpc.test.ts runs it in a real process",
   "src/server/inference-server.ts": "test/integration runs it on real sockets",
+  "src/server/limits.ts": "test/integration runs it on real sockets",
   "src/server/messages.ts": "types only",
   "src/server/tokens.ts": "test/e2e/tokens.test.ts",
   "src/server/thread.ts": "test/e2e runs it in a real process",

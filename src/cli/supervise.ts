@@ -6,6 +6,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { constants } from "node:os";
 import { fileURLToPath } from "node:url";
+import { speaksTls } from "../config/resolve.js";
 import type { ServeConfig } from "../config/serve-config.js";
 import { createLog } from "../telemetry/log.js";
 import { exitCodes } from "./exit-codes.js";
@@ -63,8 +64,8 @@ export async function supervise(words: readonly string[], config: ServeConfig, t
     write: terminal.err,
   });
   const state: State = { child: undefined, asked: false, everReady: false, wake: () => undefined };
-  // With HTTPS, SIGHUP asks for a look at the certificate's files, not for the end.
-  const renews = config.https || config.managementHttps || config.metricsHttps;
+  // With TLS, SIGHUP asks for a look at the certificate's files, not for the end.
+  const renews = speaksTls(config);
   const forward = (signal: NodeJS.Signals): void => {
     state.child?.kill(signal);
     if (signal === "SIGHUP" && renews) return;

@@ -7,6 +7,7 @@ export const securityRows = {
   https: row("https", flag, false, "security", "The inference listener speaks HTTPS."),
   managementHttps: row("management-https", flag, false, "security", "The management listener speaks HTTPS."),
   metricsHttps: row("metrics-https", flag, false, "security", "The metrics listener speaks HTTPS."),
+  grpcTls: row("grpc-tls", flag, false, "security", "The gRPC listeners speak TLS."),
   certificateFile: row(
     "certificate-file",
     text,

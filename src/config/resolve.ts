@@ -217,6 +217,12 @@ export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || host === "[::1]" || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
+/** Whether any listener needs the certificate. */
+export function speaksTls({ https, managementHttps, metricsHttps, grpcTls, ...config }: ServeConfig): boolean {
+  const grpc = config.grpcInferencePort !== "off" || config.grpcManagementPort !== "off";
+  return https || managementHttps || metricsHttps || (grpcTls && grpc);
+}
+
 /** What no row can check alone. */
 function checkTogether(config: ServeConfig, settings: ReadonlyMap<OptionKey, Setting>): void {
   const origin = (key: OptionKey): string => settings.get(key)?.origin ?? "";

@@ -74,6 +74,8 @@ export interface ServeConfig {
   readonly https: boolean;
   readonly managementHttps: boolean;
   readonly metricsHttps: boolean;
+  /** On both gRPC listeners. */
+  readonly grpcTls: boolean;
   readonly certificateFile: string | undefined;
   readonly privateKeyFile: string | undefined;
   readonly keystore: string | undefined;

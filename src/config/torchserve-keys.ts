@@ -108,7 +108,6 @@ function imagePixels(text: string): Filled | string {
 
 const noInstall = "Nothing is installed: the Python that --python names has to have what a model's requirements list.";
 const noJava = "There is no Java in this server.";
-const noGrpcTls = "gRPC has no TLS in this version; put a proxy in front.";
 const sequences = "Sequence batching is not in this version.";
 
 export const torchserveKeys: readonly TorchserveKey[] = [
@@ -135,7 +134,7 @@ export const torchserveKeys: readonly TorchserveKey[] = [
   fills("grpc_management_port", "grpcManagementPort"),
   fills("grpc_management_max_connection_age_ms", "grpcManagementMaxConnectionAgeMs", { unit: "ms" }),
   fills("grpc_management_max_connection_age_grace_ms", "grpcManagementMaxConnectionAgeGraceMs", { unit: "ms" }),
-  answered("enable_grpc_ssl", noGrpcTls),
+  fills("enable_grpc_ssl", "grpcTls", { here: "With the certificate of HTTPS; without one the start fails." }),
   fills("model_store", "modelStore"),
   answered("workflow_store", "Workflows are not served."),
   own("load_models", loadModels, "`--models`: `ALL`, or a list of files, each with or without `name=`."),

@@ -29,7 +29,7 @@ import {
   UnaryCall,
   WritingCall,
 } from "./call.js";
-import { CappedSockets, type SocketCaps } from "./sockets.js";
+import { CappedSockets, type SocketCaps, type TlsTexts } from "./sockets.js";
 
 export interface RpcLimits extends SocketCaps {
   /** Bytes of one message of a client. */
@@ -50,6 +50,8 @@ export interface RpcListenOptions {
   readonly services: readonly RpcService[];
   readonly limits: RpcLimits;
   readonly counters: RpcCounters;
+  /** Undefined: no TLS. */
+  readonly tls: TlsTexts | undefined;
   /** Whether a call with this `authorization` may pass; undefined: every call may. Health and reflection are open. */
   readonly allows: ((authorization: string) => boolean) | undefined;
   /** A fault of a dialect: logged, and the call gets INTERNAL. */
@@ -58,6 +60,8 @@ export interface RpcListenOptions {
 
 export interface RpcListening {
   readonly port: number;
+  /** New connections meet this certificate; open ones go on. Without effect on a port without TLS. */
+  renew(tls: TlsTexts): void;
   /** What the health service says from now on. */
   setServing(serving: boolean): void;
   /** Takes no new connection and no new call, waits for the open ones, closes. Resolves with how many were cut. */
@@ -140,6 +144,7 @@ class RpcPort implements RpcListening, CallOwner {
       options.limits,
       (socket) => injector.injectConnection(socket),
       (change) => options.counters.addConnections(change),
+      options.tls,
     );
     this.health = new HealthImplementation();
     this.setServing(false);
@@ -149,6 +154,10 @@ class RpcPort implements RpcListening, CallOwner {
   async open(): Promise<this> {
     this.port = await this.sockets.listen(this.options.host, this.options.port);
     return this;
+  }
+
+  renew(tls: TlsTexts): void {
+    this.sockets.renew(tls);
   }
 
   setServing(serving: boolean): void {

@@ -1,10 +1,20 @@
 /**
  * A listening socket with caps on its connections, in total and per address; a connection over a cap is closed before
- * anything is read. What comes in is handed on as it is. Thread: the one that made it.
+ * anything is read. What comes in is handed on as it is, or as what is inside its TLS. Thread: the one that made it.
  */
 
 import { createServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
 import { ServerError } from "../errors.js";
+
+/** PEM texts of a certificate chain and its key. */
+export interface TlsTexts {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** A handshake that takes longer ends its connection. */
+const handshakeTimeoutMs = 10_000;
 
 export interface SocketCaps {
   readonly maxConnections: number;
@@ -15,17 +25,26 @@ export class CappedSockets {
   private readonly caps: SocketCaps;
   private readonly counted: (change: number) => void;
   private readonly server: Server;
+  /** Never listens: it is given what was admitted. */
+  private readonly tls: TlsServer | undefined;
   private readonly open = new Set<Socket>();
   private readonly byAddress = new Map<string, number>();
 
   /** `counted` is told +1 and -1. */
-  constructor(caps: SocketCaps, accept: (socket: Socket) => void, counted: (change: number) => void) {
+  constructor(caps: SocketCaps, accept: (socket: Socket) => void, counted: (change: number) => void, tls?: TlsTexts) {
     this.caps = caps;
     this.counted = counted;
+    this.tls = tls && tlsServer(tls, accept);
     this.server = createServer({ noDelay: true }, (socket) => {
-      if (this.admit(socket)) accept(socket);
-      else socket.destroy();
+      if (!this.admit(socket)) socket.destroy();
+      else if (this.tls === undefined) accept(socket);
+      else this.tls.emit("connection", socket);
     });
+  }
+
+  /** New connections meet this certificate; throws when it is none. Without effect where TLS is not spoken. */
+  renew(tls: TlsTexts): void {
+    this.tls?.setSecureContext(secured(tls));
   }
 
   /** Resolves with the port (0: any free one was taken); rejects naming host and port. */
@@ -71,6 +90,20 @@ export class CappedSockets {
     if (rest > 0) this.byAddress.set(address, rest);
     else this.byAddress.delete(address);
   }
+}
+
+const secured = (tls: TlsTexts) => ({ ...tls, minVersion: "TLSv1.2" }) as const;
+
+function tlsServer(tls: TlsTexts, accept: (socket: Socket) => void): TlsServer {
+  const options = { ...secured(tls), ALPNProtocols: ["h2"], handshakeTimeout: handshakeTimeoutMs };
+  const server = createTlsServer(options, (socket) => {
+    socket.on("error", () => undefined);
+    // gRPC is HTTP/2 alone.
+    if (socket.alpnProtocol === "h2") accept(socket);
+    else socket.destroy();
+  });
+  // Plain text, an old version, a peer that left: its connection is no use.
+  return server.on("tlsClientError", (_, socket) => socket.destroy());
 }
 
 function why(cause: NodeJS.ErrnoException): string {

@@ -40,7 +40,7 @@ export function readCertificate(config: CertificateConfig): Certificate {
     }
   }
   if (certificateFile === undefined || privateKeyFile === undefined) {
-    throw new UsageError("HTTPS needs --certificate-file and --private-key-file (PEM), or --keystore (PKCS12)");
+    throw new UsageError("TLS needs --certificate-file and --private-key-file (PEM), or --keystore (PKCS12)");
   }
   const certificate = readSmall("certificate-file", certificateFile).toString();
   const key = readSmall("private-key-file", privateKeyFile).toString();

@@ -3,6 +3,7 @@
  * stand on. The same on a worker thread (grpc-thread.ts) and, where the configuration asks for no threads, on main.
  */
 
+import { readFileSync } from "node:fs";
 import type { MessagePort } from "node:worker_threads";
 import { inferenceService } from "../api/grpc/inference.js";
 import { type Manage, managementService } from "../api/grpc/management.js";
@@ -11,7 +12,9 @@ import { openInferenceServices } from "../api/grpc/v2.js";
 import { TokenCheck } from "../auth/token-check.js";
 import type { Engine } from "../engine/engine.js";
 import { loadRpcLibrary, type RpcLimits, type RpcListening } from "../grpc/listener.js";
+import type { TlsTexts } from "../grpc/sockets.js";
 import { HandlerRegistry } from "../handlers/registry.js";
+import type { TlsFiles } from "../http/raw.js";
 import { Pipeline } from "../inference/pipeline.js";
 import type { HttpState } from "../metrics/http-counters.js";
 import type { RpcCounters } from "../metrics/rpc-counters.js";
@@ -52,6 +55,8 @@ export interface GrpcServerOptions {
   /** To Python workers; undefined: there are none. */
   readonly door: MessagePort | undefined;
   readonly setup: GrpcSetup;
+  /** TLS; the files are there until the ports are open. */
+  readonly tls: TlsFiles | undefined;
   /** Does on main what the management service is asked for. */
   readonly manage: Manage;
   readonly report: PredictorContext["report"];
@@ -79,6 +84,7 @@ export class GrpcServer {
     const { state, counters, report, setup, limits } = this.options;
     const check = limits.tokens === undefined ? undefined : new TokenCheck(limits.tokens);
     const unready = (name: string): readonly ModelEntry[] => this.unready.filter((entry) => entry.name === name);
+    const tls = this.options.tls && readTexts(this.options.tls);
     const library = await loadRpcLibrary();
     const listen = async (kind: "inference" | "management", ...services: RpcService[]): Promise<GrpcPorts> => {
       const port = setup[kind];
@@ -94,6 +100,7 @@ export class GrpcServer {
         services,
         counters,
         allows,
+        tls,
         limits: this.limits(port),
         report: onFault,
       });
@@ -128,6 +135,12 @@ export class GrpcServer {
     else this.handlers.withdraw(news.name, news.version);
   }
 
+  /** New connections of all ports meet this certificate. The files are read before it returns. */
+  renew(files: TlsFiles): void {
+    const texts = readTexts(files);
+    for (const port of this.ports) port.renew(texts);
+  }
+
   /** Resolves with the number of calls cut; the channel closes after the ports. */
   async drain(timeoutMs: number): Promise<number> {
     clearInterval(this.healthTimer);
@@ -147,4 +160,8 @@ export class GrpcServer {
     const perPort = { maxConnectionAgeMs, maxConnectionAgeGraceMs };
     return { maxRequestSize, maxResponseSize, maxConnections, maxConnectionsPerAddress, maxStreams, ...perPort };
   }
+}
+
+function readTexts({ certificate, key }: TlsFiles): TlsTexts {
+  return { cert: readFileSync(certificate, "utf8"), key: readFileSync(key, "utf8") };
 }

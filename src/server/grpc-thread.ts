@@ -6,6 +6,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import type { Engine } from "../engine/engine.js";
 import { ServerError } from "../errors.js";
+import type { TlsFiles } from "../http/raw.js";
 import { HttpState } from "../metrics/http-counters.js";
 import { RpcCounters } from "../metrics/rpc-counters.js";
 import { GrpcServer } from "./grpc-server.js";
@@ -14,7 +15,7 @@ import type { FromThread, GrpcThreadSetup, ToThread } from "./messages.js";
 
 if (parentPort === null) throw new Error("server/grpc-thread.js is the entry of a worker thread");
 const main = parentPort;
-const { memory, index, engineModule, limits, door, grpc, rpcMemory } = workerData as GrpcThreadSetup;
+const { memory, index, engineModule, limits, door, tls, grpc, rpcMemory } = workerData as GrpcThreadSetup;
 
 const say = (message: FromThread): void => main.postMessage(message);
 
@@ -36,6 +37,7 @@ const server = new GrpcServer({
   limits,
   door,
   setup: grpc,
+  tls,
   manage: (request) =>
     new Promise((resolve) => {
       const id = ids.next++;
@@ -59,12 +61,23 @@ main.on("message", (message: ToThread) => {
       asked.delete(message.id);
       return;
     case "listening":
+      return;
     case "renew":
+      renew(message.tls);
       return;
     case "drain":
       return void drain(message.timeoutMs);
   }
 });
+
+function renew(files: TlsFiles): void {
+  try {
+    server.renew(files);
+    say({ type: "renewed", descriptor: undefined });
+  } catch (error) {
+    say({ type: "notRenewed", reason: error instanceof Error ? error.message : String(error) });
+  }
+}
 
 async function drain(timeoutMs: number): Promise<void> {
   say({ type: "drained", cut: await server.drain(timeoutMs) });

@@ -2,6 +2,7 @@
 
 import type { Manage } from "../api/grpc/management.js";
 import type { ServeConfig } from "../config/serve-config.js";
+import type { TlsFiles } from "../http/raw.js";
 import { HttpState } from "../metrics/http-counters.js";
 import { RpcCounters } from "../metrics/rpc-counters.js";
 import { type GrpcPorts, GrpcServer, type GrpcServerOptions, type GrpcSetup } from "./grpc-server.js";
@@ -12,6 +13,8 @@ export interface GrpcThread {
   readonly ports: GrpcPorts;
   /** Resolves when the thread knows. */
   learn(news: News): Promise<void>;
+  /** New connections meet this certificate. */
+  renew(tls: TlsFiles): Promise<void>;
   /** Resolves with the number of calls cut. */
   drain(timeoutMs: number): Promise<number>;
 }
@@ -43,6 +46,8 @@ export interface GrpcStart {
   /** Of metrics/rpc-counters.ts. */
   readonly rpcMemory: SharedArrayBuffer;
   readonly manage: Manage;
+  /** TLS; the files are there until the start has ended. */
+  readonly tls: TlsFiles | undefined;
 }
 
 /** Rejects with ServerError when a port cannot be had. `options.count` 0: on main itself. */
@@ -50,12 +55,13 @@ export async function startGrpc(options: ThreadsOptions, start: GrpcStart): Prom
   return options.count === 0 ? onMain(options, start) : onThread(options, start);
 }
 
-async function onMain(options: ThreadsOptions, { setup, rpcMemory, manage }: GrpcStart): Promise<GrpcThread> {
+async function onMain(options: ThreadsOptions, { setup, rpcMemory, manage, tls }: GrpcStart): Promise<GrpcThread> {
   const { engine, memory, limits, log } = options;
   const state = new HttpState(memory, 0);
   const counters = new RpcCounters(rpcMemory);
   const report: GrpcServerOptions["report"] = (level, words, fields) => log[level](words, fields);
-  const server = new GrpcServer({ engine, state, counters, limits, setup, manage, report, door: engine.openDoor?.() });
+  const door = engine.openDoor?.();
+  const server = new GrpcServer({ engine, state, counters, limits, setup, manage, report, tls, door });
   const ports = await server.open();
   return {
     ports,
@@ -63,20 +69,30 @@ async function onMain(options: ThreadsOptions, { setup, rpcMemory, manage }: Grp
       server.learn(news);
       return Promise.resolve();
     },
+    renew: (files) => {
+      server.renew(files);
+      return Promise.resolve();
+    },
     drain: (timeoutMs) => server.drain(timeoutMs),
   };
 }
 
-async function onThread(options: ThreadsOptions, { setup: grpc, rpcMemory, manage }: GrpcStart): Promise<GrpcThread> {
+async function onThread(
+  options: ThreadsOptions,
+  { setup: grpc, rpcMemory, manage, tls }: GrpcStart,
+): Promise<GrpcThread> {
   const { memory, engine, engineModule, limits, log, writeAccess } = options;
   const door = engine.openDoor?.();
-  const setup: GrpcThreadSetup = { index: 0, memory, engineModule, limits, door, tls: undefined, grpc, rpcMemory };
+  const setup: GrpcThreadSetup = { index: 0, memory, engineModule, limits, door, tls, grpc, rpcMemory };
   const entry = new URL("./grpc-thread.js", import.meta.url);
   const thread = new Thread({ entry, name: "grpc", setup, log, writeAccess, manage });
   const ports = (await thread.ready) as GrpcPorts;
   return {
     ports,
     learn: (news) => thread.tell((id) => ({ ...news, id })),
+    renew: async (files) => {
+      await thread.renew(files);
+    },
     drain: (timeoutMs) => thread.drain(timeoutMs),
   };
 }

@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
 import { expect, test } from "vitest";
+import { rpcStatus } from "../../src/rpc.js";
+import { RpcClient } from "../integration/grpc-client.js";
 import { eventually, models, repository, Server, sleep } from "./server.js";
 
 const fixture = (name: string): string => `${repository}test/fixtures/tls/${name}`;
@@ -56,7 +58,16 @@ test(
     put("first");
     const files = ["--certificate-file", join(folder, "c.pem"), "--private-key-file", join(folder, "k.pem")];
     const logs = ["--log-folder", join(folder, "logs"), "--access-log", "all", "--request-ids", "always"];
-    const server = await Server.start([`${models}ledger.pt`, "--https", "--http-threads", "3", ...files, ...logs]);
+    const grpc = ["--grpc-inference-port", "0", "--grpc-tls"];
+    const server = await Server.start([
+      `${models}ledger.pt`,
+      "--https",
+      "--http-threads",
+      "3",
+      ...grpc,
+      ...files,
+      ...logs,
+    ]);
     let running = true;
     const clients = [1, 5, 50, 1000].map((perConnection) => client(server.port, () => running, perConnection));
     const logged = (): string => readFileSync(join(folder, "logs", "ts_log.log"), "utf8");
@@ -71,6 +82,11 @@ test(
     running = false;
     const seen = (await Promise.all(clients)).flat();
     const large = await predict(server.port, new Agent(), JSON.stringify({ instances: Array(1000).fill(numbers) }));
+    // The gRPC thread has followed too: its certificate is the last one.
+    const rpc = ca.map((authority) => new RpcClient(server.grpcPort, {}, authority));
+    const answers = await Promise.all(rpc.map((each) => each.predict("ledger", JSON.stringify(numbers))));
+    expect(answers.map((each) => each.code)).toEqual([0, rpcStatus.UNAVAILABLE]);
+    for (const each of rpc) each.close();
     expect(seen.length).toBeGreaterThan(20);
     expect(new Set(seen.map((each) => each.status))).toEqual(new Set([200]));
     expect(new Set(seen.map((each) => each.body)).size).toBe(1);

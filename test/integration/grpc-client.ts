@@ -59,12 +59,14 @@ export class RpcClient {
   readonly management: grpc.Client & Record<string, unknown>;
   readonly health: grpc.Client & Record<string, unknown>;
 
-  constructor(port: number, options: grpc.ClientOptions = {}) {
+  /** `ca`: TLS, with the authorities that it trusts. */
+  constructor(port: number, options: grpc.ClientOptions = {}, ca?: Buffer) {
+    const credentials = ca === undefined ? grpc.credentials.createInsecure() : grpc.credentials.createSsl(ca);
     const open = (service: grpc.ServiceClientConstructor | undefined): grpc.Client & Record<string, unknown> => {
       if (service === undefined) throw new Error("the .proto files lack a service");
       // A channel of its own: grpc-js shares connections between clients of one address otherwise.
       const own = { "grpc.use_local_subchannel_pool": 1, "grpc.max_receive_message_length": -1, ...options };
-      return new service(`127.0.0.1:${port}`, grpc.credentials.createInsecure(), own);
+      return new service(`127.0.0.1:${port}`, credentials, own);
     };
     this.inference = open(torchserve["inference"]?.["InferenceAPIsService"]);
     this.management = open(torchserve["management"]?.["ManagementAPIsService"]);

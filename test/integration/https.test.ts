@@ -7,6 +7,8 @@ import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
 import { afterEach, expect, test } from "vitest";
 import type { ServeConfig } from "../../src/config/serve-config.js";
+import { rpcStatus } from "../../src/rpc.js";
+import { RpcClient } from "./grpc-client.js";
 import { modelSpec, startTestServer, type TestServer } from "./support.js";
 
 const fixture = (name: string): string => join(import.meta.dirname, "../fixtures/tls", name);
@@ -89,6 +91,41 @@ test("a renewed certificate meets new connections; open ones go on", async () =>
   expect((await call(inference, "/predictions/echo", kept, "[1]")).subject).toBe("first");
   expect((await fetch(`http://127.0.0.1:${metrics}/metrics`)).status).toBe(200);
   kept.destroy();
+});
+
+test("both gRPC ports speak TLS; a renewed certificate meets new connections, open ones go on", async () => {
+  folder = mkdtempSync(join(tmpdir(), "sconce-https-"));
+  const [certificateFile, privateKeyFile] = [join(folder, "c.pem"), join(folder, "k.pem")];
+  copyFileSync(fixture("first.pem"), certificateFile);
+  copyFileSync(fixture("first-key.pem"), privateKeyFile);
+  const ports = { grpcInferencePort: 0, grpcManagementPort: 0 } as const;
+  const { server } = await start({ grpcTls: true, ...ports, certificateFile, privateKeyFile });
+  const { inference = 0, management = 0 } = server.grpc;
+  const clients: RpcClient[] = [];
+  const client = (port: number, authority: Buffer | undefined): RpcClient => {
+    clients.push(new RpcClient(port, {}, authority));
+    return clients.at(-1)!;
+  };
+  const answer = async (of: RpcClient): Promise<string | number> => {
+    const { code, text } = await of.predict("echo", "[1]", { deadlineMs: 20_000 });
+    return code === 0 ? text : code;
+  };
+  const kept = client(inference, ca[0]);
+  expect(await answer(kept)).toBe("[1]");
+  const list = await client(management, ca[0]).call("management", "ListModels", { limit: 10 });
+  expect(String(list.message["msg"])).toContain("echo");
+  // Neither plain text nor a certificate of someone else gets through.
+  expect(await answer(client(inference, undefined))).toBe(rpcStatus.UNAVAILABLE);
+  expect(await answer(client(inference, ca[1]))).toBe(rpcStatus.UNAVAILABLE);
+  copyFileSync(fixture("second.pem"), certificateFile);
+  copyFileSync(fixture("second-key.pem"), privateKeyFile);
+  process.emit("SIGHUP");
+  // The renewal takes its time; a client that trusts the new certificate alone tells when it is there.
+  for (let tries = 0; tries < 100; tries++) if ((await answer(client(inference, ca[1]))) === "[1]") break;
+  expect(await answer(client(inference, ca[1]))).toBe("[1]");
+  expect(await answer(client(inference, ca[0]))).toBe(rpcStatus.UNAVAILABLE);
+  expect(await answer(kept)).toBe("[1]");
+  for (const each of clients) each.close();
 });
 
 test("CORS: every answer has the headers, a preflight is answered; without the options there are none", async () => {

@@ -63,6 +63,7 @@ export const testConfig: ServeConfig = {
   https: false,
   managementHttps: false,
   metricsHttps: false,
+  grpcTls: false,
   certificateFile: undefined,
   privateKeyFile: undefined,
   keystore: undefined,

@@ -1,0 +1,41 @@
+/** What every port is told of the configuration, as plain data that crosses to the threads. Pure. */
+
+import type { TokenIssuer } from "../auth/token-issuer.js";
+import type { ServeConfig } from "../config/serve-config.js";
+import { defaultMaxChunks, defaultMaxDiscard } from "../http/exchange.js";
+import type { ThreadLimits } from "./messages.js";
+
+export function threadLimits(config: ServeConfig, issuer: TokenIssuer | undefined, version: string): ThreadLimits {
+  return {
+    maxRequestSize: config.maxRequestSize,
+    bodyTimeoutMs: config.bodyTimeoutMs,
+    writeTimeoutMs: config.writeTimeoutMs,
+    responseTimeoutMs: config.responseTimeoutMs,
+    maxChunks: defaultMaxChunks,
+    maxDiscard: defaultMaxDiscard,
+    cors: corsLines(config),
+    maxResponseSize: config.maxResponseSize,
+    makeRequestIds: config.requestIds === "always",
+    accessLog: config.accessLog,
+    logFormat: config.logFormat,
+    // With one core, staying awake would keep the client itself from running.
+    lingerMs: config.cores > 1 ? config.lingerUs / 1000 : 0,
+    maxConnections: config.maxConnections,
+    maxConnectionsPerAddress: config.maxConnectionsPerAddress,
+    maxInflateRatio: config.maxInflateRatio,
+    maxImagePixels: config.maxImagePixels,
+    tokens: issuer?.memory,
+    compat: config.compat,
+    version,
+    decodeParallelism: Math.max(1, Math.ceil(config.cores / Math.max(1, config.httpThreads))),
+  };
+}
+
+/** One text for the answers' heads; the values were checked for line breaks. */
+function corsLines({ corsAllowedOrigin, corsAllowedMethods, corsAllowedHeaders }: ServeConfig): string {
+  const lines = { origin: corsAllowedOrigin, methods: corsAllowedMethods, headers: corsAllowedHeaders };
+  return Object.entries(lines)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `access-control-allow-${name}: ${value}`)
+    .join("\r\n");
+}
