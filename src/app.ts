@@ -30,7 +30,7 @@ import { CertificateWatch, readCertificate, withFiles } from "./server/certifica
 import { openAccessLog } from "./server/inference-server.js";
 import { MainPort } from "./server/main-port.js";
 import { threadLimits } from "./server/limits.js";
-import type { News } from "./server/messages.js";
+import type { News, ThreadLimits } from "./server/messages.js";
 import { manageOnMain } from "./server/grpc-management.js";
 import { type GrpcThread, grpcSetup, startGrpc } from "./server/grpc.js";
 import type { GrpcPorts } from "./server/grpc-server.js";
@@ -38,6 +38,13 @@ import { type InferenceThreads, startThreads } from "./server/threads.js";
 import { guarded, openIssuer, publishKeys } from "./server/tokens.js";
 import type { Log } from "./telemetry/log.js";
 import type { BodyStore, Dialect } from "./wire.js";
+
+interface MainPortOptions {
+  readonly dialect: Dialect;
+  readonly store: BodyStore;
+  readonly limits: ThreadLimits;
+  readonly tls: TlsFiles | undefined;
+}
 
 /** What models/manager.ts makes. */
 export interface ModelManager extends ModelAdmin {
@@ -189,7 +196,7 @@ class Server implements RunningServer {
     const options = {
       count: config.httpThreads,
       firstRegion: mainRegions,
-      limits: threadLimits(config, this.issuer, deps.version),
+      limits: this.limits,
       tls: config.https ? tls : undefined,
       ...{ engine, engineModule, listener, memory, log, writeAccess },
     };
@@ -220,6 +227,7 @@ class Server implements RunningServer {
       ...this.managementContext(),
       state: this.state,
       version: this.deps.version,
+      basePath: this.limits.basePath,
       takeBody: (cookie) => bodies.take(cookie),
       report: this.managementFault,
     });
@@ -229,20 +237,18 @@ class Server implements RunningServer {
     this.listening.push(inference);
     this.addresses = {
       inference: { host: config.host, port: inference.port, https: config.https },
-      management: await this.openMainPort(
-        this.guard(management),
-        bodies,
-        config.managementHost,
-        config.managementPort,
-        config.managementHttps ? tls : undefined,
-      ),
-      metrics: await this.openMainPort(
-        metrics,
-        noBodies,
-        config.metricsHost,
-        config.metricsPort,
-        config.metricsHttps ? tls : undefined,
-      ),
+      management: await this.openMainPort(config.managementHost, config.managementPort, {
+        dialect: guarded(management, "management", this.limits, this.issuer),
+        store: bodies,
+        limits: this.limits,
+        tls: config.managementHttps ? tls : undefined,
+      }),
+      metrics: await this.openMainPort(config.metricsHost, config.metricsPort, {
+        dialect: metrics,
+        store: noBodies,
+        limits: { ...this.limits, basePath: "" },
+        tls: config.metricsHttps ? tls : undefined,
+      }),
     };
   }
 
@@ -280,27 +286,20 @@ class Server implements RunningServer {
     if (lines.length > 0) this.deps.writeMetrics?.(lines);
   }
 
-  private guard(management: Dialect): Dialect {
-    return guarded(management, "management", threadLimits(this.config, this.issuer, this.deps.version), this.issuer);
+  private get limits(): ThreadLimits {
+    return threadLimits(this.config, this.issuer, this.deps.version);
   }
 
-  private async openMainPort(
-    dialect: Dialect,
-    store: BodyStore,
-    host: string,
-    port: number,
-    tls: TlsFiles | undefined,
-  ): Promise<Address> {
+  private async openMainPort(host: string, port: number, options: MainPortOptions): Promise<Address> {
     // A state of its own: what happens on these ports is not the inference port's traffic.
     const state = new HttpState(createHttpState(1), 0);
     this.mainStates.push(state);
-    const limits = threadLimits(this.config, this.issuer, this.deps.version);
-    const access = openAccessLog(limits, this.writeAccess);
-    const main = new MainPort({ listener: this.listener, dialect, store, limits, state, tls, access });
+    const access = openAccessLog(options.limits, this.writeAccess);
+    const main = new MainPort({ ...options, listener: this.listener, state, access });
     this.mainPorts.push(main);
     const listening = await main.listen(host, port);
     this.listening.push(listening);
-    return { host, port: listening.port, https: tls !== undefined };
+    return { host, port: listening.port, https: options.tls !== undefined };
   }
 
   private readonly announce: Announce = {

@@ -104,6 +104,7 @@ export type WireErrorCode =
   | "internal"
   | "out_of_memory"
   | "draining"
+  | "not_found"
   | "invalid_key"
   | "unauthorized";
 

@@ -58,6 +58,7 @@ export const untested: Readonly<Record<string, string>> = {
   "src/worker/slot.ts": "test/unit/worker/engine.test.ts",
   "src/app.ts": "test/integration runs it on real sockets",
   "src/http/exchange.ts": "test/integration runs it on real sockets",
+  "src/http/limits.ts": "types and two numbers",
   "src/http/listener.ts": "test/integration runs it on real sockets",
   "src/http/port.ts": "test/integration runs it on real sockets",
   "src/http/slot.ts": "test/integration runs it on real sockets",

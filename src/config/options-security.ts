@@ -1,5 +1,5 @@
 /** The rows of options.ts that are about HTTPS and about pages of other origins. */
-import { flag, row, text } from "./option-row.js";
+import { choice, flag, row, text } from "./option-row.js";
 
 const file = { placeholder: "FILE" };
 
@@ -33,6 +33,29 @@ export const securityRows = {
     file,
   ),
   keystorePass: row("keystore-pass", text, "changeit", "security", "Password of the keystore.", { secret: true }),
+  trustedProxies: row(
+    "trusted-proxies",
+    { type: "list", each: "network" },
+    [],
+    "security",
+    "Addresses and networks of reverse proxies, whose word counts for who a request's client is.",
+    { placeholder: "ADDRESS…" },
+  ),
+  proxyHeader: row(
+    "proxy-header",
+    choice("x-forwarded-for", "forwarded"),
+    "x-forwarded-for",
+    "security",
+    "The header that trusted proxies write their client's address into.",
+  ),
+  basePath: row(
+    "base-path",
+    { type: "string", shape: { pattern: "/|(/[A-Za-z0-9_.~-]+)+/?", words: "a path such as /models" } },
+    undefined,
+    "listeners",
+    "Prefix of every path of the inference and management ports, as a proxy that takes none off passes it on: /models.",
+    { placeholder: "/PATH" },
+  ),
   corsAllowedOrigin: row(
     "cors-allowed-origin",
     text,

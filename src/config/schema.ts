@@ -25,7 +25,7 @@ const versionSettings: Schema = {
 function kindSchema(kind: Kind): Schema {
   switch (kind.type) {
     case "string":
-      return { type: "string", minLength: 1 };
+      return { type: "string", minLength: 1, ...(kind.shape && { pattern: `^(?:${kind.shape.pattern})$` }) };
     case "list":
       return { anyOf: [{ type: "array", items: { type: "string" } }, { type: "string" }] };
     case "boolean":

@@ -30,6 +30,11 @@ export interface ServeConfig {
   readonly port: number;
   readonly managementPort: number;
   readonly metricsPort: number;
+  /** Addresses and networks of proxies that say who their clients are. */
+  readonly trustedProxies: readonly string[];
+  readonly proxyHeader: "x-forwarded-for" | "forwarded";
+  /** What paths begin with on the inference and management ports. */
+  readonly basePath: string | undefined;
   /** "off": no such listener. */
   readonly grpcInferencePort: number | "off";
   readonly grpcInferenceHost: string;

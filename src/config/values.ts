@@ -5,10 +5,13 @@
 
 import { checkModelSettings, modelSettingsAllowed, parseModelSettings, type ModelSettings } from "./model-settings.js";
 import { checkModelSnapshot, modelSnapshotAllowed, parseModelSnapshot, type ModelSnapshot } from "./model-snapshot.js";
+import { areNetworks } from "./networks.js";
 
 export type Kind =
-  | { readonly type: "string" }
-  | { readonly type: "list" }
+  /** `shape`: a regular expression for the whole text, and it in words. */
+  | { readonly type: "string"; readonly shape?: { readonly pattern: string; readonly words: string } }
+  /** `each`: what every entry must be; absent: any text. */
+  | { readonly type: "list"; readonly each?: "network" }
   | { readonly type: "boolean" }
   | { readonly type: "integer"; readonly min: number; readonly max: number }
   /** A port number, or `off`. */
@@ -72,13 +75,21 @@ const split = (text: string): string[] =>
     .map((each) => each.trim())
     .filter((each) => each !== "");
 
+function fits({ shape }: Extract<Kind, { type: "string" }>, text: string): boolean {
+  return shape === undefined || new RegExp(`^(?:${shape.pattern})$`).test(text);
+}
+
+function entries({ each }: Extract<Kind, { type: "list" }>, list: readonly string[]): readonly string[] | undefined {
+  return each === "network" && !areNetworks(list) ? undefined : list;
+}
+
 /** Reads a value from a flag or an environment variable. */
 export function fromText(kind: Kind, text: string): OptionValue | undefined {
   switch (kind.type) {
     case "string":
-      return text === "" || text.includes("\0") ? undefined : text;
+      return text === "" || text.includes("\0") || !fits(kind, text) ? undefined : text;
     case "list":
-      return split(text);
+      return entries(kind, split(text));
     case "boolean":
       return parseBoolean(text);
     case "integer":
@@ -114,7 +125,7 @@ export function fromYaml(kind: Kind, value: unknown): OptionValue | undefined {
     return typeof snapshot === "string" ? undefined : snapshot;
   }
   if (!Array.isArray(value)) return undefined;
-  if (kind.type === "list") return value.every((each) => typeof each === "string") ? value : undefined;
+  if (kind.type === "list") return value.every((each) => typeof each === "string") ? entries(kind, value) : undefined;
   if (kind.type !== "rising" || !value.every((each) => typeof each === "number")) return undefined;
   return parseRising(value, kind.maxCount);
 }
@@ -123,8 +134,9 @@ export function fromYaml(kind: Kind, value: unknown): OptionValue | undefined {
 export function allowed(kind: Kind): string {
   switch (kind.type) {
     case "string":
-      return "text";
+      return kind.shape?.words ?? "text";
     case "list":
+      if (kind.each === "network") return "addresses and networks such as 10.0.0.7 10.2.0.0/16 fd12::/48";
       return "names, separated by commas or spaces";
     case "boolean":
       return "true or false";

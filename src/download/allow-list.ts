@@ -9,6 +9,7 @@
  */
 import { lookup } from "node:dns/promises";
 import { BlockList, isIP } from "node:net";
+import { addNetwork } from "../config/networks.js";
 import { UsageError } from "../config/usage-error.js";
 import { ServerError } from "../errors.js";
 
@@ -33,18 +34,11 @@ export function parseAllowList(entries: readonly string[]): AllowList {
 }
 
 function addAddress(list: BlockList, entry: string): boolean {
-  const [address = "", bits, ...rest] = entry.split("/");
-  const version = isIP(address);
-  if (version === 0 || rest.length > 0) return false;
-  const family = version === 4 ? "ipv4" : "ipv6";
-  const width = bits === undefined ? (version === 4 ? 32 : 128) : Number(bits);
-  if (bits !== undefined && !/^\d{1,3}$/.test(bits)) throw bad(entry, "its network has no number of bits");
   try {
-    list.addSubnet(address, width, family);
+    return addNetwork(list, entry);
   } catch (error) {
     throw bad(entry, error instanceof Error ? error.message : String(error));
   }
-  return true;
 }
 
 function bad(entry: string, why: string): UsageError {

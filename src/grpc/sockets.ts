@@ -19,6 +19,8 @@ const handshakeTimeoutMs = 10_000;
 export interface SocketCaps {
   readonly maxConnections: number;
   readonly maxConnectionsPerAddress: number;
+  /** Addresses without a cap of their own; absent: none. */
+  readonly exempt?: (address: string) => boolean;
 }
 
 export class CappedSockets {
@@ -73,7 +75,8 @@ export class CappedSockets {
   private admit(socket: Socket): boolean {
     const address = socket.remoteAddress ?? "";
     const same = (this.byAddress.get(address) ?? 0) + 1;
-    if (this.open.size >= this.caps.maxConnections || same > this.caps.maxConnectionsPerAddress) return false;
+    if (this.open.size >= this.caps.maxConnections) return false;
+    if (same > this.caps.maxConnectionsPerAddress && this.caps.exempt?.(address) !== true) return false;
     this.open.add(socket);
     this.byAddress.set(address, same);
     this.counted(1);

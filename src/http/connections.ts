@@ -4,14 +4,17 @@
  * The library tells that a connection closed but not which one, so there is no count per address to decrement.
  * While all connections together are within one address's cap, no address can be over it. Beyond that the kernel's own
  * table of connections to our port is read, at most ten times a second, and new connections are added to its counts.
+ * A trusted proxy stands for many clients: it has no cap of its own.
  * Thread: one per HTTP thread; the total is shared by all.
  */
 
 import { readFileSync } from "node:fs";
 import type { HttpState } from "../metrics/http-counters.js";
+import { type ProxyOptions, TrustedProxies } from "./proxies.js";
 import type { RawApp, RawResponse } from "./raw.js";
+import { addressOf } from "./respond.js";
 
-export interface ConnectionLimits {
+export interface ConnectionLimits extends ProxyOptions {
   readonly maxConnections: number;
   readonly maxConnectionsPerAddress: number;
 }
@@ -23,6 +26,7 @@ export class ConnectionCaps {
   private readonly limits: ConnectionLimits;
   private readonly state: HttpState;
   private readonly port: () => number;
+  private readonly proxies: TrustedProxies;
   private counts = new Map<string, number>();
   private countedAt = -Infinity;
   private open = 0;
@@ -30,6 +34,7 @@ export class ConnectionCaps {
   /** `port`: of the listener whose connections are counted. */
   constructor(limits: ConnectionLimits, state: HttpState, port: () => number) {
     this.limits = limits;
+    this.proxies = new TrustedProxies(limits);
     this.state = state;
     this.port = port;
   }
@@ -67,6 +72,7 @@ export class ConnectionCaps {
   }
 
   private addressIsFull(res: RawResponse): boolean {
+    if (this.proxies.includes(addressOf(res))) return false;
     const address = addressKey(new Uint8Array(res.getRemoteAddress()));
     const now = performance.now();
     if (now - this.countedAt > recountMs) {

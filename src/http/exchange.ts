@@ -15,30 +15,13 @@ import type { HttpState } from "../metrics/http-counters.js";
 import type { AccessLog } from "../telemetry/access-log.js";
 import type { BodyStore, Dialect, RequestDetails, WireBody, WireErrorCode, WireHeaders } from "../wire.js";
 import { detailsOf, HeaderPass, isPreflight, noDetails } from "./framing.js";
+import type { ExchangeLimits } from "./limits.js";
 import { Linger } from "./linger.js";
+import { below, TrustedProxies } from "./proxies.js";
 import type { RawRequest, RawResponse } from "./raw.js";
 import { addressOf, isLarge, OkHead, sizeOf, startLarge, writeLarge, writeSmall } from "./respond.js";
 import { Phase, Slot, type SlotOwner } from "./slot.js";
 import { type StreamOwner, Streams } from "./stream.js";
-
-export interface ExchangeLimits {
-  readonly maxRequestSize: number;
-  readonly bodyTimeoutMs: number;
-  readonly writeTimeoutMs: number;
-  readonly responseTimeoutMs: number;
-  readonly maxChunks: number;
-  /** How much of an unwanted body is read so that its connection can go on. */
-  readonly maxDiscard: number;
-  /** Requests without a usable x-request-id get one. */
-  readonly makeRequestIds: boolean;
-  /** How long a thread stays awake for the next request; 0: not at all. See linger.ts. */
-  readonly lingerMs: number;
-  /** Header lines of every answer, for pages of other origins; "": none, and no preflight request is answered. */
-  readonly cors: string;
-}
-
-export const defaultMaxChunks = 65_536;
-export const defaultMaxDiscard = 1 << 20;
 
 /** Resolution of all time limits here. */
 const tickMs = 50;
@@ -49,7 +32,8 @@ export class ExchangeTable implements SlotOwner, StreamOwner {
   readonly streams = new Streams(this);
   private readonly slots: Slot[] = [];
   private readonly free: Slot[] = [];
-  private readonly headers = new HeaderPass();
+  private readonly headers: HeaderPass;
+  private readonly proxies: TrustedProxies;
   private readonly linger: Linger;
   private readonly okHead = new OkHead();
   private timer: NodeJS.Timeout | undefined;
@@ -77,6 +61,8 @@ export class ExchangeTable implements SlotOwner, StreamOwner {
     this.dialect = dialect;
     this.store = store;
     this.limits = limits;
+    this.proxies = new TrustedProxies(limits);
+    this.headers = new HeaderPass(this.proxies.header);
     this.linger = new Linger(limits.lingerMs);
     this.state = state;
     this.onIdle = onIdle;
@@ -96,20 +82,17 @@ export class ExchangeTable implements SlotOwner, StreamOwner {
     slot.method = method;
     slot.path = req.getUrl();
     slot.query = method === "POST" && this.dialect.readsPostQuery !== true ? "" : (req.getQuery() ?? "");
-    slot.contentType = headers.contentType;
-    slot.contentEncoding = headers.contentEncoding;
-    slot.accept = headers.accept;
-    slot.requestId = headers.requestId === "" && this.limits.makeRequestIds ? randomUUID() : headers.requestId;
+    slot.take(headers);
+    if (slot.requestId === "" && this.limits.makeRequestIds) slot.requestId = randomUUID();
     if (this.access !== undefined) slot.startedAt = this.access.now();
-    slot.authorization = headers.authorization;
-    slot.contentLength = headers.contentLength;
-    slot.chunked = headers.chunked;
     res.onAborted(slot.abortCallback);
     if (headers.fault !== "") {
       this.fail(slot, "bad_framing", headers.fault);
       return;
     }
+    const inside = this.limits.basePath === "" || this.enter(slot);
     if (this.limits.cors !== "" && isPreflight(method, req)) this.refuse(slot, 200, "text/plain", "");
+    else if (!inside) this.refuseAs(slot, "not_found", `Paths here begin with ${this.limits.basePath} (--base-path).`);
     else if (headers.contentLength > this.limits.maxRequestSize) this.tooLarge(slot, headers.contentLength);
     else {
       this.request = req;
@@ -117,6 +100,13 @@ export class ExchangeTable implements SlotOwner, StreamOwner {
       this.request = undefined;
     }
     if (slot.res !== undefined) res.onData(slot.dataCallback);
+  }
+
+  /** Takes the prefix off the path; false where it is not there. */
+  private enter(slot: Slot): boolean {
+    const path = below(slot.path, this.limits.basePath);
+    if (path !== undefined) slot.path = path;
+    return path !== undefined;
   }
 
   onData(slot: Slot, chunk: ArrayBuffer, last: boolean): void {
@@ -205,7 +195,7 @@ export class ExchangeTable implements SlotOwner, StreamOwner {
     this.answering(slot, status, contentType, headers);
     slot.body = body;
     slot.close ||= close;
-    if (this.access?.wants(status) === true) this.access.answered(slot, status, sizeOf(body), addressOf(res));
+    if (this.access?.wants(status) === true) this.access.answered(slot, status, sizeOf(body), this.clientOf(slot, res));
     if (isLarge(body) && slot.method !== "HEAD") {
       this.respondLarge(slot, res);
       return;
@@ -223,6 +213,11 @@ export class ExchangeTable implements SlotOwner, StreamOwner {
     slot.extra = headers;
     slot.close = this.state.draining || !slot.bodyRead;
     this.state.countAnswer(status);
+  }
+
+  /** The client's address as text, for the access log. */
+  clientOf(slot: Slot, res: RawResponse): string {
+    return this.proxies.clientOf(addressOf(res), slot.forwarded);
   }
 
   /** Runs inside cork: uWebSockets.js sends status, headers and body in one system call. */
@@ -365,8 +360,12 @@ export class ExchangeTable implements SlotOwner, StreamOwner {
 
   private refuseBody(slot: Slot, message: string): void {
     if (slot.chunks > 0) this.store.bodyDrop(slot.cookie);
-    const error = this.dialect.error("payload_too_large", message, slot.path);
-    this.refuse(slot, error.status, error.contentType ?? "application/json", error.body, undefined, true);
+    this.refuseAs(slot, "payload_too_large", message, true);
+  }
+
+  private refuseAs(slot: Slot, code: WireErrorCode, message: string, close = false): void {
+    const { status, body, contentType = "application/json" } = this.dialect.error(code, message, slot.path);
+    this.refuse(slot, status, contentType, body, undefined, close);
   }
 
   private startClock(): void {

@@ -22,11 +22,20 @@ export class HeaderPass {
   accept = "";
   authorization = "";
   requestId = "";
+  /** The header named at construction. */
+  forwarded = "";
   /** -1: no Content-Length. */
   contentLength = -1;
   chunked = false;
   /** Why the framing cannot be trusted; "" when it can. */
   fault = "";
+
+  private readonly forwardedName: string;
+
+  /** `forwardedName`: of 9 or 15 letters, or "": it is not kept. */
+  constructor(forwardedName = "") {
+    this.forwardedName = forwardedName;
+  }
 
   /** Made once; forEach calls it per field. */
   private readonly each = (name: string, value: string): void => this.field(name, value);
@@ -37,6 +46,7 @@ export class HeaderPass {
     this.accept = "";
     this.authorization = "";
     this.requestId = "";
+    this.forwarded = "";
     this.contentLength = -1;
     this.chunked = false;
     this.fault = "";
@@ -48,6 +58,10 @@ export class HeaderPass {
     switch (name.length) {
       case 6:
         if (name === "accept") this.accept = this.accept === "" ? value : `${this.accept},${value}`;
+        return;
+      case 9:
+      case 15:
+        if (name === this.forwardedName) this.forwarded = this.forwarded === "" ? value : `${this.forwarded},${value}`;
         return;
       case 12:
         if (name === "content-type") this.contentType = value;

@@ -7,7 +7,8 @@ import type { HttpState } from "../metrics/http-counters.js";
 import type { AccessLog } from "../telemetry/access-log.js";
 import type { BodyStore, Dialect } from "../wire.js";
 import { ConnectionCaps, type ConnectionLimits } from "./connections.js";
-import { type ExchangeLimits, ExchangeTable } from "./exchange.js";
+import { ExchangeTable } from "./exchange.js";
+import type { ExchangeLimits } from "./limits.js";
 import type { Listener } from "./listener.js";
 import type { RawApp, TlsFiles } from "./raw.js";
 

@@ -43,7 +43,7 @@ export function isLarge(body: WireBody): boolean {
   return sizeOf(body) > largeBody;
 }
 
-/** The client's address as text, for the access log. */
+/** The peer's address as text. */
 export function addressOf(res: RawResponse): string {
   return Buffer.from(res.getRemoteAddressAsText()).toString("latin1");
 }

@@ -5,6 +5,7 @@
  */
 
 import type { Exchange, RequestDetails, WireBody, WireHeaders } from "../wire.js";
+import type { HeaderPass } from "./framing.js";
 import type { RawResponse } from "./raw.js";
 import type { Streams } from "./stream.js";
 
@@ -68,6 +69,8 @@ export class Slot implements Exchange {
   bytes = 0;
   /** When the headers had arrived, where an access log asks for it. */
   startedAt = 0;
+  /** The header of trusted proxies that says whom they speak for; "" without. */
+  forwarded = "";
   pending: Answer | undefined = undefined;
 
   // The answer being written by `writeSmall`.
@@ -99,6 +102,18 @@ export class Slot implements Exchange {
     this.abortCallback = () => owner.onAborted(this);
     this.corkCallback = () => owner.writeSmall(this);
     this.writableCallback = (offset) => owner.onWritable(this, offset);
+  }
+
+  /** What the headers say. */
+  take(headers: HeaderPass): void {
+    this.contentType = headers.contentType;
+    this.contentEncoding = headers.contentEncoding;
+    this.accept = headers.accept;
+    this.requestId = headers.requestId;
+    this.forwarded = headers.forwarded;
+    this.authorization = headers.authorization;
+    this.contentLength = headers.contentLength;
+    this.chunked = headers.chunked;
   }
 
   header(name: string): string {

@@ -7,7 +7,8 @@
 import type { HttpState } from "../metrics/http-counters.js";
 import type { AccessLog } from "../telemetry/access-log.js";
 import type { Dialect, WireHeaders } from "../wire.js";
-import { addressOf, statusLine, writeHead } from "./respond.js";
+import type { RawResponse } from "./raw.js";
+import { statusLine, writeHead } from "./respond.js";
 import { Phase, type Slot } from "./slot.js";
 
 /** Bytes that may wait for one client; beyond it the writer is not heeding `write`, and the stream is cut. */
@@ -22,6 +23,8 @@ export interface StreamOwner {
   respond(slot: Slot, status: number, contentType: string, body: string, headers?: WireHeaders): void;
   /** Fills in what every answer carries, and counts it. */
   answering(slot: Slot, status: number, contentType: string, headers: WireHeaders | undefined): void;
+  /** The client's address as text, for the access log. */
+  clientOf(slot: Slot, res: RawResponse): string;
   finish(slot: Slot): void;
   deadlineIn(ms: number): number;
 }
@@ -81,7 +84,7 @@ export class Streams {
   end(slot: Slot): void {
     const res = slot.res;
     if (res === undefined || slot.phase !== Phase.streaming) return;
-    this.note(slot, addressOf(res));
+    this.note(slot, this.owner.clientOf(slot, res));
     slot.res = undefined;
     res.cork(() => res.end(undefined, slot.close));
     this.owner.finish(slot);

@@ -14,6 +14,7 @@ import type { Engine } from "../engine/engine.js";
 import { loadRpcLibrary, type RpcLimits, type RpcListening } from "../grpc/listener.js";
 import type { TlsTexts } from "../grpc/sockets.js";
 import { HandlerRegistry } from "../handlers/registry.js";
+import { TrustedProxies } from "../http/proxies.js";
 import type { TlsFiles } from "../http/raw.js";
 import { Pipeline } from "../inference/pipeline.js";
 import type { HttpState } from "../metrics/http-counters.js";
@@ -157,7 +158,8 @@ export class GrpcServer {
   private limits({ maxConnectionAgeMs, maxConnectionAgeGraceMs }: GrpcPort): RpcLimits {
     const { maxRequestSize, maxConnections, maxConnectionsPerAddress } = this.options.limits;
     const { maxResponseSize, maxStreams } = this.options.setup;
-    const perPort = { maxConnectionAgeMs, maxConnectionAgeGraceMs };
+    const proxies = new TrustedProxies(this.options.limits);
+    const perPort = { maxConnectionAgeMs, maxConnectionAgeGraceMs, exempt: proxies.includes.bind(proxies) };
     return { maxRequestSize, maxResponseSize, maxConnections, maxConnectionsPerAddress, maxStreams, ...perPort };
   }
 }

@@ -2,7 +2,7 @@
 
 import type { TokenIssuer } from "../auth/token-issuer.js";
 import type { ServeConfig } from "../config/serve-config.js";
-import { defaultMaxChunks, defaultMaxDiscard } from "../http/exchange.js";
+import { defaultMaxChunks, defaultMaxDiscard } from "../http/limits.js";
 import type { ThreadLimits } from "./messages.js";
 
 export function threadLimits(config: ServeConfig, issuer: TokenIssuer | undefined, version: string): ThreadLimits {
@@ -15,6 +15,9 @@ export function threadLimits(config: ServeConfig, issuer: TokenIssuer | undefine
     maxDiscard: defaultMaxDiscard,
     cors: corsLines(config),
     maxResponseSize: config.maxResponseSize,
+    basePath: config.basePath === undefined ? "" : trimmed(config.basePath),
+    trustedProxies: config.trustedProxies,
+    proxyHeader: config.proxyHeader,
     makeRequestIds: config.requestIds === "always",
     accessLog: config.accessLog,
     logFormat: config.logFormat,
@@ -30,6 +33,9 @@ export function threadLimits(config: ServeConfig, issuer: TokenIssuer | undefine
     decodeParallelism: Math.max(1, Math.ceil(config.cores / Math.max(1, config.httpThreads))),
   };
 }
+
+/** "/models/" and "/models" mean the same; "/" means none. */
+const trimmed = (path: string): string => path.replace(/\/+$/, "");
 
 /** One text for the answers' heads; the values were checked for line breaks. */
 function corsLines({ corsAllowedOrigin, corsAllowedMethods, corsAllowedHeaders }: ServeConfig): string {

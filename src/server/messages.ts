@@ -4,7 +4,7 @@ import type { MessagePort } from "node:worker_threads";
 import type { ManageOutcome, ManageRequest } from "../api/grpc/management.js";
 import type { ErrorCode } from "../errors.js";
 import type { ConnectionLimits } from "../http/connections.js";
-import type { ExchangeLimits } from "../http/exchange.js";
+import type { ExchangeLimits } from "../http/limits.js";
 import type { TlsFiles } from "../http/raw.js";
 import type { ModelEntry } from "../models/models.js";
 import type { LogFormat } from "../telemetry/log.js";

@@ -14,6 +14,8 @@ export interface ManagementPort extends ManagementContext {
   readonly state: HttpState;
   /** The server's, for the OpenAPI document. */
   readonly version: string;
+  /** What stands before every path; "": nothing. */
+  readonly basePath: string;
   /** The gathered body of an exchange, which is forgotten then. */
   readonly takeBody: (cookie: number) => Uint8Array;
   /** Faults of the server itself, for the log. */
@@ -45,7 +47,8 @@ export class ManagementDialect extends MainDialect {
     const { state } = this.port;
     if (target.kind === "ping")
       onlyReading(exchange, () => reply(exchange, ping(state.health, state.draining, this.port.compat)));
-    else if (describesApi(exchange, target)) sendDocument(exchange, managementApi(this.port.version));
+    else if (describesApi(exchange, target))
+      sendDocument(exchange, managementApi(this.port.version, this.port.basePath));
     else if (target.kind === "models") this.models(exchange);
     else if (target.kind === "model") this.model(exchange, target);
     else if (target.kind === "setDefault") this.setDefault(exchange, target.name, target.version);
@@ -80,7 +83,7 @@ export class ManagementDialect extends MainDialect {
     } else if (method === "PUT") {
       later((body) => this.management.scale(name, version, readParameters(query, contentType, body)));
     } else if (method === "OPTIONS" && version === "") {
-      this.now(exchange, () => ({ status: 200, body: modelApi(name) }));
+      this.now(exchange, () => ({ status: 200, body: modelApi(name, this.port.basePath) }));
     } else if (method === "DELETE") {
       if (this.allowed(exchange)) later(() => this.management.unregister(name, version));
     } else if (method === "POST" && version === "rollback") {

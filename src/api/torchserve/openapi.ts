@@ -12,8 +12,9 @@ const text = { type: "string" };
 const whole = { type: "integer" };
 const truth = { type: "boolean" };
 
-function document(title: string, version: string, paths: Json): unknown {
-  return { openapi: "3.0.1", info: { title, version }, paths };
+/** `base`: what stands before every path; "": nothing. */
+function document(title: string, version: string, base: string, paths: Json): unknown {
+  return { openapi: "3.0.1", info: { title, version }, ...(base === "" ? {} : { servers: [{ url: base }] }), paths };
 }
 
 const jsonContent = { "application/json": { schema: { type: "object" } } };
@@ -77,12 +78,12 @@ const described = { get: operation("apiDescription", "This document.", {}) };
 const options = { options: operation("apiDescriptionByOptions", "This document.", {}) };
 
 /** `version` is the server's. */
-export function inferenceApi(serverVersion: string): unknown {
+export function inferenceApi(serverVersion: string, base: string): unknown {
   const predict = (id: string, parameters: readonly Json[]): Json => ({
     post: operation(id, "A prediction.", { parameters, ...prediction }, predicted),
   });
   const versioned = { parameters: [model, version], ...prediction };
-  return document("TorchServe APIs", serverVersion, {
+  return document("TorchServe APIs", serverVersion, base, {
     "/": options,
     "/api-description": described,
     "/ping": { get: operation("ping", "Whether the models answer.", {}) },
@@ -130,10 +131,10 @@ const scaling = [
 ];
 const accepted = { "200": ok("Done."), "202": ok("Under way.") };
 
-export function managementApi(serverVersion: string): unknown {
+export function managementApi(serverVersion: string, base: string): unknown {
   const pages = [inQuery("limit", whole, "At most 100."), inQuery("next_page_token", whole, "Of the page before.")];
   const customized = inQuery("customized", truth, "With what the handler says of itself.");
-  return document("TorchServe APIs", serverVersion, {
+  return document("TorchServe APIs", serverVersion, base, {
     "/": options,
     "/api-description": described,
     "/models": {
@@ -169,7 +170,7 @@ export function managementApi(serverVersion: string): unknown {
 export function metricsApi(serverVersion: string): unknown {
   const names = inQuery("name[]", { type: "array", items: text }, "Only these families.");
   const exposition = { "200": ok("Prometheus' text format.", { "text/plain": {} }) };
-  return document("TorchServe APIs", serverVersion, {
+  return document("TorchServe APIs", serverVersion, "", {
     "/": options,
     "/api-description": described,
     "/metrics": { get: operation("metrics", "The server's figures.", { parameters: [names] }, exposition) },
@@ -177,16 +178,16 @@ export function metricsApi(serverVersion: string): unknown {
 }
 
 /** `name` is a checked model name. */
-export function predictionApi(name: string): unknown {
+export function predictionApi(name: string, base: string): unknown {
   const once = (id: string): Json => operation(id, `A prediction of the model ${name}.`, prediction, predicted);
-  return document(`RESTful API for: ${name}`, "1.0.0", {
+  return document(`RESTful API for: ${name}`, "1.0.0", base, {
     [`/predictions/${name}`]: { post: once("predict"), put: once("predictByPut") },
   });
 }
 
 /** `name` is a checked model name. */
-export function modelApi(name: string): unknown {
-  return document(`RESTful Management API for: ${name}`, "1.0.0", {
+export function modelApi(name: string, base: string): unknown {
+  return document(`RESTful Management API for: ${name}`, "1.0.0", base, {
     [`/models/${name}`]: {
       get: operation("describeModel", "The default version.", {}),
       put: operation("setAutoScale", "The number of instances.", { parameters: scaling }, accepted),

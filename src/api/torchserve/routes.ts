@@ -28,6 +28,8 @@ interface Known {
 export interface InferenceContext extends PredictContext {
   /** The server's. */
   readonly version: string;
+  /** What stands before every path; "": nothing. */
+  readonly basePath: string;
 }
 
 /** The inference port. */
@@ -39,13 +41,15 @@ export class InferenceDialect implements Dialect {
   private readonly state: HttpState;
   private readonly compat: "torchserve" | "sconce";
   private readonly description: unknown;
+  private readonly base: string;
 
   constructor(context: InferenceContext, state: HttpState) {
     this.state = state;
     this.predict = new Predict(context);
     this.pipeline = context.pipeline;
     this.compat = context.compat;
-    this.description = inferenceApi(context.version);
+    this.base = context.basePath;
+    this.description = inferenceApi(context.version, context.basePath);
   }
 
   /** A handler was announced or withdrawn: what paths mean may have changed. */
@@ -131,7 +135,7 @@ export class InferenceDialect implements Dialect {
       this.predict.missing(exchange, name, version);
       return;
     }
-    exchange.refuse(200, json, prettyJson(predictionApi(name)), [["allow", predicting]]);
+    exchange.refuse(200, json, prettyJson(predictionApi(name, this.base)), [["allow", predicting]]);
   }
 }
 

@@ -57,8 +57,8 @@ describe("resolveServe", () => {
 
   /** Two values of each kind that differ from each other. */
   const pairs: Record<Kind["type"], (kind: Kind) => [string, string]> = {
-    string: () => ["one", "two"],
-    list: () => ["a.mar,b.mar", "c.mar"],
+    string: (kind) => (kind.type === "string" && kind.shape ? ["/one", "/two"] : ["one", "two"]),
+    list: (kind) => (kind.type === "list" && kind.each ? ["10.0.0.1,::1", "10.0.0.0/8"] : ["a.mar,b.mar", "c.mar"]),
     boolean: () => ["true", "false"],
     integer: () => ["7", "9"],
     port: () => ["7", "off"],

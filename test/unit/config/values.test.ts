@@ -111,3 +111,14 @@ test("every kind can be described", () => {
   expect(showValue(kinds.duration, 1500)).toBe("1500 ms");
   expect(showValue(kinds.rising, [1, 2])).toBe("1, 2");
 });
+
+test("text of a given shape, and lists of networks", () => {
+  const path: Kind = { type: "string", shape: { pattern: "/[a-z]+", words: "a path" } };
+  expect(["/a", "a", "/a/", "x/a"].map((text) => fromText(path, text))).toEqual(["/a", ...Array(3).fill(undefined)]);
+  expect(allowed(path)).toBe("a path");
+  const networks: Kind = { type: "list", each: "network" };
+  expect(fromText(networks, "10.0.0.1, ::1/64")).toEqual(["10.0.0.1", "::1/64"]);
+  expect(fromText(networks, "10.0.0.1, proxy")).toBeUndefined();
+  expect(fromYaml(networks, ["10.0.0.1", "proxy"])).toBeUndefined();
+  expect(allowed(networks)).toContain("10.2.0.0/16");
+});

@@ -94,3 +94,14 @@ test("a request id is short visible ASCII or nothing", () => {
   expect(safeRequestId("a".repeat(128))).toHaveLength(128);
   for (const bad of ["", "a".repeat(129), "a b", "a\r\nb", "ü", "\x7f"]) expect(safeRequestId(bad)).toBe("");
 });
+
+test("the proxies' header is kept where it has been named, all of its fields", () => {
+  const fields = [
+    ["x-forwarded-for", "1.2.3.4"],
+    ["forwarded", "for=5.6.7.8"],
+    ["x-forwarded-for", "9.9.9.9"],
+  ] as const;
+  expect(read(fields).forwarded).toBe("");
+  expect(read(fields, new HeaderPass("x-forwarded-for")).forwarded).toBe("1.2.3.4,9.9.9.9");
+  expect(read(fields, new HeaderPass("forwarded")).forwarded).toBe("for=5.6.7.8");
+});

@@ -9,11 +9,11 @@ import {
 } from "../../../../src/api/torchserve/openapi.js";
 
 test.each([
-  ["inference", inferenceApi("1.2.3")],
-  ["management", managementApi("1.2.3")],
+  ["inference", inferenceApi("1.2.3", "")],
+  ["management", managementApi("1.2.3", "/base")],
   ["metrics", metricsApi("1.2.3")],
-  ["a model's predictions", predictionApi("digits")],
-  ["a model's management", modelApi("digits")],
+  ["a model's predictions", predictionApi("digits", "")],
+  ["a model's management", modelApi("digits", "")],
 ])("%s: a document that validates, its operations named once", async (_, document) => {
   const { valid, errors } = await new Validator().validate(document as Record<string, unknown>);
   expect(errors ?? []).toEqual([]);
