@@ -40,6 +40,8 @@ export interface OpenedModel {
 }
 
 const defaultTopK = 5;
+/** Those that answer classes with probabilities. */
+const topKHandlers = ["image_classifier", "text_classifier"];
 /** As TorchServe's object_detector. */
 const defaultThreshold = 0.5;
 
@@ -208,6 +210,7 @@ async function handlerOf(
     throw invalid(request.path, `sconce.image is for ${pictureHandlers.join(", ")}, and the handler is ${name}`);
   }
   const threshold = thresholdOf(request.path, name, config);
+  checkTopK(request.path, name, config);
   const spec = { name, ...(image ? { image } : {}), ...threshold, ...(labels ? { labels } : {}) };
   if (!textHandlers.includes(name)) {
     if (config.text)
@@ -231,6 +234,12 @@ function thresholdOf(path: string, handler: string, { threshold }: ModelConfig):
   if (handler === "object_detector") return { threshold: threshold ?? defaultThreshold };
   if (threshold === undefined) return {};
   throw invalid(path, `sconce.threshold is for object_detector, and the handler is ${handler}`);
+}
+
+/** A key without effect would hide a mistake. */
+function checkTopK(path: string, handler: string, { topK }: ModelConfig): void {
+  if (topK === undefined || topKHandlers.includes(handler)) return;
+  throw invalid(path, `sconce.topK is for ${topKHandlers.join(" and ")}, and the handler is ${handler}`);
 }
 
 function handlerName(request: ModelRequest, manifest: Manifest, config: ModelConfig): string {

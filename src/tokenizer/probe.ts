@@ -6,6 +6,7 @@
 import { readFileSync } from "node:fs";
 import { factsOf } from "./facts.js";
 import { Tokenizer } from "./library.js";
+import { stressTexts } from "./stress.js";
 
 const trials = [
   "a",
@@ -18,7 +19,7 @@ const trials = [
 async function run(file: string): Promise<unknown> {
   const json: unknown = JSON.parse(readFileSync(file, "utf8"));
   const tokenizer = await Tokenizer.open(file, undefined);
-  for (const text of trials) await tokenizer.encode(text, true);
+  for (const text of [...trials, ...stressTexts(json)]) await tokenizer.encode(text, true);
   const empty = await tokenizer.encode("", false);
   return factsOf(json, tokenizer.vocabulary(), empty.ids.length);
 }

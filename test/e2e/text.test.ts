@@ -37,12 +37,25 @@ function lay(name: string, part: string, yaml: string, labels?: readonly string[
   return path;
 }
 
+/** Another model's tokenizer: it has a word whose id is beyond this model's embedding. */
+function mismatched(): string {
+  const path = lay("mismatched", "encoder", "handler: text_embedding\nbatchSize: 16\n");
+  const file = join(path, "tokenizer.json");
+  const whole = JSON.parse(readFileSync(file, "utf8")) as {
+    readonly model: { readonly vocab: Record<string, number> };
+  };
+  whole.model.vocab["zebra"] = 5000;
+  writeFileSync(file, JSON.stringify(whole));
+  return path;
+}
+
 let server: Server;
 beforeAll(async () => {
   server = await Server.start([
     lay("vectors", "encoder", "handler: text_embedding\n"),
     lay("classes", "classifier", "handler: text_classifier\n", ["bad", "good", "so-so"]),
     lay("top", "classifier", "handler: text_classifier\nsconce: { topK: 1, text: { overlong: cut } }\n"),
+    mismatched(),
     lay("tags", "tagger", "handler: token_classifier\n", tags),
   ]);
 }, 60_000);
@@ -113,6 +126,17 @@ describe("what is refused", () => {
     expect(answer.status).toBe(status);
     expect(answer.body.toString()).toContain(words);
   });
+});
+
+test("a token that the model does not know fails its text alone", async () => {
+  const texts = ["a good day", "zebra", "not a bad one", "zebra time", "time"];
+  const answers = await Promise.all(texts.map((text) => ask("mismatched", text)));
+  expect(answers.map(({ status }) => status)).toEqual([200, 500, 200, 500, 200]);
+  expect(answers[1]!.body.toString()).toContain("index out of range");
+  for (const at of [0, 2, 4]) {
+    const alone = jsonOf(await ask("vectors", texts[at]!)) as number[];
+    expect(distance(jsonOf(answers[at]!) as number[], alone)).toBeLessThan(1e-5);
+  }
 });
 
 test("explanations: a number for each token, padding's are 0, of one text as of several", async () => {

@@ -178,6 +178,11 @@ describe("refused, with the file and the reason", () => {
       /threshold is for object_detector/,
     ],
     [
+      "a topK of another handler",
+      () => lay({ "m.pt": script, "m.yaml": "handler: image_segmenter\nsconce: { topK: 3 }\n" }),
+      /topK is for image_classifier and text_classifier, and the handler is image_segmenter/,
+    ],
+    [
       "a warm-up that is missing",
       () => lay({ "m.pt": script, "m.yaml": `${inputs}  warmup: w.npy\n` }),
       /sconce\.warmup.*no such file/,

@@ -42,3 +42,28 @@ test("a file that ends the library's process ends only that of the trial", async
   writeFileSync(file, JSON.stringify({ ...whole, post_processor: unknown }));
   await expect(checkTokenizer(file)).rejects.toThrow("the tokenizer crashed on it (SIGABRT)");
 });
+
+/** The byte-level tokenizer that splits texts by a pattern first. */
+function splitting(name: string, pattern: string): string {
+  const whole = JSON.parse(readFileSync(join(folder, "bytelevel.json"), "utf8")) as { readonly pre_tokenizer: unknown };
+  const split = { type: "Split", pattern: { Regex: pattern }, behavior: "Isolated", invert: false };
+  const both = { type: "Sequence", pretokenizers: [split, whole.pre_tokenizer] };
+  const file = join(root, `${name}.json`);
+  writeFileSync(file, JSON.stringify({ ...whole, pre_tokenizer: both }));
+  return file;
+}
+
+// Each of them ends the process on some text, which may come long after the load.
+test.each([
+  ["exponential", String.raw`(\w+\s?)+$`],
+  ["exponential in a rare letter", "(ж|жж)+$"],
+  ["quadratic", String.raw`\s+\s+\d`],
+])("a pattern that would end the server on a text is refused: %s", async (name, pattern) => {
+  await expect(checkTokenizer(splitting(name, pattern))).rejects.toThrow("crashed on it (SIGABRT)");
+});
+
+// As GPT-4's and Llama 3's files have it.
+const usual = String.raw`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`;
+test("a usual pattern is taken", async () => {
+  expect(await checkTokenizer(splitting("usual", usual))).toMatchObject({ highestId: expect.any(Number) as number });
+});
