@@ -18,7 +18,7 @@ const misfit = "\u0001";
 export function stressTexts(json: unknown): readonly string[] {
   const patterns = patternsIn(json);
   if (patterns.length === 0) return [];
-  const literals = [...new Set(patterns.flatMap((each) => [...each]))].filter(
+  const literals = [...new Set(patterns.flatMap((each) => Array.from(each)))].filter(
     (each) => !/[\\^$.|?*+()[\]{}]/u.test(each),
   );
   const characters = new Set([...usual, ...literals.slice(0, maxLiterals)]);
