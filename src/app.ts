@@ -35,6 +35,7 @@ import { manageOnMain } from "./server/grpc-management.js";
 import { type GrpcThread, grpcSetup, startGrpc } from "./server/grpc.js";
 import type { GrpcPorts } from "./server/grpc-server.js";
 import { type InferenceThreads, startThreads } from "./server/threads.js";
+import { type NamedTokens, openNamedTokens } from "./server/named-tokens.js";
 import { guarded, openIssuer, publishKeys } from "./server/tokens.js";
 import type { Log } from "./telemetry/log.js";
 import type { BodyStore, Dialect } from "./wire.js";
@@ -116,6 +117,7 @@ class Server implements RunningServer {
   private readonly manager: ModelManager;
   private threads!: InferenceThreads;
   private issuer: TokenIssuer | undefined;
+  private namedTokens: NamedTokens | undefined;
   private readonly mainPorts: MainPort[] = [];
   private certificates: CertificateWatch | undefined;
   private grpcThread: GrpcThread | undefined;
@@ -161,6 +163,7 @@ class Server implements RunningServer {
   async open(): Promise<void> {
     const { config, deps } = this;
     this.issuer = openIssuer(config);
+    this.namedTokens = openNamedTokens(config.tokensFile, deps.log);
     if (speaksTls(config)) {
       const certificate = readCertificate(config);
       await withFiles(certificate, (files) => this.openPorts(files));
@@ -277,6 +280,7 @@ class Server implements RunningServer {
     rpc: new RpcCounters(this.rpcMemory),
     otherPorts: this.mainStates,
     window: this.windows.current,
+    tokens: this.namedTokens?.counts() ?? [],
   });
 
   private readonly writeAccess = (lines: string): void => this.deps.writeAccess?.(lines);
@@ -287,7 +291,8 @@ class Server implements RunningServer {
   }
 
   private get limits(): ThreadLimits {
-    return threadLimits(this.config, this.issuer, this.deps.version);
+    const memory = { tokens: this.issuer?.memory, namedTokens: this.namedTokens?.memory };
+    return threadLimits(this.config, memory, this.deps.version);
   }
 
   private async openMainPort(host: string, port: number, options: MainPortOptions): Promise<Address> {
@@ -356,6 +361,7 @@ class Server implements RunningServer {
     for (const each of this.listening) each.close();
     for (const port of this.mainPorts) port.close();
     this.issuer?.close();
+    this.namedTokens?.close();
     return cuts[0] + cuts[1];
   }
 }

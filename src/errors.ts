@@ -152,6 +152,20 @@ export const errorTable = [
     "`--compat sconce`: the request's `Authorization: Bearer …` has not the key that the key file holds now.",
   ),
   row(
+    "forbidden",
+    403,
+    "ForbiddenException",
+    "PERMISSION_DENIED",
+    "The token's role (`--tokens-file`) does not cover what was asked; the message says which would.",
+  ),
+  row(
+    "rate_limited",
+    429,
+    "TooManyRequestsException",
+    "RESOURCE_EXHAUSTED",
+    "The token is over its limit in the `--tokens-file`; `Retry-After` (gRPC: `grpc-retry-pushback-ms`) says when to come back.",
+  ),
+  row(
     "default_version",
     403,
     "InvalidModelVersionException",

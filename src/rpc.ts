@@ -55,10 +55,25 @@ export interface RpcReader<Request = object> {
   drain(): void;
 }
 
+/** Why a call may not pass. */
+export interface RpcRefusal {
+  readonly status: RpcStatus;
+  readonly message: string;
+  readonly metadata?: RpcMetadata;
+}
+
+/**
+ * Whether a call with this `authorization` may pass; undefined: it may. `reads`: it changes nothing. `counts`: it is a request
+ * that limits count; a stream is opened without, and each of its messages counts.
+ */
+export type RpcGate = (authorization: string, reads: boolean, counts: boolean) => RpcRefusal | undefined;
+
 /** `answers` says how many messages a method sends: exactly one, or any number. */
 export type RpcMethod =
   | {
       readonly takes: "one";
+      /** It changes nothing; only the management service tells. */
+      readonly reads?: boolean;
       readonly answers: "one" | "many";
       readonly start: (request: object, call: RpcCall) => void;
     }

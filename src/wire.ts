@@ -106,7 +106,9 @@ export type WireErrorCode =
   | "draining"
   | "not_found"
   | "invalid_key"
-  | "unauthorized";
+  | "unauthorized"
+  | "forbidden"
+  | "rate_limited";
 
 /** Where bodies that come in pieces are gathered; `Channel` of the engine's interface is one. */
 export interface BodyStore {

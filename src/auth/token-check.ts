@@ -13,6 +13,13 @@ const bearer = /^Bearer\s+(\S+)$/;
 /** No header that could hold a key of ours is longer. */
 const maxHeaderLength = maxKeyBytes + 64;
 
+/** The key of an `Authorization` header; undefined where it cannot be one of ours. */
+export function bearerKey(authorization: string): string | undefined {
+  if (authorization === "" || authorization.length > maxHeaderLength) return undefined;
+  const key = bearer.exec(authorization)?.[1];
+  return key === undefined || key.length > maxKeyBytes ? undefined : key;
+}
+
 export class TokenCheck {
   private readonly readers: Readonly<Record<TokenKind, TokenReader>>;
   private readonly given = Buffer.alloc(maxKeyBytes);
@@ -29,9 +36,8 @@ export class TokenCheck {
 
   /** `authorization` is the header's value, "" when there is none. */
   allows(kind: TokenKind, authorization: string): boolean {
-    if (authorization === "" || authorization.length > maxHeaderLength) return false;
-    const key = bearer.exec(authorization)?.[1];
-    if (key === undefined || key.length > maxKeyBytes) return false;
+    const key = bearerKey(authorization);
+    if (key === undefined) return false;
     const reader = this.readers[kind];
     reader.refresh();
     this.given.fill(0);

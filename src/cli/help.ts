@@ -7,6 +7,7 @@ import { clientFlagHelp } from "./client.js";
 import { exitCodeHelp } from "./exit-codes.js";
 import { statusHelp } from "./status-help.js";
 import { paint, wrap } from "./terminal.js";
+import { tokenHelp } from "./token.js";
 
 export const commandTable: readonly CommandHelp[] = [
   {
@@ -38,6 +39,7 @@ export const commandTable: readonly CommandHelp[] = [
   },
   archiveHelp,
   publishHelp,
+  tokenHelp,
   {
     name: "migrate",
     usage: "check DIR [--json] [--no-probe]",

@@ -51,6 +51,8 @@ async function dispatch(words: readonly string[], terminal: Terminal): Promise<n
       return (await import("./migrate.js")).migrate(rest, terminal);
     case "models":
       return (await import("./models.js")).models(rest, terminal);
+    case "token":
+      return (await import("./token.js")).token(rest, terminal);
     case "predict":
       return (await import("./predict.js")).predict(rest, terminal);
     default:

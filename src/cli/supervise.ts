@@ -64,8 +64,8 @@ export async function supervise(words: readonly string[], config: ServeConfig, t
     write: terminal.err,
   });
   const state: State = { child: undefined, asked: false, everReady: false, wake: () => undefined };
-  // With TLS, SIGHUP asks for a look at the certificate's files, not for the end.
-  const renews = speaksTls(config);
+  // SIGHUP then asks for a look at the certificate's and the tokens' files, not for the end.
+  const renews = speaksTls(config) || config.tokensFile !== undefined;
   const forward = (signal: NodeJS.Signals): void => {
     state.child?.kill(signal);
     if (signal === "SIGHUP" && renews) return;

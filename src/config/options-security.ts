@@ -33,6 +33,14 @@ export const securityRows = {
     file,
   ),
   keystorePass: row("keystore-pass", text, "changeit", "security", "Password of the keystore.", { secret: true }),
+  tokensFile: row(
+    "tokens-file",
+    text,
+    undefined,
+    "authorization",
+    "YAML: named tokens with a role (infer, viewer, admin) and a rate limit. Requests then need one. Read again when it changes.",
+    file,
+  ),
   trustedProxies: row(
     "trusted-proxies",
     { type: "list", each: "network" },

@@ -246,7 +246,7 @@ function checkTogether(config: ServeConfig, settings: ReadonlyMap<OptionKey, Set
     if (isLoopback(config[key]) || config.insecure || isDecided(config, settings)) continue;
     throw new UsageError(
       `${origin(key)}: ${config[key]}: other machines could register and remove models there ` +
-        `without authorization; use 127.0.0.1, --token-auth, or --insecure if the network is yours`,
+        `without authorization; use 127.0.0.1, --token-auth, --tokens-file, or --insecure if the network is yours`,
     );
   }
 }
@@ -259,8 +259,8 @@ function strayArchive({ modelSnapshot, modelStore }: ServeConfig): string | unde
 }
 
 /** Authorization is on, or the operator has switched it off in so many words. */
-function isDecided({ tokenAuth }: ServeConfig, settings: ReadonlyMap<OptionKey, Setting>): boolean {
-  return tokenAuth || settings.get("tokenAuth")?.origin.startsWith("default") === false;
+function isDecided({ tokenAuth, tokensFile }: ServeConfig, settings: ReadonlyMap<OptionKey, Setting>): boolean {
+  return tokenAuth || tokensFile !== undefined || settings.get("tokenAuth")?.origin.startsWith("default") === false;
 }
 
 /** The one loud line when anybody may ask; undefined when requests need a key, or only this machine can ask. */
@@ -269,7 +269,7 @@ export function openToAll({ config, torchserve }: Resolved): string | undefined 
   const inference = config.grpcInferencePort === "off" ? [] : [config.grpcInferenceHost];
   const grpc = config.grpcManagementPort === "off" ? inference : [...inference, config.grpcManagementHost];
   const reachable = [host, managementHost, ...grpc].filter((each) => !isLoopback(each));
-  if (tokenAuth || (reachable.length === 0 && !torchserve)) return undefined;
+  if (tokenAuth || config.tokensFile !== undefined || (reachable.length === 0 && !torchserve)) return undefined;
   const who = reachable.length === 0 ? "anybody on this machine" : "anybody who reaches this machine";
   return `TOKEN AUTHORIZATION IS OFF: ${who} may use the inference and management ports (--token-auth asks for keys)`;
 }

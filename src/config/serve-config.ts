@@ -54,6 +54,8 @@ export interface ServeConfig {
   readonly tokenExpirationMs: number;
   /** Where the keys are written at start. */
   readonly keyFile: string;
+  /** Named tokens with roles and limits; undefined: none. */
+  readonly tokensFile: string | undefined;
   /** Whose way where the two differ visibly. */
   readonly compat: "torchserve" | "sconce";
   readonly responseTimeoutMs: number;

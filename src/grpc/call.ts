@@ -93,9 +93,9 @@ export abstract class PlainCall implements RpcCall {
     this.abort({ code: rpcStatus[status], details, metadata: metadata === undefined ? null : this.fill(metadata) });
   }
   /** The server gives the call up: the client is told, and the dialect as if the client had left. */
-  abandon(status: RpcStatus, message: string): void {
+  abandon(status: RpcStatus, message: string, metadata?: RpcMetadata): void {
     if (this.over) return;
-    this.fail(status, message);
+    this.fail(status, message, metadata);
     this.gone?.();
   }
   pause(): void {

@@ -16,7 +16,7 @@ import type * as HealthCheck from "grpc-health-check";
 import type * as Reflection from "@grpc/reflection";
 import { fileURLToPath } from "node:url";
 import type { RpcCounters } from "../metrics/rpc-counters.js";
-import type { RpcMethod, RpcService, RpcStatus } from "../rpc.js";
+import type { RpcGate, RpcMethod, RpcReader, RpcService, RpcStatus } from "../rpc.js";
 import {
   type CallOwner,
   DuplexCall,
@@ -52,8 +52,8 @@ export interface RpcListenOptions {
   readonly counters: RpcCounters;
   /** Undefined: no TLS. */
   readonly tls: TlsTexts | undefined;
-  /** Whether a call with this `authorization` may pass; undefined: every call may. Health and reflection are open. */
-  readonly allows: ((authorization: string) => boolean) | undefined;
+  /** Undefined: every call may pass. Health and reflection are open. */
+  readonly gate: RpcGate | undefined;
   /** A fault of a dialect: logged, and the call gets INTERNAL. */
   readonly report: (error: unknown, path: string) => void;
 }
@@ -76,8 +76,6 @@ export interface RpcLibrary {
 const keepaliveMs = 60_000;
 const keepaliveTimeoutMs = 20_000;
 const lastWordsMs = 150;
-/** TorchServe's words. */
-const unauthorized = "Token Authorization failed. Token either incorrect, expired, or not provided correctly";
 /** The .proto files stand beside src and dist. */
 const protoFolder = fileURLToPath(new URL("../../proto/", import.meta.url));
 const protoFiles = [
@@ -239,29 +237,45 @@ class RpcPort implements RpcListening, CallOwner {
       return (raw) => {
         const writable = raw as RawWritable & { readonly request: object };
         const call = new WritingCall(writable, this);
-        this.begin(call, () => method.start(writable.request, call));
+        this.begin(call, method, () => method.start(writable.request, call));
       };
     }
     return (raw, callback) => {
       const unary = raw as RawCall & { readonly request: object };
       const call = new UnaryCall(unary, callback as RawCallback, this);
-      this.begin(call, () => method.start(unary.request, call));
+      this.begin(call, method, () => method.start(unary.request, call));
     };
   }
 
   private stream(method: Extract<RpcMethod, { takes: "many" }>, raw: RawDuplex): void {
     const call = new DuplexCall(raw, this);
-    this.begin(call, () => {
-      const reader = method.open(call);
+    this.begin(call, method, () => {
+      const reader = this.gated(call, method.open(call));
       call.read(reader, (work) => this.guard(call, work));
       if (this.draining) reader.drain();
     });
   }
 
-  private begin(call: PlainCall, work: () => void): void {
-    const { allows } = this.options;
-    if (allows?.(call.header("authorization")) === false) call.fail("UNAUTHENTICATED", unauthorized);
+  private begin(call: PlainCall, method: RpcMethod, work: () => void): void {
+    const reads = method.takes === "one" && method.reads === true;
+    const refusal = this.options.gate?.(call.header("authorization"), reads, method.takes === "one");
+    if (refusal !== undefined) call.fail(refusal.status, refusal.message, refusal.metadata);
     else this.guard(call, work);
+  }
+
+  /** Each message of a stream is a request of its own; one that may not pass ends the stream. */
+  private gated(call: PlainCall, reader: RpcReader): RpcReader {
+    const { gate } = this.options;
+    if (gate === undefined) return reader;
+    return {
+      message: (request) => {
+        const refusal = gate(call.header("authorization"), false, true);
+        if (refusal !== undefined) call.abandon(refusal.status, refusal.message, refusal.metadata);
+        else reader.message(request);
+      },
+      halfClosed: () => reader.halfClosed(),
+      drain: () => reader.drain(),
+    };
   }
 
   private guard(call: PlainCall, work: () => void): void {

@@ -29,6 +29,8 @@ export interface Snapshot {
   readonly otherPorts: readonly HttpState[];
   readonly rpc: RpcCounters;
   readonly window: Window;
+  /** By the names of the tokens file. */
+  readonly tokens: readonly { readonly name: string; readonly allowed: number; readonly limited: number }[];
 }
 
 type Reader = (snapshot: Snapshot) => readonly Sample[];
@@ -82,6 +84,11 @@ export const readers: Readonly<Record<MetricName, Reader>> = {
       .map((status) => ({ labels: { status }, value: rpc.ended(status) })),
   sconce_grpc_open_calls: ({ rpc }) => single(rpc.open),
   sconce_grpc_connections: ({ rpc }) => single(rpc.connections),
+  sconce_token_requests_total: ({ tokens }) =>
+    tokens.flatMap(({ name: token, allowed, limited }) => [
+      { labels: { token, outcome: "allowed" }, value: allowed },
+      { labels: { token, outcome: "limited" }, value: limited },
+    ]),
   sconce_draining: ({ http }) => single(http.draining ? 1 : 0),
   ...torchserveReaders,
 };

@@ -77,6 +77,12 @@ export const metricTable = [
   ),
   row("sconce_grpc_open_calls", "gauge", [], "gRPC calls without their end; health watches and reflection aside."),
   row("sconce_grpc_connections", "gauge", [], "Open connections to the gRPC ports."),
+  row(
+    "sconce_token_requests_total",
+    "counter",
+    ["token", "outcome"],
+    "Requests with a token of --tokens-file, REST and gRPC, by its name: allowed, or over its limit (limited).",
+  ),
   row("sconce_draining", "gauge", [], "1 while the server is shutting down."),
   ...torchserveRows,
 ] as const satisfies readonly MetricRow[];

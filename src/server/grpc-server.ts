@@ -9,7 +9,6 @@ import { inferenceService } from "../api/grpc/inference.js";
 import { type Manage, managementService } from "../api/grpc/management.js";
 import { Predictor, type PredictorContext } from "../api/grpc/predict.js";
 import { openInferenceServices } from "../api/grpc/v2.js";
-import { TokenCheck } from "../auth/token-check.js";
 import type { Engine } from "../engine/engine.js";
 import { loadRpcLibrary, type RpcLimits, type RpcListening } from "../grpc/listener.js";
 import type { TlsTexts } from "../grpc/sockets.js";
@@ -23,6 +22,7 @@ import { isServing } from "../models/health.js";
 import type { ModelEntry } from "../models/models.js";
 import type { RpcService } from "../rpc.js";
 import { Door } from "../worker/door.js";
+import { rpcGate } from "./tokens.js";
 import type { News, ThreadLimits } from "./messages.js";
 
 /** One port to open; absent ones are off. */
@@ -83,14 +83,12 @@ export class GrpcServer {
   /** Rejects with ServerError when a port cannot be had; nothing stays open then. */
   async open(): Promise<GrpcPorts> {
     const { state, counters, report, setup, limits } = this.options;
-    const check = limits.tokens === undefined ? undefined : new TokenCheck(limits.tokens);
     const unready = (name: string): readonly ModelEntry[] => this.unready.filter((entry) => entry.name === name);
     const tls = this.options.tls && readTexts(this.options.tls);
     const library = await loadRpcLibrary();
     const listen = async (kind: "inference" | "management", ...services: RpcService[]): Promise<GrpcPorts> => {
       const port = setup[kind];
       if (port === undefined) return {};
-      const allows = check && ((authorization: string): boolean => check.allows(kind, authorization));
       const onFault = (error: unknown, path: string): void =>
         report("error", "a gRPC call failed unexpectedly", {
           path,
@@ -100,7 +98,7 @@ export class GrpcServer {
         ...port,
         services,
         counters,
-        allows,
+        gate: rpcGate(kind, limits),
         tls,
         limits: this.limits(port),
         report: onFault,

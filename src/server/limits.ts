@@ -1,11 +1,11 @@
 /** What every port is told of the configuration, as plain data that crosses to the threads. Pure. */
 
-import type { TokenIssuer } from "../auth/token-issuer.js";
+import type { GateMemory } from "../auth/gate.js";
 import type { ServeConfig } from "../config/serve-config.js";
 import { defaultMaxChunks, defaultMaxDiscard } from "../http/limits.js";
 import type { ThreadLimits } from "./messages.js";
 
-export function threadLimits(config: ServeConfig, issuer: TokenIssuer | undefined, version: string): ThreadLimits {
+export function threadLimits(config: ServeConfig, { tokens, namedTokens }: GateMemory, version: string): ThreadLimits {
   return {
     maxRequestSize: config.maxRequestSize,
     bodyTimeoutMs: config.bodyTimeoutMs,
@@ -27,7 +27,8 @@ export function threadLimits(config: ServeConfig, issuer: TokenIssuer | undefine
     maxConnectionsPerAddress: config.maxConnectionsPerAddress,
     maxInflateRatio: config.maxInflateRatio,
     maxImagePixels: config.maxImagePixels,
-    tokens: issuer?.memory,
+    tokens,
+    namedTokens,
     compat: config.compat,
     version,
     decodeParallelism: Math.max(1, Math.ceil(config.cores / Math.max(1, config.httpThreads))),

@@ -20,6 +20,8 @@ export interface ThreadLimits extends ExchangeLimits, ConnectionLimits {
   readonly logFormat: LogFormat;
   /** The keys that requests are checked against; undefined: every request may pass. */
   readonly tokens: SharedArrayBuffer | undefined;
+  /** The named tokens that requests are checked against too; undefined: there are none. */
+  readonly namedTokens: SharedArrayBuffer | undefined;
   readonly compat: "torchserve" | "sconce";
   /** The server's version. */
   readonly version: string;

@@ -1,9 +1,10 @@
 /** Token authorization of one server: the keys that main makes, and the guard that every port puts before its dialect. */
-import { GuardedDialect } from "../api/torchserve/guard.js";
-import { TokenCheck } from "../auth/token-check.js";
+import { GuardedDialect, unauthorized } from "../api/torchserve/guard.js";
+import { Gate, type GateMemory } from "../auth/gate.js";
 import { TokenIssuer } from "../auth/token-issuer.js";
 import type { ServeConfig } from "../config/serve-config.js";
 import { ServerError } from "../errors.js";
+import type { RpcGate } from "../rpc.js";
 import type { Dialect } from "../wire.js";
 import type { ThreadLimits } from "./messages.js";
 
@@ -29,10 +30,35 @@ export function publishKeys(issuer: TokenIssuer | undefined, config: ServeConfig
 export function guarded(
   dialect: Dialect,
   kind: "management" | "inference",
-  { tokens, compat }: Pick<ThreadLimits, "tokens" | "compat">,
+  { compat, ...memory }: Pick<ThreadLimits, "compat"> & GateMemory,
   issuer?: TokenIssuer,
 ): Dialect {
-  if (tokens === undefined) return dialect;
-  const check = new TokenCheck(tokens);
-  return new GuardedDialect(dialect, { kind, check, compat, ...(issuer === undefined ? {} : { issuer }) });
+  if (isOpen(memory)) return dialect;
+  const gate = new Gate(memory);
+  return new GuardedDialect(dialect, { kind, gate, compat, ...(issuer === undefined ? {} : { issuer }) });
+}
+
+const isOpen = ({ tokens, namedTokens }: GateMemory): boolean => tokens === undefined && namedTokens === undefined;
+
+/** The same in front of a gRPC port. */
+export function rpcGate(kind: "management" | "inference", memory: GateMemory): RpcGate | undefined {
+  if (isOpen(memory)) return undefined;
+  const gate = new Gate(memory);
+  return (authorization, reads, counts) => {
+    const need = kind === "inference" ? "infer" : reads ? "view" : "change";
+    const verdict = gate.ask(kind, need, authorization, counts);
+    switch (verdict.outcome) {
+      case "pass":
+        return undefined;
+      case "unauthorized":
+        return { status: "UNAUTHENTICATED", message: unauthorized };
+      case "forbidden":
+        return { status: "PERMISSION_DENIED", message: verdict.message, metadata: [["x-sconce-error", "forbidden"]] };
+      case "limited": {
+        const pushback = ["grpc-retry-pushback-ms", String(verdict.retryAfterMs)] as const;
+        const metadata = [["x-sconce-error", "rate_limited"] as const, pushback];
+        return { status: "RESOURCE_EXHAUSTED", message: verdict.message, metadata };
+      }
+    }
+  };
 }

@@ -126,11 +126,9 @@ export class RpcClient {
   }
 
   /** StreamPredictions2. */
-  stream(options: grpc.CallOptions = {}): Stream {
-    return (this.inference["StreamPredictions2"] as (options: grpc.CallOptions) => Stream).call(
-      this.inference,
-      options,
-    );
+  stream(options: grpc.CallOptions = {}, metadata = new grpc.Metadata()): Stream {
+    type Open = (metadata: grpc.Metadata, options: grpc.CallOptions) => Stream;
+    return (this.inference["StreamPredictions2"] as Open).call(this.inference, metadata, options);
   }
 
   /** StreamPredictions. */

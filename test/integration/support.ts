@@ -29,6 +29,7 @@ export const testConfig: ServeConfig = {
   tokenAuth: false,
   tokenExpirationMs: 3_600_000,
   keyFile: "key_file.json",
+  tokensFile: undefined,
   compat: "sconce",
   host: "127.0.0.1",
   managementHost: "127.0.0.1",

@@ -27,6 +27,7 @@ export function managementService(manage: Manage): RpcService {
   const method = (operation: ManageRequest["operation"], named: boolean, read: (fields: Fields) => Fields) =>
     ({
       takes: "one",
+      reads: operation === "list" || operation === "describe",
       answers: "one",
       start: (request: object, call: RpcCall): void => {
         const fields = request as Fields;

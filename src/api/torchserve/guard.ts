@@ -2,9 +2,9 @@
  * Token authorization in front of a dialect, as TorchServe has it: the check comes before the routes, so an unknown path
  * without a key is refused for the key. `GET /token` on the management port makes a new key. The thread of its port.
  */
-import type { TokenCheck } from "../../auth/token-check.js";
+import type { Gate, Need } from "../../auth/gate.js";
 import type { TokenIssuer } from "../../auth/token-issuer.js";
-import type { Dialect, Exchange, WireError, WireErrorCode } from "../../wire.js";
+import type { Dialect, Exchange, WireError, WireErrorCode, WireHeaders } from "../../wire.js";
 import { json, sendError } from "./errors.js";
 
 export const unauthorized = "Token Authorization failed. Token either incorrect, expired, or not provided correctly";
@@ -13,7 +13,7 @@ const challenge = [["www-authenticate", "Bearer"]] as const;
 
 export interface GuardOptions {
   readonly kind: "management" | "inference";
-  readonly check: TokenCheck;
+  readonly gate: Gate;
   /** TorchServe's 400, and its closed /ping; else 401, and health answers everybody. */
   readonly compat: "torchserve" | "sconce";
   /** On the management port: who makes new keys. */
@@ -32,10 +32,31 @@ export class GuardedDialect implements Dialect {
   }
 
   head(exchange: Exchange): void {
-    const { kind, check, compat, issuer } = this.options;
-    if (issuer !== undefined && /^\/token\/?$/.test(exchange.path)) this.rotate(exchange, issuer);
-    else if (isOpen(exchange, compat) || check.allows(kind, exchange.authorization)) this.inner.head(exchange);
-    else this.refuse(exchange, unauthorized);
+    const { kind, gate, compat, issuer } = this.options;
+    if (issuer !== undefined && /^\/token\/?$/.test(exchange.path)) {
+      this.rotate(exchange, issuer);
+      return;
+    }
+    if (isOpen(exchange, compat)) {
+      this.inner.head(exchange);
+      return;
+    }
+    const verdict = gate.ask(kind, needOf(kind, exchange), exchange.authorization);
+    switch (verdict.outcome) {
+      case "pass":
+        this.inner.head(exchange);
+        return;
+      case "unauthorized":
+        this.refuse(exchange, unauthorized);
+        return;
+      case "forbidden":
+        this.answer(exchange, "forbidden", verdict.message);
+        return;
+      case "limited": {
+        const seconds = String(Math.ceil(verdict.retryAfterMs / 1000));
+        this.answer(exchange, "rate_limited", verdict.message, [["retry-after", seconds]]);
+      }
+    }
   }
 
   body(exchange: Exchange, chunk: ArrayBuffer | undefined): void {
@@ -55,7 +76,7 @@ export class GuardedDialect implements Dialect {
   private rotate(exchange: Exchange, issuer: TokenIssuer): void {
     const type = new URLSearchParams(exchange.query).get("type");
     const known = type === "management" || type === "inference";
-    if (!known || !this.options.check.allows("API", exchange.authorization)) {
+    if (!known || !this.options.gate.mayRotate(exchange.authorization)) {
       this.refuse(exchange, unauthenticated);
       return;
     }
@@ -71,9 +92,21 @@ export class GuardedDialect implements Dialect {
 
   private refuse(exchange: Exchange, message: string): void {
     const code = this.options.compat === "torchserve" ? "invalid_key" : "unauthorized";
-    const { status, body } = this.inner.error(code, message, exchange.path);
-    exchange.refuse(status, json, body, challenge);
+    this.answer(exchange, code, message, challenge);
   }
+
+  private answer(exchange: Exchange, code: WireErrorCode, message: string, headers?: WireHeaders): void {
+    const { status, body } = this.inner.error(code, message, exchange.path);
+    exchange.refuse(status, json, body, headers);
+  }
+}
+
+const reading = ["GET", "HEAD", "OPTIONS"];
+
+/** /ping of the management port is looking, and so is everything else that is only read there. */
+function needOf(kind: GuardOptions["kind"], { method }: Exchange): Need {
+  if (kind === "inference") return "infer";
+  return reading.includes(method) ? "view" : "change";
 }
 
 /** What TorchServe answers without a key; and health, where probes need not be given one. */

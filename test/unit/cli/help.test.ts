@@ -38,6 +38,7 @@ describe("help", () => {
         predict  Sends a file (or standard input) to a running server and prints the answer.
         archive  Packs, shows, checks and unpacks model archives.
         publish  Checks an archive and puts it into a model store in one step; prints its digest.
+        token    Makes a key for a client, and the entry of --tokens-file that lets it in.
         migrate  Says of a TorchServe deployment what works here, what needs Python, and what will not work.
         models   Lists and changes the models of a running server. NAME may be NAME/VERSION.
         config   Prints what a server would run with and where each value comes from; turns config.properties into YAML.

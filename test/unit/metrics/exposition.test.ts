@@ -52,6 +52,7 @@ const snapshot: Snapshot = {
   http: new HttpState(createHttpState(1), 0),
   otherPorts: [new HttpState(createHttpState(1), 0)],
   rpc: new RpcCounters(createRpcMemory()),
+  tokens: [{ name: "shop", allowed: 3, limited: 1 }],
   window: { system, queueMs: 1.5, threadMs: 0.25, models: [{ name: "m", predictionMs: 2, handlerMs: 3 }] },
 };
 

@@ -5,7 +5,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { errorBody } from "../../../../src/api/torchserve/errors.js";
 import { GuardedDialect, type GuardOptions } from "../../../../src/api/torchserve/guard.js";
 import { readKeyFile } from "../../../../src/auth/key-file.js";
-import { TokenCheck } from "../../../../src/auth/token-check.js";
+import { Gate } from "../../../../src/auth/gate.js";
 import { TokenIssuer } from "../../../../src/auth/token-issuer.js";
 import type { Dialect, Exchange } from "../../../../src/wire.js";
 
@@ -26,8 +26,8 @@ interface Seen {
 function ask(request: Partial<Exchange>, options: Partial<GuardOptions> = {}): Seen {
   let seen: Seen = { passed: false };
   const inner = { head: () => (seen = { passed: true }), error: errorBody } as unknown as Dialect;
-  const check = new TokenCheck(issuer.memory);
-  const guard = new GuardedDialect(inner, { kind: "inference", check, compat: "torchserve", ...options });
+  const gate = new Gate({ tokens: issuer.memory, namedTokens: undefined });
+  const guard = new GuardedDialect(inner, { kind: "inference", gate, compat: "torchserve", ...options });
   const exchange = { method: "GET", path: "/predictions/m", query: "", authorization: "", ...request };
   const refuse: Exchange["refuse"] = (status, _type, body) => (seen = { passed: false, status, body });
   guard.head({ ...exchange, refuse } as Exchange);
