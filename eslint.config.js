@@ -34,5 +34,9 @@ export default tseslint.config(
       "@typescript-eslint/no-unsafe-return": "off",
     },
   },
+  {
+    files: ["test/fixtures/**/*.ts", "examples/**/*.ts"],
+    rules: { "no-restricted-exports": "off", "@typescript-eslint/only-throw-error": "off" },
+  },
   { files: ["*.config.ts"], rules: { "no-restricted-exports": "off" } },
 );

@@ -198,7 +198,21 @@ export const errorTable = [
     500,
     "InternalServerException",
     "INTERNAL",
-    "The Python worker ended while it had the request; the log has the reason, and another worker is started.",
+    "What ran the handler, a Python worker or a thread, ended while it had the request; the log has the reason, and another one is started.",
+  ),
+  row(
+    "handler_failed",
+    500,
+    "InternalServerException",
+    "INTERNAL",
+    "A hook of a handler in TypeScript threw, or gave what is no answer; the log has its stack.",
+  ),
+  row(
+    "handler_timeout",
+    504,
+    "RequestTimeoutException",
+    "DEADLINE_EXCEEDED",
+    "A hook of a handler in TypeScript did not end within `--hook-timeout` (or the model's `sconce.handler.hookTimeout`).",
   ),
   row(
     "unload_timeout",

@@ -74,6 +74,25 @@ export interface TextSpec {
   readonly normalize: boolean;
 }
 
+/** A handler written in TypeScript or JavaScript. */
+export interface ScriptSpec {
+  /** Names this load of it, so that requests never meet another one's; "" until it is loaded. */
+  readonly key: string;
+  /** The model's folder, and the handler's file in it. */
+  readonly folder: string;
+  readonly file: string;
+  /** How long a hook may take. */
+  readonly hookTimeoutMs: number;
+  /** How long a handler that keeps ending is started again. */
+  readonly maxRetryMs: number;
+  /** Requests of one thread that may be with the handler. */
+  readonly maxWaiting: number;
+  /** Requests that a batch-aware handler gets together. */
+  readonly maxBatch: number;
+  /** sconce.handler.config. */
+  readonly config: unknown;
+}
+
 /** What a handler needs to know of a model; travels by message to every HTTP thread before the model is routed. */
 export interface HandlerSpec {
   /** One of archive/names.ts' nativeHandlers. */
@@ -86,6 +105,8 @@ export interface HandlerSpec {
   readonly topK: number;
   /** Python workers answer; all else here is theirs to know. */
   readonly python?: boolean;
+  /** The handler's own thread answers. */
+  readonly script?: ScriptSpec;
   /** index_to_name.json, as TorchServe reads it: index → label. */
   readonly labels?: Readonly<Record<string, string>>;
 }

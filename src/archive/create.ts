@@ -11,7 +11,7 @@ import { sha256File } from "./cache.js";
 import { sha256Of, digestList, formatDigests, type Digest } from "./digests.js";
 import { glob, hasPattern } from "./glob.js";
 import type { Runtime } from "./manifest.js";
-import { builtinHandlers, namePattern } from "./names.js";
+import { builtinHandlers, namePattern, scriptPattern } from "./names.js";
 import { endingOf, pack, type ArchiveFormat, type PackedFile } from "./pack.js";
 
 /** torch-model-archiver's options under its names. */
@@ -117,6 +117,7 @@ function handlerFile({ handler, runtime }: CreateOptions): string | undefined {
   const builtin = runtime === "LSP" ? ["BaseHandler", "TorchScriptHandler"] : builtinHandlers;
   const file = handler.split(":")[0] ?? "";
   if (builtin.includes(file)) return undefined;
+  if (runtime !== "LSP" && scriptPattern.test(file)) return file;
   const ending = runtime === "LSP" ? ".so" : ".py";
   return file.endsWith(ending) ? file : `${file}${ending}`;
 }

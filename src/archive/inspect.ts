@@ -10,7 +10,7 @@ import type { ModelSpec } from "../types.js";
 import { sha256File } from "./cache.js";
 import { digestList, filesBelow } from "./digests.js";
 import type { Manifest } from "./manifest.js";
-import { builtinHandlers } from "./names.js";
+import { builtinHandlers, scriptPattern } from "./names.js";
 import { openModel } from "./open.js";
 import { describeMethods, hasProbe, type Method } from "./probe.js";
 import { isArchive, unpack, type ModelFiles } from "./unpack.js";
@@ -35,7 +35,7 @@ export interface Inspection {
   readonly manifest: Manifest;
   readonly files: readonly { readonly name: string; readonly bytes: number }[];
   /** What would run the model. */
-  readonly runtime: "libtorch" | "python" | "cpp";
+  readonly runtime: "libtorch" | "python" | "cpp" | "node";
   readonly handler: string;
   /** What a server would load; missing when it would refuse the model. */
   readonly spec?: ModelSpec;
@@ -114,6 +114,7 @@ async function sizesBelow(root: string): Promise<Inspection["files"]> {
 function runtimeOf({ manifest }: ModelFiles): Inspection["runtime"] {
   if (manifest.runtime === "LSP") return "cpp";
   const { handler, modelFile } = manifest;
+  if (handler !== undefined && scriptPattern.test(handler)) return "node";
   return modelFile !== undefined || (handler !== undefined && !builtinHandlers.includes(handler))
     ? "python"
     : "libtorch";

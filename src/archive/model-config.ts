@@ -4,6 +4,7 @@
  */
 import { didYouMean } from "../config/suggest.js";
 import { dtypes, type ImageTransform, type InputSpec } from "../types.js";
+import { scriptConfigOf, type ScriptConfig } from "./script.js";
 import { textConfigOf, type TextConfig } from "./text-config.js";
 import { parseYaml, type Section } from "./yaml-section.js";
 
@@ -31,6 +32,8 @@ export interface ModelConfig {
   /** object_detector: the least score of what is answered. */
   readonly threshold?: number;
   readonly text?: TextConfig;
+  /** For handlers in TypeScript or JavaScript. */
+  readonly script?: ScriptConfig;
   /** What the operator should know and is no error; where Python runs the model its handler may read any key. */
   readonly warnings: readonly string[];
 }
@@ -81,6 +84,7 @@ const sconceKeys = [
   "threshold",
   "image",
   "text",
+  "handler",
 ];
 const imageKeys = ["resize", "crop", "channels", "bgr", "interpolation", "mean", "std", "exif"];
 
@@ -157,11 +161,16 @@ function sconceSection(section: Section | undefined, handler: string): Partial<M
     ...present("threshold", section.number("threshold", 0, 1)),
     ...present("image", imageOf(section.section("image"), imageDefaults(handler))),
     ...present("text", textOf(section.section("text"))),
+    ...present("script", scriptOf(section.section("handler"))),
   };
 }
 
 function textOf(section: Section | undefined): TextConfig | undefined {
   return section === undefined ? undefined : textConfigOf(section);
+}
+
+function scriptOf(section: Section | undefined): ScriptConfig | undefined {
+  return section === undefined ? undefined : scriptConfigOf(section);
 }
 
 function inputsOf(section: Section): readonly InputSpec[] | undefined {

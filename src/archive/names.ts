@@ -21,6 +21,9 @@ export const textHandlers: readonly string[] = ["text_classifier", "text_embeddi
 /** Those whose input is a picture: they have a transform. */
 export const pictureHandlers: readonly string[] = ["image_classifier", "image_segmenter", "object_detector"];
 
+/** A handler's file in TypeScript or JavaScript. */
+export const scriptPattern = /\.(ts|mts|js|mjs)$/;
+
 /** All of TorchServe's. */
 export const builtinHandlers: readonly string[] = [
   ...nativeHandlers,

@@ -6,7 +6,7 @@
 import { stat } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { settingsOf, type ModelSettings, type VersionSettings } from "../config/model-settings.js";
-import type { HandlerSpec, InputSpec, ModelSpec, PythonModel, Signature } from "../types.js";
+import type { HandlerSpec, InputSpec, ModelSpec, PythonModel, ScriptSpec, Signature } from "../types.js";
 import { checkArtifact } from "./artifact.js";
 import { sha256File } from "./cache.js";
 import { invalid } from "./failure.js";
@@ -14,7 +14,8 @@ import { parseLabels } from "./labels.js";
 import { existing, type Manifest } from "./manifest.js";
 import { imageDefaults, parseModelConfig, type ModelConfig } from "./model-config.js";
 import { maxNameBytes, namePattern, pictureHandlers, textHandlers } from "./names.js";
-import { handlerFile, pythonModel } from "./python.js";
+import { defaultMaxRetryMs, handlerFile, pythonModel } from "./python.js";
+import { scriptOf } from "./script.js";
 import { textModel } from "./text-model.js";
 import { isArchive, readText, unpack, type ModelFiles, type UnpackOptions } from "./unpack.js";
 
@@ -29,7 +30,8 @@ export interface ModelRequest {
 export interface OpenOptions extends UnpackOptions {
   /** For what the model does not say itself. */
   readonly defaults: Pick<ModelSpec, "jobQueueSize" | "responseTimeoutMs" | "maxInstances"> &
-    Partial<Pick<ModelSpec, "instances" | "maxWorkers" | "startupTimeoutMs">>;
+    Partial<Pick<ModelSpec, "instances" | "maxWorkers" | "startupTimeoutMs">> &
+    Partial<Pick<ScriptSpec, "hookTimeoutMs">>;
   /** What the operator set for versions; wins over `defaults`. */
   readonly settings?: ModelSettings;
 }
@@ -76,6 +78,11 @@ export async function openModel(request: ModelRequest, options: OpenOptions): Pr
     maxInstances: config.maxInstances ?? defaults.maxInstances,
     source: request.path,
   };
+  const script = await scriptOfModel(request, files, config, said, defaults.hookTimeoutMs);
+  if (script !== undefined) {
+    const native = await nativeParts(request, files, { ...config, handler: "base_handler" }, options, script);
+    return { spec: { ...said, ...native }, warnings: [...config.warnings, ...manifestWarnings(request, files)] };
+  }
   const python = await pythonOf(request, files, config);
   if (python !== undefined)
     return { spec: { ...said, ...(await pythonParts(files, python)) }, warnings: requirementsOf(request, files) };
@@ -96,8 +103,12 @@ async function nativeParts(
   files: ModelFiles,
   config: ModelConfig,
   options: OpenOptions,
+  script?: ScriptSpec,
 ): Promise<NativeParts> {
-  const { handler, inputs } = await handlerOf(request, files, config, options);
+  const { handler, inputs } =
+    script === undefined
+      ? await handlerOf(request, files, config, options)
+      : { handler: { name: script.file, topK: defaultTopK, script }, inputs: undefined };
   const artifact = await files.artifact();
   const kind = await checkArtifact(artifact);
   const signature = signatureOf(request, { ...config, ...(inputs ? { inputs } : {}) }, handler, kind);
@@ -106,12 +117,42 @@ async function nativeParts(
   return { artifact, kind, sha256, signature, handler, ...(warmup === undefined ? {} : { warmup }) };
 }
 
+async function isBare(path: string): Promise<boolean> {
+  return !isArchive(path) && (await stat(path)).isFile();
+}
+
+async function scriptOfModel(
+  request: ModelRequest,
+  { root, manifest }: ModelFiles,
+  config: ModelConfig,
+  { batchSize, jobQueueSize }: { readonly batchSize?: number; readonly jobQueueSize: number },
+  hookTimeoutMs: number | undefined,
+): Promise<ScriptSpec | undefined> {
+  const { path } = request;
+  const handler = handlerName(request, manifest, config);
+  const bare = await isBare(path);
+  const { script, maxRetryMs = defaultMaxRetryMs } = config;
+  const found = await scriptOf({
+    path,
+    root,
+    handler,
+    bare,
+    config: script,
+    hookTimeoutMs,
+    batchSize,
+    jobQueueSize,
+    maxRetryMs,
+  });
+  if (found !== undefined || script === undefined) return found;
+  throw invalid(path, `sconce.handler is for handlers in TypeScript or JavaScript, and the handler is ${handler}`);
+}
+
 async function pythonOf(
   request: ModelRequest,
   files: ModelFiles,
   config: ModelConfig,
 ): Promise<PythonModel | undefined> {
-  const bare = !isArchive(request.path) && (await stat(request.path)).isFile();
+  const bare = await isBare(request.path);
   const { path } = request;
   const { root, manifest } = files;
   const handler = handlerName(request, manifest, config);

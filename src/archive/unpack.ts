@@ -2,7 +2,7 @@
  * A path that an operator names → the folder and files of one model, wherever they come from: a .mar or .tar.gz archive
  * (unpacked into the cache), a folder with or without MAR-INF, a bare artifact with its yaml beside it. Reads no artifact.
  */
-import { lstat, readdir, readFile, stat } from "node:fs/promises";
+import { lstat, open, readdir, readFile, stat } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { artifactExtensions } from "./artifact.js";
 import { cachedFolder, sha256File } from "./cache.js";
@@ -149,12 +149,26 @@ async function fromFolder(root: string, stem: string, shown: string = root): Pro
 }
 
 async function onlyArtifact(root: string, shown: string): Promise<string> {
-  const names = (await readdir(root)).filter(isArtifact).sort();
+  const named = (await readdir(root)).filter(isArtifact).sort();
+  const kinds = await Promise.all(named.map((name) => isTypeScript(join(root, name))));
+  const names = named.filter((_, i) => kinds[i] !== true);
   const [first] = names;
   if (first !== undefined && names.length === 1) return join(root, first);
   const what =
     names.length === 0 ? "holds no .pt or .pt2 file" : `holds several model files (${names.slice(0, 5).join(", ")})`;
   throw invalid(shown, `${what}; a model's folder holds exactly one, or MAR-INF/MANIFEST.json names it`);
+}
+
+/** TorchScript's files may end in .ts, too; those are zip files. */
+async function isTypeScript(path: string): Promise<boolean> {
+  if (extname(path).toLowerCase() !== ".ts") return false;
+  const file = await open(path);
+  try {
+    const { bytesRead, buffer } = await file.read(Buffer.alloc(2), 0, 2, 0);
+    return buffer.toString("latin1", 0, bytesRead) !== "PK";
+  } finally {
+    await file.close();
+  }
 }
 
 async function firstFile(root: string, names: readonly string[]): Promise<string | undefined> {

@@ -11,6 +11,7 @@ const runtimeWords: Readonly<Record<Inspection["runtime"], string>> = {
   libtorch: "libtorch, in process",
   python: "Python",
   cpp: "TorchServe's C++ back end",
+  node: "Node, beside libtorch in process",
 };
 
 const column = 10;

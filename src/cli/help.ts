@@ -123,6 +123,7 @@ const groupTitles: Readonly<Record<OptionGroup, string>> = {
   shutdown: "Start and end",
   loading: "Loading",
   python: "Python handlers",
+  handlers: "Handlers in TypeScript",
   logging: "Logs and metrics",
 };
 

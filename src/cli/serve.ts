@@ -13,7 +13,9 @@ import { snapshotsIn } from "../config/snapshot-files.js";
 import { UsageError } from "../config/usage-error.js";
 import { openEngine } from "../engine/native.js";
 import { createModelManager } from "../models/manager.js";
-import { type PythonEngine, withPython } from "../worker/engine.js";
+import { type ScriptEngine, withScripts } from "../script/engine.js";
+import { withPython } from "../worker/engine.js";
+import { plainEnvironment } from "../worker/python.js";
 import { createLog, type Log, torchserveTime } from "../telemetry/log.js";
 import { openSinks, type Sinks } from "../telemetry/sinks.js";
 import { exitCodes } from "./exit-codes.js";
@@ -80,14 +82,28 @@ function openLog(config: ServeConfig, terminal: Terminal, sinks: Sinks): Log {
   return createLog({ level: config.logLevel, format: config.logFormat, color, write: sinks.log });
 }
 
-function open(config: ServeConfig, log: Log, env: NodeJS.ProcessEnv): PythonEngine {
+/** The engine on another thread. */
+const engineModule = new URL("../engine/native.js", import.meta.url).href;
+
+function open(config: ServeConfig, log: Log, env: NodeJS.ProcessEnv): ScriptEngine {
   const engine = openEngine({
     cores: config.cores,
     loadParallelism: config.loadParallelism,
     latencyBuckets: config.latencyBuckets,
     maxDecodedBytes: config.maxRequestSize,
   });
-  return withPython(engine, { config, log, env });
+  const python = withPython(engine, { config, log, env });
+  return withScripts(python, { log, env: handlerEnvironment(config, env), engineModule });
+}
+
+/** What workers get, and what the engine asks for when a thread opens it. */
+function handlerEnvironment(config: ServeConfig, env: NodeJS.ProcessEnv): Readonly<Record<string, string>> {
+  const engine = ["LIBTORCH", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"];
+  const given = [...engine, ...config.workerEnv].flatMap((name): [string, string][] => {
+    const value = env[name];
+    return value === undefined ? [] : [[name, value]];
+  });
+  return { ...plainEnvironment(env), ...Object.fromEntries(given) };
 }
 
 async function run(config: ServeConfig, log: Log, sinks: Sinks, signals: Signals, terminal: Terminal): Promise<number> {
@@ -100,14 +116,13 @@ async function run(config: ServeConfig, log: Log, sinks: Sinks, signals: Signals
 }
 
 async function runWith(
-  engine: PythonEngine,
+  engine: ScriptEngine,
   config: ServeConfig,
   log: Log,
   sinks: Sinks,
   signals: Signals,
   terminal: Terminal,
 ): Promise<number> {
-  const engineModule = new URL("../engine/native.js", import.meta.url).href;
   const version = packageVersion();
   log.info("starting", {
     version,

@@ -11,6 +11,7 @@ export type OptionGroup =
   | "shutdown"
   | "loading"
   | "python"
+  | "handlers"
   | "logging";
 
 export interface OptionRow {

@@ -6,6 +6,7 @@
 import { join } from "node:path";
 import { bytes, choice, count, flag, GiB, KiB, MiB, type OptionRow, port, row, seconds, text } from "./option-row.js";
 import { grpcRows } from "./options-grpc.js";
+import { handlerRows } from "./options-handlers.js";
 import { pythonRows } from "./options-python.js";
 import { securityRows } from "./options-security.js";
 import { storeRows } from "./options-store.js";
@@ -216,6 +217,7 @@ export const optionRows = {
   ),
   ...securityRows,
   ...pythonRows,
+  ...handlerRows,
   drainDelayMs: row(
     "drain-delay",
     seconds(0, 3600),

@@ -126,4 +126,6 @@ export interface ServeConfig {
   readonly workerNetwork: boolean;
   readonly serviceEnvelope: "none" | "body" | "json" | "kserve" | "kservev2";
   readonly decodeInputRequest: boolean;
+  /** How long a hook of a handler in TypeScript may take, where its model does not say. */
+  readonly hookTimeoutMs: number;
 }

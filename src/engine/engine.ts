@@ -147,6 +147,12 @@ export interface ModelStats {
   readonly batchRows: Histogram;
   /** Where an instance is a process of its own: what is known of each. */
   readonly workers?: readonly { readonly pid: number | undefined; readonly ready: boolean; readonly since: string }[];
+  /** Of a handler with a thread of its own: what it counts and sets, and how often its thread was started again. */
+  readonly handler?: {
+    readonly counts: readonly (readonly [name: string, count: number])[];
+    readonly values: readonly (readonly [name: string, value: number])[];
+    readonly restarts: number;
+  };
   /** Instances that load. */
   readonly starting?: number;
   /** Instances that are not started again after they have ended too often. */
@@ -197,4 +203,6 @@ export interface Engine {
   openChannel(onReady: () => void): Channel;
   /** Main thread only. A way for one other thread to the models that this process does not run itself; absent: none. */
   openDoor?(): MessagePort;
+  /** As above, to handlers that have threads of their own. */
+  openScriptDoor?(): MessagePort;
 }

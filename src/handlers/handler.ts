@@ -6,7 +6,7 @@
  */
 
 import type { ErrorCode } from "../errors.js";
-import type { DType, HandlerSpec } from "../types.js";
+import type { DType, HandlerSpec, ScriptSpec } from "../types.js";
 
 /** Interleaved 8-bit pixels, row by row. */
 export interface Pixels {
@@ -138,10 +138,17 @@ export interface WorkerDoor {
   serve(model: string, request: HandlerRequest, reply: Reply, timeoutMs: number): void;
 }
 
+/** The way from a thread to handlers in TypeScript or JavaScript, which have threads of their own. */
+export interface ScriptDoor {
+  serve(script: ScriptSpec, request: HandlerRequest, reply: Reply, timeoutMs: number): void;
+}
+
 /** What built-in handlers need of the server. */
 export interface HandlerContext {
   /** Absent where no Python model can be. */
   readonly workers?: WorkerDoor | undefined;
+  /** Absent where no handler in TypeScript can be. */
+  readonly scripts?: ScriptDoor | undefined;
   /** Pixels (width × height) an image may declare; the option is --max-image-pixels. */
   readonly maxImagePixels: number;
   /** Bytes of one body; the option is --max-request-size. */

@@ -6,6 +6,7 @@ import { pythonHandler } from "./builtin/python.js";
 import { imageClassifier } from "./builtin/image-classifier.js";
 import { imageSegmenter } from "./builtin/image-segmenter.js";
 import { objectDetector } from "./builtin/object-detector.js";
+import { scriptHandler } from "./builtin/script.js";
 import { textClassifier } from "./builtin/text-classifier.js";
 import { textEmbedding } from "./builtin/text-embedding.js";
 import { tokenClassifier } from "./builtin/token-classifier.js";
@@ -90,6 +91,7 @@ export class HandlerRegistry {
 
   private make(name: string, version: string, spec: HandlerSpec, timeoutMs: number): Handler {
     if (spec.python === true) return pythonHandler(spec, `${name}/${version}`, timeoutMs, this.context.workers);
+    if (spec.script !== undefined) return scriptHandler(spec, spec.script, timeoutMs, this.context.scripts);
     switch (spec.name) {
       case "image_classifier":
         return imageClassifier(spec, this.context, this.pictures);

@@ -54,6 +54,10 @@ export const readers: Readonly<Record<MetricName, Reader>> = {
   sconce_queue_depth: perModel((each) => each.queueDepth),
   sconce_in_flight: perModel((each) => each.inFlight),
   sconce_requests_waited_for_load_total: perModel((each) => each.waitedForLoad),
+  sconce_handler_count_total: handlerFigures((each) => each.counts),
+  sconce_handler_value: handlerFigures((each) => each.values),
+  sconce_handler_restarts_total: ({ stats }) =>
+    stats.flatMap((each) => (each.handler ? [{ labels: named(each), value: each.handler.restarts }] : [])),
   sconce_model_state: ({ entries }) =>
     entries.flatMap((entry) =>
       states.map((state) => ({ labels: { ...named(entry), state }, value: entry.state === state ? 1 : 0 })),
@@ -107,6 +111,17 @@ function perModel(read: (stats: ModelStats) => number): Reader {
 
 function histogram(read: (stats: ModelStats) => Histogram): Reader {
   return ({ stats }) => stats.map((each) => ({ labels: named(each), histogram: read(each) }));
+}
+
+type HandlerFigures = NonNullable<ModelStats["handler"]>;
+
+function handlerFigures(read: (handler: HandlerFigures) => HandlerFigures["counts"]): Reader {
+  return ({ stats }) =>
+    stats.flatMap((each) =>
+      each.handler === undefined
+        ? []
+        : read(each.handler).map(([name, value]) => ({ labels: { ...named(each), name }, value })),
+    );
 }
 
 /** Outcomes that never happened have no series; "ok" always has one. */

@@ -1,4 +1,5 @@
 /** From a source to a spec that is safe to hand to the engine: unpacked, checked, tried in a process of its own. */
+import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { cacheCandidates, openCache } from "../archive/cache.js";
@@ -58,13 +59,15 @@ export function createPrepare(options: PrepareOptions): Prepare {
       const responseTimeoutMs = said.responseTimeoutMs ?? config.responseTimeoutMs;
       const instances = said.workers ?? config.defaultWorkers;
       const most = maxWorkers === undefined ? {} : { maxWorkers };
-      const defaults = { jobQueueSize, responseTimeoutMs, maxInstances, instances, startupTimeoutMs, ...most };
+      const { hookTimeoutMs } = config;
+      const figures = { jobQueueSize, responseTimeoutMs, maxInstances, instances, startupTimeoutMs, hookTimeoutMs };
+      const defaults = { ...figures, ...most };
       const open = { cache: folder, defaults, settings: config.modelSettings };
       const { handler } = said;
       const named = { ...request, ...(handler === undefined ? {} : { handler }) };
       const opened = await openFrom(named, open, options, allow);
       const { warnings } = opened;
-      const spec = batchedAs(opened.spec, said);
+      const spec = keyed(batchedAs(opened.spec, said));
       for (const warning of warnings) log.warn(warning);
       request.onSpec(spec);
       request.signal.throwIfAborted();
@@ -76,6 +79,13 @@ export function createPrepare(options: PrepareOptions): Prepare {
       }
       return spec;
     });
+}
+
+/** Each load of a handler in TypeScript is one of its own, also of the same version. */
+function keyed(spec: ModelSpec): ModelSpec {
+  const { handler } = spec;
+  if (handler.script === undefined) return spec;
+  return { ...spec, handler: { ...handler, script: { ...handler.script, key: randomUUID() } } };
 }
 
 function batchedAs(spec: ModelSpec, said: NonNullable<PrepareRequest["said"]>): ModelSpec {

@@ -21,6 +21,7 @@ import type { RpcCounters } from "../metrics/rpc-counters.js";
 import { isServing } from "../models/health.js";
 import type { ModelEntry } from "../models/models.js";
 import type { RpcService } from "../rpc.js";
+import { Scripts } from "../script/door.js";
 import { Door } from "../worker/door.js";
 import { rpcGate } from "./tokens.js";
 import type { News, ThreadLimits } from "./messages.js";
@@ -55,6 +56,7 @@ export interface GrpcServerOptions {
   readonly limits: ThreadLimits;
   /** To Python workers; undefined: there are none. */
   readonly door: MessagePort | undefined;
+  readonly scripts: MessagePort | undefined;
   readonly setup: GrpcSetup;
   /** TLS; the files are there until the ports are open. */
   readonly tls: TlsFiles | undefined;
@@ -76,7 +78,9 @@ export class GrpcServer {
 
   constructor(options: GrpcServerOptions) {
     this.options = options;
-    this.handlers = new HandlerRegistry({ ...options.limits, workers: options.door && new Door(options.door) });
+    const { door, scripts, limits } = options;
+    const ways = { workers: door && new Door(door), scripts: scripts && new Scripts(scripts) };
+    this.handlers = new HandlerRegistry({ ...limits, ...ways });
     this.pipeline = new Pipeline(options.engine, this.handlers);
   }
 

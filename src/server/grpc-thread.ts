@@ -15,7 +15,7 @@ import type { FromThread, GrpcThreadSetup, ToThread } from "./messages.js";
 
 if (parentPort === null) throw new Error("server/grpc-thread.js is the entry of a worker thread");
 const main = parentPort;
-const { memory, index, engineModule, limits, door, tls, grpc, rpcMemory } = workerData as GrpcThreadSetup;
+const { memory, index, engineModule, limits, door, scripts, tls, grpc, rpcMemory } = workerData as GrpcThreadSetup;
 
 const say = (message: FromThread): void => main.postMessage(message);
 
@@ -36,6 +36,7 @@ const server = new GrpcServer({
   counters: new RpcCounters(rpcMemory),
   limits,
   door,
+  scripts,
   setup: grpc,
   tls,
   manage: (request) =>

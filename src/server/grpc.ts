@@ -60,8 +60,8 @@ async function onMain(options: ThreadsOptions, { setup, rpcMemory, manage, tls }
   const state = new HttpState(memory, 0);
   const counters = new RpcCounters(rpcMemory);
   const report: GrpcServerOptions["report"] = (level, words, fields) => log[level](words, fields);
-  const door = engine.openDoor?.();
-  const server = new GrpcServer({ engine, state, counters, limits, setup, manage, report, tls, door });
+  const doors = { door: engine.openDoor?.(), scripts: engine.openScriptDoor?.() };
+  const server = new GrpcServer({ engine, state, counters, limits, setup, manage, report, tls, ...doors });
   const ports = await server.open();
   return {
     ports,
@@ -82,8 +82,8 @@ async function onThread(
   { setup: grpc, rpcMemory, manage, tls }: GrpcStart,
 ): Promise<GrpcThread> {
   const { memory, engine, engineModule, limits, log, writeAccess } = options;
-  const door = engine.openDoor?.();
-  const setup: GrpcThreadSetup = { index: 0, memory, engineModule, limits, door, tls, grpc, rpcMemory };
+  const doors = { door: engine.openDoor?.(), scripts: engine.openScriptDoor?.() };
+  const setup: GrpcThreadSetup = { index: 0, memory, engineModule, limits, ...doors, tls, grpc, rpcMemory };
   const entry = new URL("./grpc-thread.js", import.meta.url);
   const thread = new Thread({ entry, name: "grpc", setup, log, writeAccess, manage });
   const ports = (await thread.ready) as GrpcPorts;

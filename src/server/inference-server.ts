@@ -15,6 +15,7 @@ import type { RawApp, TlsFiles } from "../http/raw.js";
 import { Pipeline } from "../inference/pipeline.js";
 import type { HttpState } from "../metrics/http-counters.js";
 import type { ModelEntry } from "../models/models.js";
+import { Scripts } from "../script/door.js";
 import { Door } from "../worker/door.js";
 import { AccessLog } from "../telemetry/access-log.js";
 import { ByPath } from "./by-path.js";
@@ -28,6 +29,8 @@ export interface InferenceServerOptions {
   readonly limits: ThreadLimits;
   /** To Python workers; undefined: there are none. */
   readonly door: MessagePort | undefined;
+  /** To handlers in TypeScript; undefined: there are none. */
+  readonly scripts: MessagePort | undefined;
   readonly tls: TlsFiles | undefined;
   readonly report: Report;
   /** Takes the access log's lines, where the limits ask for them. */
@@ -53,7 +56,12 @@ export class InferenceServer {
 
   constructor(options: InferenceServerOptions) {
     const { engine, listener, state, limits, report } = options;
-    this.handlers = new HandlerRegistry({ ...limits, workers: options.door && new Door(options.door) });
+    const { door, scripts } = options;
+    this.handlers = new HandlerRegistry({
+      ...limits,
+      workers: door && new Door(door),
+      scripts: scripts && new Scripts(scripts),
+    });
     this.pipeline = new Pipeline(engine, this.handlers);
     const unready = (name: string): readonly ModelEntry[] => this.unready.get(name) ?? [];
     const context = { pipeline: this.pipeline, unready, report, ...limits };

@@ -39,6 +39,8 @@ export interface ThreadSetup {
   readonly limits: ThreadLimits;
   /** To Python workers; undefined: there are none. */
   readonly door: MessagePort | undefined;
+  /** To handlers in TypeScript; undefined: there are none. */
+  readonly scripts: MessagePort | undefined;
   /** HTTPS; the files are there until the thread is ready. */
   readonly tls: TlsFiles | undefined;
 }

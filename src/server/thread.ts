@@ -34,6 +34,7 @@ const server = new InferenceServer({
   state: new HttpState(setup.memory, setup.index),
   limits: setup.limits,
   door: setup.door,
+  scripts: setup.scripts,
   tls: setup.tls,
   report: (level, message, fields) => say({ type: "log", level, message, fields }),
   writeAccess: (lines) => say({ type: "access", lines }),

@@ -66,6 +66,7 @@ class OnMain implements InferenceThreads {
       state: new HttpState(memory, firstRegion),
       limits,
       door: engine.openDoor?.(),
+      scripts: engine.openScriptDoor?.(),
       tls,
       report: (level, message, fields) => log[level](message, fields),
       writeAccess,
@@ -162,7 +163,8 @@ export interface ThreadOptions {
 function httpThread(options: ThreadsOptions, region: number): Thread {
   const { memory, engine, engineModule, limits, tls, log, writeAccess } = options;
   const door = engine.openDoor?.();
-  const setup: ThreadSetup = { index: region, memory, engineModule, limits, door, tls };
+  const scripts = engine.openScriptDoor?.();
+  const setup: ThreadSetup = { index: region, memory, engineModule, limits, door, scripts, tls };
   const entry = new URL("./thread.js", import.meta.url);
   return new Thread({ entry, name: `http-${region}`, setup, log, writeAccess });
 }
@@ -187,7 +189,7 @@ export class Thread {
     this.manage = manage;
     this.log = log;
     this.writeAccess = writeAccess;
-    const transferList = setup.door === undefined ? [] : [setup.door];
+    const transferList = [setup.door, setup.scripts].filter((each) => each !== undefined);
     this.worker = new Worker(entry, { workerData: setup, name, transferList });
     this.ended = new Promise((resolve) => this.worker.once("exit", resolve));
     void this.ended.then(() => {

@@ -102,6 +102,7 @@ export const testConfig: ServeConfig = {
   workerNetwork: true,
   serviceEnvelope: "none",
   decodeInputRequest: true,
+  hookTimeoutMs: 30_000,
 };
 
 export const baseSpec: HandlerSpec = { name: "base_handler", topK: 5 };

@@ -73,8 +73,10 @@ function refusing(call: RpcCall, work: () => void): void {
 function infer(predictor: Predictor, request: InferRequest, call: RpcCall): void {
   const { model_name: name, model_version: version } = request;
   const known = predictor.route(name, version);
-  if (known.handler.serve !== undefined) throw new ServerError("bad_request", servedElsewhere(name));
-  const route = { ...known, handler: { ...known.handler, pre: undefined, post: undefined } };
+  const { handler } = known;
+  const serve = handler.spec.script === undefined ? handler.serve : undefined;
+  if (serve !== undefined) throw new ServerError("bad_request", servedElsewhere(name));
+  const route = { ...known, handler: { ...handler, pre: undefined, post: undefined, serve } };
   const { jsonBytes, bytes } = bodyOf(request);
   const running = predictor.launch({
     route,

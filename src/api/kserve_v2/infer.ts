@@ -90,7 +90,11 @@ export class Infer {
   /** What a path's model is on this thread. */
   route(model: Named): Route | undefined {
     const route = this.context.pipeline.route(model.name, model.version);
-    return route && { ...route, handler: { ...route.handler, pre: undefined, post: undefined } };
+    if (route === undefined) return undefined;
+    const { handler } = route;
+    // Tensors are for the model itself, whatever its handler makes of other requests.
+    const serve = handler.spec.script === undefined ? handler.serve : undefined;
+    return { ...route, handler: { ...handler, pre: undefined, post: undefined, serve } };
   }
 
   head(exchange: Exchange, route: Route): void {

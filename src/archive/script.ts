@@ -1,0 +1,71 @@
+/** Whether a model has a handler in TypeScript or JavaScript, and what model-config.yaml says of it (`sconce.handler`). */
+import { lstat } from "node:fs/promises";
+import { join } from "node:path";
+import type { ScriptSpec } from "../types.js";
+import { invalid } from "./failure.js";
+import { insidePath } from "./manifest.js";
+import { scriptPattern } from "./names.js";
+import type { Section } from "./yaml-section.js";
+
+export interface ScriptConfig {
+  readonly hookTimeoutMs?: number;
+  readonly config?: unknown;
+}
+
+/** Bytes of `config` as JSON. */
+export const maxConfigBytes = 64 * 1024;
+const maxSeconds = 86_400;
+const defaultMaxBatch = 64;
+const defaultHookTimeoutMs = 30_000;
+
+/** Throws ServerError invalid_model. */
+export function scriptConfigOf(section: Section): ScriptConfig {
+  section.only(["hookTimeout", "config"]);
+  const seconds = section.number("hookTimeout", 0.05, maxSeconds);
+  const config: unknown = section.plain("config");
+  if (config !== undefined && JSON.stringify(config).length > maxConfigBytes) {
+    throw section.fail("config", `is more than ${maxConfigBytes} bytes; put it into a file of the archive`);
+  }
+  return {
+    ...(seconds === undefined ? {} : { hookTimeoutMs: Math.ceil(seconds * 1000) }),
+    ...(config === undefined ? {} : { config }),
+  };
+}
+
+export interface ScriptQuestion {
+  /** For messages. */
+  readonly path: string;
+  readonly root: string;
+  readonly handler: string;
+  /** The model is a bare file: what lies beside it is not its own. */
+  readonly bare: boolean;
+  readonly config: ScriptConfig | undefined;
+  readonly hookTimeoutMs?: number | undefined;
+  readonly batchSize: number | undefined;
+  readonly jobQueueSize: number;
+  readonly maxRetryMs: number;
+}
+
+/** Undefined: the handler is none of these. Rejects with ServerError invalid_model when its file is not there. */
+export async function scriptOf(question: ScriptQuestion): Promise<ScriptSpec | undefined> {
+  const { path, root, handler, bare, config = {}, batchSize, jobQueueSize, maxRetryMs } = question;
+  if (!scriptPattern.test(handler)) return undefined;
+  const what = JSON.stringify(handler);
+  if (bare) {
+    const words = `the handler ${what} needs an archive or a folder with the model and the handler in it; sconce archive create packs one`;
+    throw invalid(path, words);
+  }
+  const file = insidePath(path, "handler", handler);
+  const found = await lstat(join(root, file)).catch(() => undefined);
+  if (found?.isFile() !== true) throw invalid(path, `the handler is ${what}, and there is no such file in it`);
+  return {
+    key: "",
+    folder: root,
+    file,
+    hookTimeoutMs: config.hookTimeoutMs ?? question.hookTimeoutMs ?? defaultHookTimeoutMs,
+    maxRetryMs,
+    maxWaiting: jobQueueSize,
+    maxBatch: batchSize ?? defaultMaxBatch,
+    config: config.config ?? {},
+  };
+}

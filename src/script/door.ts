@@ -1,0 +1,173 @@
+/**
+ * A thread's ways to handlers in TypeScript: one port to each handler's thread, asked of main when it is first needed and
+ * again when the handler's thread has ended. Requests that the ended thread had not taken up are sent again; the others
+ * fail. Each HTTP thread and the gRPC thread has one.
+ */
+import type { MessagePort } from "node:worker_threads";
+import { ServerError } from "../errors.js";
+import type { HandlerRequest, Reply, ScriptDoor } from "../handlers/handler.js";
+import type { ScriptSpec } from "../types.js";
+import { ownBytes } from "../worker/ask.js";
+import {
+  type FromDesk,
+  type FromHandler,
+  linkWords,
+  type ToDesk,
+  type ToHandler,
+  type WireRequest,
+} from "./messages.js";
+
+export class Scripts implements ScriptDoor {
+  private readonly desk: MessagePort;
+  private readonly ways = new Map<string, Way>();
+
+  constructor(desk: MessagePort) {
+    this.desk = desk;
+    desk.on("message", (answer: FromDesk) => this.ways.get(answer.key)?.answered(answer));
+    // The thread lives by its listeners, not by this.
+    desk.unref();
+  }
+
+  serve(script: ScriptSpec, request: HandlerRequest, reply: Reply, timeoutMs: number): void {
+    let way = this.ways.get(script.key);
+    if (way === undefined) {
+      const { key, maxWaiting } = script;
+      const ask = (): void => this.desk.postMessage({ key } satisfies ToDesk);
+      way = new Way(maxWaiting, ask, () => void this.ways.delete(key));
+      this.ways.set(key, way);
+    }
+    way.serve(request, reply, timeoutMs);
+  }
+}
+
+interface Sent {
+  readonly ask: number;
+  readonly wire: WireRequest;
+  readonly reply: Reply;
+  readonly timeoutMs: number;
+  /** Its place among those sent by this port, from 1; 0: not sent yet. */
+  order: number;
+}
+
+/** To one handler. */
+class Way {
+  private readonly maxWaiting: number;
+  private readonly askDesk: () => void;
+  private readonly forget: () => void;
+  private readonly sent = new Map<number, Sent>();
+  private port: MessagePort | undefined;
+  private words: Int32Array = new Int32Array(linkWords.count);
+  private asked = false;
+  private order = 0;
+  private next = 1;
+
+  constructor(maxWaiting: number, askDesk: () => void, forget: () => void) {
+    this.maxWaiting = maxWaiting;
+    this.askDesk = askDesk;
+    this.forget = forget;
+  }
+
+  serve(request: HandlerRequest, reply: Reply, timeoutMs: number): void {
+    if (this.sent.size >= this.maxWaiting) {
+      const words = `${this.maxWaiting} requests are with the handler (jobQueueSize); try again later.`;
+      throw new ServerError("queue_full", words);
+    }
+    const ask = this.next++;
+    const one: Sent = { ask, wire: wireOf(request), reply, timeoutMs, order: 0 };
+    this.sent.set(ask, one);
+    request.signal.addEventListener("abort", () => this.give(one), { once: true });
+    if (this.port !== undefined) this.send(one);
+    else this.connect();
+  }
+
+  answered(answer: FromDesk): void {
+    this.asked = false;
+    if ("code" in answer) {
+      for (const { reply } of this.sent.values()) reply.fail(answer.code, answer.message);
+      this.sent.clear();
+      this.forget();
+      return;
+    }
+    const { port, link } = answer;
+    this.port = port;
+    this.words = new Int32Array(link);
+    this.order = 0;
+    port.on("message", (message: FromHandler) => this.heard(message));
+    port.on("close", () => this.closed(port));
+    port.unref();
+    for (const one of this.sent.values()) this.send(one);
+  }
+
+  private connect(): void {
+    if (this.asked) return;
+    this.asked = true;
+    this.askDesk();
+  }
+
+  private send(one: Sent): void {
+    one.order = ++this.order;
+    const { ask, wire: request, timeoutMs } = one;
+    this.port?.postMessage({ ask, request, timeoutMs } satisfies ToHandler);
+  }
+
+  /** Nobody waits any more. */
+  private give({ ask, order }: Sent): void {
+    if (this.sent.delete(ask) && order > 0) this.port?.postMessage({ cancel: ask } satisfies ToHandler);
+  }
+
+  private heard(message: FromHandler): void {
+    const one = this.sent.get(message.ask);
+    if (one === undefined) return;
+    this.sent.delete(message.ask);
+    settle(one.reply, message);
+  }
+
+  /** The handler's thread is gone. */
+  private closed(port: MessagePort): void {
+    if (this.port !== port) return;
+    this.port = undefined;
+    const begun = Atomics.load(this.words, linkWords.begun);
+    const hung = Atomics.load(this.words, linkWords.hung) === 1;
+    const running = Atomics.load(this.words, linkWords.running);
+    for (const one of [...this.sent.values()]) {
+      if (one.order > begun) continue;
+      this.sent.delete(one.ask);
+      if (hung && one.order === running) one.reply.fail("handler_timeout", hungWords);
+      else one.reply.fail("worker_died", hung ? besideHung : endedWords);
+    }
+    if (this.sent.size > 0) this.connect();
+  }
+}
+
+const hungWords =
+  "The handler's hook did not return within its time limit (--hook-timeout, or the model's sconce.handler.hookTimeout).";
+const besideHung = "The handler's thread was ended, as the hook of another request did not return.";
+const endedWords = "The handler's thread ended while it had the request; the server's log has the reason.";
+
+/** Each piece in memory of just its size: a message carries the whole memory that a view stands in. */
+function wireOf(request: HandlerRequest): WireRequest {
+  const { id, body, contentType, accept, parts, headers, parameters, urlPath } = request;
+  const own = parts?.map((part) => ({ ...part, bytes: ownBytes(part.bytes) }));
+  return { id, body: ownBytes(body), contentType, accept, parts: own, headers, parameters, urlPath };
+}
+
+/** A refusal of the handler's own, in the shape of the server's. */
+function refusal(status: number, message: string): string {
+  const type = status < 500 ? "BadRequestException" : "InternalServerException";
+  return `${JSON.stringify({ code: status, type, message }, null, 2)}\n`;
+}
+
+function settle(reply: Reply, { body, status, contentType, headers, code, message = "" }: FromHandler): void {
+  if (code !== undefined) reply.fail(code, message);
+  else if (body === undefined) {
+    const chosen = status !== undefined && status >= 400 && status <= 599 ? status : 500;
+    reply.answer({ status: chosen, contentType: "application/json", body: refusal(chosen, message) });
+  } else {
+    reply.answer({
+      body,
+      ...(status === undefined ? {} : { status }),
+      ...(contentType === undefined ? {} : { contentType }),
+      ...(headers === undefined ? {} : { headers }),
+    });
+  }
+}

@@ -1,0 +1,193 @@
+/**
+ * The engine, and beside it the threads of handlers in TypeScript or JavaScript: a model with such a handler is loaded when
+ * both its artifact and its handler are. What has none is passed on. Main thread only, as all of it but `openChannel` is.
+ *
+ *   const engine = withScripts(openEngine(options), { log, env, engineModule });
+ */
+import { MessageChannel, type MessagePort } from "node:worker_threads";
+import type { Channel, Engine, EngineInfo, LoadProgress, ModelStats } from "../engine/engine.js";
+import type { Log } from "../telemetry/log.js";
+import type { LoadReport, ModelSpec } from "../types.js";
+import { compileHandler } from "./compile.js";
+import { Keeper } from "./keeper.js";
+import type { FromDesk, ToDesk } from "./messages.js";
+
+export interface ScriptOptions {
+  readonly log: Log;
+  /** All that handlers see of the server's environment. */
+  readonly env: Readonly<Record<string, string>>;
+  /** URL of the module whose `openEngine` gives the same engine on another thread. */
+  readonly engineModule: string;
+}
+
+export interface ScriptEngine extends Engine {
+  openScriptDoor(): MessagePort;
+  /** Ends all handlers. */
+  close(): Promise<void>;
+}
+
+export function withScripts(engine: Engine & { close(): Promise<void> }, options: ScriptOptions): ScriptEngine {
+  return new WithScripts(engine, options);
+}
+
+const defaultStartupMs = 120_000;
+const keyOf = (name: string, version: string): string => `${name}/${version}`;
+
+class WithScripts implements ScriptEngine {
+  private readonly inner: Engine & { close(): Promise<void> };
+  private readonly options: ScriptOptions;
+  /** By load id: loading, or loaded and not published; the model that it is, for the others too. */
+  private readonly loads = new Map<string, { readonly model: string; keeper: Keeper | undefined }>();
+  /** By "name/version". */
+  private readonly served = new Map<string, Keeper>();
+  /** By the handler's key: all of the above. */
+  private readonly keepers = new Map<string, Keeper>();
+  private readonly ports = new Set<MessagePort>();
+
+  constructor(inner: Engine & { close(): Promise<void> }, options: ScriptOptions) {
+    this.inner = inner;
+    this.options = options;
+  }
+
+  info(): EngineInfo {
+    return this.inner.info();
+  }
+
+  async load(spec: ModelSpec, loadId: string, onProgress?: LoadProgress): Promise<LoadReport> {
+    const load: { readonly model: string; keeper: Keeper | undefined } = {
+      model: keyOf(spec.name, spec.version),
+      keeper: undefined,
+    };
+    this.loads.set(loadId, load);
+    const { script } = spec.handler;
+    if (script === undefined) return this.inner.load(spec, loadId, onProgress);
+    try {
+      const code = await compileHandler(script.folder, script.file, spec.source);
+      const report = await this.inner.load(spec, loadId, onProgress);
+      load.keeper = this.keeperOf(spec, code);
+      onProgress?.("handler", report.loadSeconds);
+      try {
+        await load.keeper.start();
+      } catch (error) {
+        this.inner.discard(loadId);
+        throw error;
+      }
+      return report;
+    } catch (error) {
+      this.forget(load.keeper);
+      this.loads.delete(loadId);
+      throw error;
+    }
+  }
+
+  cancelLoad(loadId: string): void {
+    const keeper = this.loads.get(loadId)?.keeper;
+    if (keeper === undefined) this.inner.cancelLoad(loadId);
+    else void keeper.close();
+  }
+
+  discard(loadId: string): void {
+    this.forget(this.loads.get(loadId)?.keeper);
+    this.loads.delete(loadId);
+    this.inner.discard(loadId);
+  }
+
+  publish(loadId: string): void {
+    const load = this.loads.get(loadId);
+    this.loads.delete(loadId);
+    this.inner.publish(loadId);
+    if (load?.keeper !== undefined) this.served.set(load.model, load.keeper);
+  }
+
+  async remove(name: string, version: string, timeoutMs: number): Promise<boolean> {
+    const key = keyOf(name, version);
+    const keeper = this.served.get(key);
+    this.served.delete(key);
+    try {
+      return await this.inner.remove(name, version, timeoutMs);
+    } finally {
+      this.forget(keeper);
+    }
+  }
+
+  async replace(loadId: string, timeoutMs: number): Promise<boolean> {
+    const load = this.loads.get(loadId);
+    const old = load && this.served.get(load.model);
+    this.loads.delete(loadId);
+    const replaced = this.inner.replace(loadId, timeoutMs);
+    if (load?.keeper !== undefined) this.served.set(load.model, load.keeper);
+    else if (load !== undefined) this.served.delete(load.model);
+    try {
+      return await replaced;
+    } finally {
+      this.forget(old);
+    }
+  }
+
+  setDefault(name: string, version: string): void {
+    this.inner.setDefault(name, version);
+  }
+
+  resize(name: string, version: string, instances: number): void {
+    this.inner.resize(name, version, instances);
+  }
+
+  stats(): readonly ModelStats[] {
+    const stats = this.inner.stats();
+    if (this.served.size === 0) return stats;
+    return stats.map((each) => {
+      const keeper = this.served.get(keyOf(each.name, each.version));
+      if (keeper === undefined) return each;
+      const { counts, values, restarts } = keeper;
+      return { ...each, handler: { counts: [...counts], values: [...values], restarts } };
+    });
+  }
+
+  openChannel(onReady: () => void): Channel {
+    return this.inner.openChannel(onReady);
+  }
+
+  openDoor(): MessagePort {
+    const port = this.inner.openDoor?.();
+    if (port === undefined) throw new Error("this engine has no door to Python workers");
+    return port;
+  }
+
+  openScriptDoor(): MessagePort {
+    const { port1, port2 } = new MessageChannel();
+    port1.on("message", ({ key }: ToDesk) => {
+      const say = (answer: FromDesk): void => port1.postMessage(answer, "port" in answer ? [answer.port] : []);
+      const keeper = this.keepers.get(key);
+      if (keeper === undefined) say({ key, code: "version_not_found", message: "The handler's model is not served." });
+      else keeper.connect(say);
+    });
+    port1.on("close", () => this.ports.delete(port1));
+    port1.unref();
+    this.ports.add(port1);
+    return port2;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.keepers.values()].map((keeper) => keeper.close()));
+    for (const port of this.ports) port.close();
+    await this.inner.close();
+  }
+
+  private keeperOf(spec: ModelSpec, code: string): Keeper {
+    const { name, version, signature, startupTimeoutMs = defaultStartupMs } = spec;
+    const { script } = spec.handler;
+    if (script === undefined) throw new Error("no handler to start");
+    const { log, env, engineModule } = this.options;
+    const { inputs, outputs } = signature;
+    const setup = { engineModule, code, name, version, script, inputs, outputs };
+    const keeper = new Keeper({ setup, log, env, startupTimeoutMs });
+    this.keepers.set(script.key, keeper);
+    return keeper;
+  }
+
+  private forget(keeper: Keeper | undefined): void {
+    if (keeper === undefined) return;
+    this.keepers.delete(keeper.key);
+    void keeper.close();
+  }
+}

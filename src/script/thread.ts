@@ -1,0 +1,89 @@
+/**
+ * Entry of a handler's thread: loads the compiled handler, lets it initialise, then serves the ports that main hands over.
+ * Main may terminate it at any time: it owns no listener.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { parentPort, workerData } from "node:worker_threads";
+import type { Engine } from "../engine/engine.js";
+import type { Context } from "../handlers/define.js";
+import { checkDefinition } from "./definition.js";
+import { Host, type Link } from "./host.js";
+import {
+  beatMs,
+  type FromGuest,
+  type FromHandler,
+  type HandlerSetup,
+  type ToGuest,
+  type ToHandler,
+} from "./messages.js";
+import { bytesWords, HandlerLog, HandlerMetrics, words } from "./told.js";
+
+if (parentPort === null) throw new Error("script/thread.js is the entry of a worker thread");
+const main = parentPort;
+const setup = workerData as HandlerSetup;
+const say = (message: FromGuest): void => main.postMessage(message);
+
+process.setSourceMapsEnabled(true);
+// The thread would end with every request that it has; a throw fails the one that asked for it.
+process.exit = (code) => {
+  throw new Error(`process.exit(${code ?? ""}) in a handler: the request fails, the thread goes on`);
+};
+
+const log = new HandlerLog(say);
+const metrics = new HandlerMetrics(say);
+
+/** From a file, so that stacks and source maps work; it is gone when it is loaded. */
+async function load(): Promise<unknown> {
+  const folder = mkdtempSync(join(tmpdir(), "sconce-handler-"));
+  try {
+    const file = join(folder, "handler.mjs");
+    writeFileSync(file, setup.code, { mode: 0o600 });
+    const module = (await import(pathToFileURL(file).href)) as { readonly default?: unknown };
+    return module.default;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function start(): Promise<void> {
+  const { name, version, script, inputs, outputs } = setup;
+  const handler = checkDefinition(await load(), script.file);
+  const model = { name, version, folder: script.folder, inputs, outputs };
+  const before = { model, config: script.config, log, metrics };
+  const state = await handler.initialize?.(before);
+  const context: Context = { ...before, state };
+  const { openEngine } = (await import(setup.engineModule)) as { readonly openEngine: () => Engine };
+  const engine = openEngine();
+  const host = new Host({
+    handler,
+    context,
+    script,
+    openChannel: (onReady) => engine.openChannel(onReady),
+    report: (hook, request, error) => log.error(`the handler's ${hook} failed`, { request, error: words(error) }),
+  });
+  main.on("message", ({ port, link: memory }: ToGuest) => {
+    const link: Link = {
+      words: new Int32Array(memory),
+      say: (answer: FromHandler) => port.postMessage({ ...answer, body: bytesWords(answer.body) }),
+    };
+    port.on("message", (message: ToHandler) => host.take(link, message));
+    port.on("close", () => host.drop(link));
+  });
+  const beat = new Int32Array(setup.beat);
+  setInterval(() => {
+    Atomics.add(beat, 0, 1);
+    host.tick();
+    metrics.flush();
+  }, beatMs(script.hookTimeoutMs));
+  say({ type: "ready" });
+}
+
+try {
+  await start();
+} catch (error) {
+  say({ type: "failed", message: words(error) });
+  main.close();
+}

@@ -1,0 +1,242 @@
+/** Handlers in TypeScript and JavaScript on a real server: what they get, what they give, and how each fault fails alone. */
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Answer, call, jsonOf } from "./client.js";
+import { eventually, repository, Server } from "./server.js";
+
+const store = join(repository, "test/fixtures/script-handlers");
+interface Golden {
+  readonly cases: readonly {
+    readonly inputs: { readonly x: { readonly data: number[] } };
+    readonly outputs: { readonly output: { readonly data: number[] } };
+  }[];
+}
+const golden = JSON.parse(readFileSync(join(repository, "test/fixtures/models/mlp.json"), "utf8")) as Golden;
+const [first] = golden.cases;
+const x = first?.inputs.x.data ?? [];
+const expected = first?.outputs.output.data ?? [];
+
+interface Told {
+  readonly scores: readonly number[];
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly greeting: string;
+  readonly model: string;
+  readonly initialized: boolean;
+  readonly header: string | null;
+  readonly query: string | null;
+  readonly id: string;
+  readonly secret: string | null;
+  readonly together: number;
+}
+
+let server: Server;
+let folder: string;
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "sconce-scripts-"));
+  cpSync(store, folder, { recursive: true });
+  server = await Server.start(["--model-store", folder, "--models", "all", "--enable-model-api"], {
+    env: { SCONCE_TEST_SECRET: "hidden" },
+  });
+}, 90_000);
+afterAll(async () => {
+  await server.stop("SIGKILL");
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function ask(body: unknown, model = "tricks", headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
+  return call(server.port, {
+    method: "POST",
+    path: `/predictions/${model}?q=two%20words`,
+    headers: { "content-type": "application/json", ...headers },
+    body: JSON.stringify(body),
+  });
+}
+const register = (name: string): Promise<Answer> =>
+  call(server.managementPort, { method: "POST", path: `/models?url=${name}&initial_workers=1&synchronous=true` });
+const trick = (name: string, at = "pre"): Promise<Answer> => ask({ x, trick: name, at });
+const message = (answer: Answer): string => (jsonOf(answer) as { readonly message: string }).message;
+
+function near(scores: readonly number[]): void {
+  expect(scores).toHaveLength(expected.length);
+  scores.forEach((score, i) => expect(score).toBeCloseTo(expected[i] ?? NaN, 5));
+}
+
+describe("a handler's hooks", () => {
+  test("get the request, the model and the configuration, and make the answer", async () => {
+    const answer = await ask({ x }, "tricks", { "x-test": "seen", "x-request-id": "mine" });
+    expect(answer.status, message(answer)).toBe(200);
+    const told = jsonOf(answer) as Told;
+    near(told.scores);
+    expect(told).toMatchObject({
+      name: "y",
+      shape: [4],
+      greeting: "hello",
+      model: "tricks/1.0",
+      initialized: true,
+      header: "seen",
+      query: "two words",
+      id: "mine",
+      secret: null,
+    });
+  });
+
+  test("one hook is enough, in JavaScript too", async () => {
+    expect(jsonOf(await ask({ x }, "plain"))).toEqual({
+      best: expected.indexOf(Math.max(...expected)),
+      name: "output_0",
+    });
+  });
+
+  test("an answer has the status, type and headers that it was given", async () => {
+    const answer = await trick("bytes", "post");
+    expect([answer.status, answer.headers.get("content-type"), answer.headers.get("x-own")]).toEqual([
+      201,
+      "image/x",
+      "yes",
+    ]);
+    expect([...answer.body]).toEqual([1, 2, 3]);
+  });
+
+  test("what the handler says reaches the log and the metrics", async () => {
+    await trick("print");
+    await trick("tell");
+    const log = await eventually(20_000, "the handler's words in the log", () =>
+      server.process.stderr.includes("printed by the handler") && server.process.stderr.includes("told by the handler")
+        ? server.process.stderr
+        : undefined,
+    );
+    expect(log).toMatch(/printed by the handler.*tricks/);
+    const labels = String.raw`\{model="tricks",version="1.0",name="`;
+    await eventually(20_000, "the handler's counter", async () =>
+      (await server.metric(new RegExp(`^sconce_handler_count_total${labels}told"`))) === 1 ? true : undefined,
+    );
+    expect(await server.metric(new RegExp(`^sconce_handler_value${labels}level"`))).toBe(0.5);
+  });
+
+  test("tensors of the Open Inference Protocol go to the model itself", async () => {
+    const body = { inputs: [{ name: "x", datatype: "FP32", shape: [1, 16], data: x }] };
+    const path = "/v2/models/tricks/infer";
+    const answer = await call(server.port, { method: "POST", path, body: JSON.stringify(body) });
+    near((jsonOf(answer) as { outputs: [{ data: number[] }] }).outputs[0].data);
+  });
+});
+
+describe("a fault fails its request alone", () => {
+  const cases: readonly (readonly [name: string, at: string, status: number, words: RegExp])[] = [
+    ["throw", "pre", 500, /preprocess failed; the server's log/],
+    ["throw", "post", 500, /postprocess failed; the server's log/],
+    ["throw text", "pre", 500, /preprocess failed/],
+    ["reject", "post", 500, /postprocess failed/],
+    ["exit", "pre", 500, /preprocess failed/],
+    ["exit", "post", 500, /postprocess failed/],
+    ["wrong", "pre", 500, /preprocess gave number; expected a tensor/],
+    ["nothing", "pre", 400, /tensor|input/],
+    ["circle", "post", 500, /cannot be written as JSON/],
+    ["hang", "pre", 504, /preprocess did not settle within 500 ms \(--hook-timeout/],
+    ["hang", "post", 504, /postprocess did not settle within 500 ms/],
+  ];
+
+  test("whatever a hook does, and the requests beside it are answered", async () => {
+    const asked = cases.map(([name, at]) => trick(name, at));
+    const beside = Array.from({ length: 8 }, () => ask({ x }));
+    for (const [i, answer] of (await Promise.all(asked)).entries()) {
+      const [name, at, status, words] = cases[i] ?? [];
+      expect(answer.status, `${name ?? ""} ${at ?? ""}: ${message(answer)}`).toBe(status);
+      expect(message(answer), name).toMatch(words ?? /^$/);
+      expect(message(answer)).not.toContain("secret");
+    }
+    for (const answer of await Promise.all(beside)) near((jsonOf(answer) as Told).scores);
+    expect(server.process.stderr).toMatch(/a secret of the handler/);
+    expect(await server.metric(/^sconce_handler_restarts_total\{model="tricks"/)).toBe(0);
+  });
+
+  test("a refusal with a status reaches the client", async () => {
+    const answer = await ask({ x: "none" });
+    expect([answer.status, message(answer)]).toEqual([422, "x must be a list of 16 numbers"]);
+    const broken = await call(server.port, { method: "POST", path: "/predictions/tricks", body: "{" });
+    expect([broken.status, message(broken)]).toEqual([400, expect.stringMatching(/^The body is not JSON/)]);
+  });
+
+  test("an error outside any hook ends the thread, and another one serves", async () => {
+    const answer = await trick("crash");
+    expect([answer.status, message(answer)]).toEqual([
+      500,
+      expect.stringMatching(/thread ended while it had the request/),
+    ]);
+    near((jsonOf(await ask({ x })) as Told).scores);
+    expect(await server.metric(/^sconce_handler_restarts_total\{model="tricks"/)).toBe(1);
+    expect(server.process.stderr).toMatch(/outside any hook/);
+  });
+
+  test("a hook that never returns is ended, and what waited behind it is answered", async () => {
+    const spins = trick("spin");
+    const behind = Array.from({ length: 4 }, () => ask({ x }));
+    const answer = await spins;
+    expect([answer.status, message(answer)]).toEqual([504, expect.stringMatching(/did not return within its time/)]);
+    // Those that the thread had taken up before it stood still are lost with it; none waits for ever.
+    for (const each of await Promise.all(behind)) expect([200, 500]).toContain(each.status);
+    near((jsonOf(await ask({ x })) as Told).scores);
+    near((jsonOf(await ask({ x }, "batch")) as Told).scores);
+  });
+});
+
+describe("a batch-aware handler", () => {
+  test("gets requests together, and bad ones of a batch fail alone", async () => {
+    const wishes = [undefined, "error", undefined, "throw", "count", undefined];
+    const answers = await Promise.all(wishes.map((each) => ask({ x, ...(each ? { trick: each } : {}) }, "batch")));
+    expect(answers.map(({ status }) => status)).toEqual([200, 409, 200, 500, 500, 200]);
+    expect(message(answers[1]!)).toBe("this one not");
+    expect(message(answers[4]!)).toMatch(/gave 0 entries for 1 requests/);
+    for (const i of [0, 2, 5]) near((jsonOf(answers[i]!) as Told).scores);
+  });
+});
+
+describe("docs/typescript-handlers.md", () => {
+  test("its handler serves as written", async () => {
+    const page = readFileSync(join(repository, "docs/typescript-handlers.md"), "utf8");
+    const block = (kind: string): string => new RegExp(`\`\`\`${kind}\\n([^]*?)\`\`\``).exec(page)?.[1] ?? "";
+    cpSync(join(folder, "plain/model.pt"), join(folder, "page/model.pt"), { recursive: true });
+    writeFileSync(join(folder, "page/handler.ts"), block("ts"));
+    writeFileSync(join(folder, "page/model-config.yaml"), block("yaml"));
+    expect((await register("page")).status).toBe(200);
+    near((jsonOf(await ask({ x }, "page")) as Told).scores);
+    expect(message(await ask({ x: [1] }, "page"))).toBe("x must be a list of 16 numbers");
+  });
+});
+
+describe("loading", () => {
+  function variant(name: string, handler: string): void {
+    cpSync(join(folder, "plain"), join(folder, name), { recursive: true });
+    writeFileSync(join(folder, name, "handler.mjs"), handler);
+  }
+
+  test("refuses what is no handler, with the reason", async () => {
+    const cases: readonly (readonly [name: string, code: string, words: RegExp])[] = [
+      ["syntax", "export default {", /does not compile: handler.mjs:1: /],
+      ["outside", 'import x from "../plain/handler.mjs"; export default x;', /lies outside the model's folder/],
+      ["absent", 'import x from "left-pad"; export default x;', /handler.mjs:1: Could not resolve "left-pad"/],
+      ["empty", "export default {};", /neither preprocess nor postprocess/],
+      ["hooks", "export default { preproces() {} };", /"preproces", which is none of/],
+      ["raises", "export default { initialize() { throw new Error('no weights'); }, postprocess() {} };", /no weights/],
+    ];
+    for (const [name, code, words] of cases) {
+      variant(name, code);
+      const answer = await register(name);
+      expect(answer.status, name).toBe(400);
+      expect(message(answer), name).toMatch(words);
+    }
+  });
+
+  test("a version that is registered again serves with the new handler", async () => {
+    variant("again", "export default { postprocess: () => 'old' };");
+    expect((await register("again")).status).toBe(200);
+    expect(jsonOf(await ask({ x }, "again"))).toBe("old");
+    await call(server.managementPort, { method: "DELETE", path: "/models/again" });
+    variant("again", "export default { postprocess: () => 'new' };");
+    expect((await register("again")).status).toBe(200);
+    expect(jsonOf(await ask({ x }, "again"))).toBe("new");
+  });
+});
