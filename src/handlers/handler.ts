@@ -117,6 +117,11 @@ export interface Handler {
    * empty here.
    */
   readonly post?: ((outputs: readonly OutputTensor[], request: HandlerRequest) => Made | Promise<Made>) | undefined;
+  /**
+   * Makes the answer of an explanation, where JSON is asked for and no detail: of each sample the attributions of each
+   * input, the target's place, the score and the convergence delta. Undefined: the engine writes the attributions.
+   */
+  readonly explained?: ((outputs: readonly OutputTensor[], request: HandlerRequest) => string) | undefined;
   /** The whole request is answered elsewhere; `pre` and `post` are not looked at then. */
   readonly serve?: ((request: HandlerRequest, reply: Reply) => void) | undefined;
   /** Whether requests carry their headers. */

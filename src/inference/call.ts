@@ -29,7 +29,7 @@ export interface Call {
   readonly input: InputFormat;
   readonly output: OutputFormat;
   /** Set: not the model's answer is asked for, but why it is what it is. */
-  readonly explain?: ExplainSettings | undefined;
+  explain?: ExplainSettings | undefined;
   /** Set by the dialect when the client went away or was answered 504; asynchronous steps stop when they see it. */
   readonly over: boolean;
 

@@ -35,6 +35,7 @@ import type { ModelInterface } from "../types.js";
 import { cleanHead } from "./answer-head.js";
 import type { Call, Route } from "./call.js";
 import { pngType } from "./negotiate.js";
+import { withTarget } from "./explain-target.js";
 import { CallReply } from "./reply.js";
 import type { PlainRequest } from "./request.js";
 
@@ -171,6 +172,7 @@ export class Pipeline {
         this.forget(call);
         return;
       }
+      if (call.explain !== undefined) call.explain = withTarget(call.explain, request);
       this.submitted(call, this.submitMade(call, input));
     } catch (error) {
       if (!call.over) this.raised(call, error);
@@ -185,12 +187,17 @@ export class Pipeline {
     const output = engineOutput(call);
     if ("width" in input) {
       const { data, width, height, channels } = input;
-      if (call.explain !== undefined) this.channel.explain(cookie, call.explain);
+      this.explain(call);
       return this.channel.inferImage(cookie, nameId, version, data, width, height, channels, output, timeoutMs);
     }
     const frame = "rows" in input ? packRows(input.rows) : packTensors(input);
-    if (call.explain !== undefined) this.channel.explain(cookie, call.explain);
+    this.explain(call);
     return this.channel.infer(cookie, nameId, version, frame, InputFormat.tensors, output, timeoutMs);
+  }
+
+  private explain(call: Call): void {
+    const { cookie, explain } = call;
+    if (explain !== undefined) this.channel.explain(cookie, shapes(call) ? { ...explain, detail: true } : explain);
   }
 
   private submitted(call: Call, how: number): void {
@@ -223,7 +230,7 @@ export class Pipeline {
       this.forget(call);
     } else if (call.explain !== undefined && call.output === OutputFormat.tensors) {
       void this.draw(call, model, body, tensors);
-    } else if (call.route.handler.post === undefined || call.explain !== undefined) {
+    } else if (call.route.handler.post === undefined || (call.explain !== undefined && !shapes(call))) {
       call.answer(model, body, call.output);
       call.released();
     } else void this.runPost(call, model, body, tensors);
@@ -238,7 +245,8 @@ export class Pipeline {
   ): Promise<void> {
     try {
       const request = this.requests[call.cookie] ?? call.request(new Uint8Array());
-      const made = call.route.handler.post?.(outputsOf(body, tensors), request);
+      const { post, explained } = call.route.handler;
+      const made = (call.explain === undefined ? post : explained)?.(outputsOf(body, tensors), request);
       const answer = made instanceof Promise ? await made : made;
       if (answer !== undefined && !call.over && !this.closed) this.answerMade(call, model, answer);
     } catch (error) {
@@ -279,7 +287,13 @@ export class Pipeline {
   }
 }
 
+/** Whether the handler writes an explanation in its own way. */
+function shapes({ explain, output, route }: Call): boolean {
+  return explain?.detail === false && output === OutputFormat.json && route.handler.explained !== undefined;
+}
+
 function engineOutput(call: Call): OutputFormat {
+  if (shapes(call)) return OutputFormat.tensors;
   return call.route.handler.post === undefined || call.explain !== undefined ? call.output : OutputFormat.tensors;
 }
 

@@ -139,6 +139,53 @@ test("a token that the model does not know fails its text alone", async () => {
   }
 });
 
+describe("explanations in TorchServe's form", () => {
+  interface Insight {
+    readonly importances: readonly number[];
+    readonly words: readonly string[];
+    readonly delta: number;
+  }
+  const send = (body: unknown, query = "") =>
+    call(server.port, {
+      path: `/explanations/classes${query}`,
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+  const explain = async (body: unknown, query = "") => jsonOf(await send(body, query));
+
+  test("words with what each counts, alone and together, equal to the detailed numbers", async () => {
+    const one = (await explain("a good day", "?target=1")) as Insight;
+    expect(Object.keys(one)).toEqual(["importances", "words", "delta"]);
+    expect([one.words[0], one.words.at(-1)]).toEqual(["[CLS]", "[SEP]"]);
+    expect(one.words.join("").replaceAll("#", "")).toBe("[CLS]agoodday[SEP]");
+    expect(Math.abs(one.delta)).toBeLessThan(1e-4);
+    const detailed = (await explain("a good day", "?target=1&detail=true")) as { readonly attributions: number[] };
+    one.importances.forEach((value, at) => expect(value).toBeCloseTo(detailed.attributions[at]!, 7));
+    expect(one.importances.length).toBe(one.words.length);
+    expect(await explain(["a good day", "time"], "?target=1")).toEqual([one, await explain("time", "?target=1")]);
+    const instances = await explain({ instances: ["a good day"] }, "?target=1");
+    expect(instances).toEqual({ explanations: [one] });
+  });
+
+  test("the target of the body, which the query's goes before", async () => {
+    const [zero, two] = [await explain("a good day"), await explain("a good day", "?target=2")];
+    expect(two).not.toEqual(zero);
+    expect(await explain({ data: "a good day", target: 2 })).toEqual(two);
+    expect(await explain({ data: "a good day", target: 0 }, "?target=2")).toEqual(two);
+    const part = (name: string, text: string) =>
+      `--b\r\ncontent-disposition: form-data; name="${name}"\r\n\r\n${text}\r\n`;
+    const form = await call(server.port, {
+      path: "/explanations/classes",
+      headers: { "content-type": "multipart/form-data; boundary=b" },
+      body: `${part("data", "a good day")}${part("target", "2")}--b--\r\n`,
+    });
+    expect(jsonOf(form)).toEqual(two);
+    const refused = await send({ data: "a good day", target: "many" });
+    expect([refused.status, refused.body.toString()]).toEqual([400, expect.stringContaining("target must be")]);
+    expect((await send({ data: "a good day", target: 9 })).status).toBe(400);
+  });
+});
+
 test("explanations: a number for each token, padding's are 0, of one text as of several", async () => {
   interface Explained {
     readonly attributions: readonly number[];

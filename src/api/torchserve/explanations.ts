@@ -1,14 +1,13 @@
 /** The query of `/explanations/{model}` → what is to be explained, and how. Pure. docs/explanations.md has the table. */
 
 import { ServerError } from "../../errors.js";
+import { readTarget } from "../../inference/explain-target.js";
 import { explainMethods, type ExplainSettings, type HandlerSpec, integralRules } from "../../types.js";
 
 /** As in native/core/explain.h. */
 const maxSteps = 1000;
 const maxBatch = 64;
 const defaultBatch = 8;
-/** Dimensions of a model's answer. */
-const maxTarget = 16;
 const maxSide = 65_536;
 
 /** Captum's default, and what TorchServe's handlers of pictures take. */
@@ -19,7 +18,7 @@ const readers = {
   method: (text: string) => ({ method: oneOf("method", text, explainMethods) }),
   rule: (text: string) => ({ rule: oneOf("rule", text, integralRules) }),
   steps: (text: string) => ({ steps: whole("steps", text, 1, maxSteps) }),
-  target: (text: string) => ({ target: targetOf(text) }),
+  target: (text: string) => ({ target: readTarget(text) }),
   baseline: (text: string) => ({ baseline: finite("baseline", text) }),
   batch: (text: string) => ({ batch: whole("batch", text, 1, maxBatch) }),
   window: (text: string) => ({ window: sides("window", text) }),
@@ -74,13 +73,6 @@ function finite(name: string, text: string): number {
   const value = Number(text);
   if (text === "" || !Number.isFinite(value)) throw wrong(name, text, "a finite number");
   return value;
-}
-
-function targetOf(text: string): readonly number[] | "predicted" {
-  if (text === "predicted") return "predicted";
-  const indices = text.split(",");
-  if (indices.length > maxTarget) throw wrong("target", text, `at most ${maxTarget} indices`);
-  return indices.map((each) => whole("target", each.trim(), 0, 999_999_999));
 }
 
 /** "5" or "5x7": height and width. */

@@ -236,7 +236,10 @@ export class Predict {
     try {
       const packed = encoding === "gzip" || encoding === "deflate";
       const plain = packed ? await inflateBody(bytes, encoding, this.context) : bytes;
+      const form = call.how === "form" || mayBeUrlEncoded(contentType, plain[0] ?? -1);
       const serves = call.route.handler.serve !== undefined;
+      // The body is the handler's input alone then; an explanation may have its target in another field.
+      if (call.asked.explains && !serves && form) call.parts = (await readForm(contentType, plain)).parts;
       const input = await (serves ? this.partsOf(call, contentType, plain) : this.inputOf(call, contentType, plain));
       if (call.over) {
         call.released();

@@ -4,11 +4,13 @@
  */
 
 import { ServerError } from "../../errors.js";
+import type { Piece } from "../../tokenizer/library.js";
 import type { HandlerSpec } from "../../types.js";
 import type { Handler, OutputTensor } from "../handler.js";
 import { readFloats } from "../tensor-read.js";
 import { inputsOf, outputsOf, type ReadTexts, textSpecOf, type TextReader, together } from "../text/text-input.js";
 import { allClasses, softmax, topClasses } from "./classes.js";
+import { numberText } from "./text-embedding.js";
 
 export function textClassifier(spec: HandlerSpec, reader: TextReader): Handler {
   const text = textSpecOf(spec.text);
@@ -28,7 +30,28 @@ export function textClassifier(spec: HandlerSpec, reader: TextReader): Handler {
         texts,
       );
     },
+    explained: (outputs, { state }) => {
+      const texts = state as ReadTexts;
+      return together(
+        texts.tokens.map(({ pieces }, row) => insight(outputs, row, texts.texts.length, pieces)),
+        texts,
+        "explanations",
+      );
+    },
   };
+}
+
+/** TorchServe's answer: the words, and how much each of them counts. */
+function insight(outputs: readonly OutputTensor[], row: number, rows: number, pieces: readonly Piece[]): string {
+  const each = outputs.length / rows;
+  const [attributions, delta] = [outputs[row * each], outputs[(row + 1) * each - 1]];
+  if (attributions === undefined || delta === undefined) {
+    throw new ServerError("internal", "The engine explained fewer texts than there are.");
+  }
+  const words = pieces.map(({ token }) => JSON.stringify(token.replace(/^[Ġ▁]/u, "")));
+  const importances = Array.from(readFloats(attributions).subarray(0, pieces.length), numberText);
+  const [deviation = Number.NaN] = readFloats(delta);
+  return `{"importances": [${importances.join(", ")}], "words": [${words.join(", ")}], "delta": ${numberText(deviation)}}`;
 }
 
 function classesOf(output: OutputTensor, { topK, labels }: HandlerSpec): string {

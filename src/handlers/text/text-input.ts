@@ -26,6 +26,8 @@ export interface ReadTexts {
 export interface TextRequest {
   readonly body: Uint8Array;
   readonly contentType: string;
+  /** Explanations name the pieces that they are about. */
+  readonly explains: boolean;
 }
 
 export class TextReader {
@@ -41,11 +43,11 @@ export class TextReader {
     const opened = Tokenizer.open(spec.tokenizer, cut);
     // Whoever sends a text is told; until then nobody waits for it.
     opened.catch(() => undefined);
-    return async ({ body, contentType }) => {
+    return async ({ body, contentType, explains }) => {
       const { texts, form } = readTexts(body, contentType, spec.maxTexts, maxTextSize);
       const tokenizer = await opened;
       const tokens = await this.turns.run("Too many texts wait for their tokens.", () =>
-        tokensOf(tokenizer, texts, withPieces),
+        tokensOf(tokenizer, texts, withPieces || explains),
       );
       tokens.forEach(({ ids }, index) =>
         checkLength(ids.length, texts.length === 1 ? "The text" : `Text ${index}`, spec),
@@ -88,11 +90,11 @@ export function outputsOf(
   });
 }
 
-/** The answers, JSON each, in the form that the texts came in. */
-export function together(answers: readonly string[], { form }: ReadTexts): string {
+/** The answers, JSON each, in the form that the texts came in; `name` is what instances are answered under. */
+export function together(answers: readonly string[], { form }: ReadTexts, name = "predictions"): string {
   if (form === "one") return answers[0] ?? "null";
   const list = `[\n${answers.join(",\n")}\n]`;
-  return form === "list" ? list : `{\n"predictions": ${list}\n}`;
+  return form === "list" ? list : `{\n"${name}": ${list}\n}`;
 }
 
 /** The spec of a text model, which archive/open.ts gives every version with such a handler. */
