@@ -27,7 +27,7 @@ export interface TextRequest {
   readonly body: Uint8Array;
   readonly contentType: string;
   /** Explanations name the pieces that they are about. */
-  readonly explains: boolean;
+  readonly explains?: boolean;
 }
 
 export class TextReader {
@@ -47,7 +47,7 @@ export class TextReader {
       const { texts, form } = readTexts(body, contentType, spec.maxTexts, maxTextSize);
       const tokenizer = await opened;
       const tokens = await this.turns.run("Too many texts wait for their tokens.", () =>
-        tokensOf(tokenizer, texts, withPieces || explains),
+        tokensOf(tokenizer, texts, withPieces || explains === true),
       );
       tokens.forEach(({ ids }, index) =>
         checkLength(ids.length, texts.length === 1 ? "The text" : `Text ${index}`, spec),
