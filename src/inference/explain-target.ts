@@ -49,5 +49,6 @@ function targetIn(body: Uint8Array): string | undefined {
     return undefined;
   }
   if (value === undefined || value === null) return undefined;
-  return typeof value === "string" ? value : String(value);
+  const list: readonly unknown[] = Array.isArray(value) ? value : [value];
+  return list.map((each) => (typeof each === "string" ? each : JSON.stringify(each))).join(",");
 }
