@@ -257,7 +257,8 @@ class Server implements RunningServer {
 
   private managementContext(): ManagementContext {
     const { config, deps, manager: admin } = this;
-    return { admin, stats: () => deps.engine.stats(), modelApi: config.enableModelApi, compat: config.compat };
+    const { levels } = deps.log;
+    return { admin, stats: () => deps.engine.stats(), modelApi: config.enableModelApi, compat: config.compat, levels };
   }
   private readonly managementFault = (error: unknown): void =>
     this.deps.log.error("a management request failed", { error });

@@ -53,7 +53,7 @@ export const commandTable: readonly CommandHelp[] = [
   {
     name: "models",
     usage:
-      "list | describe NAME | register FILE | scale NAME N | default NAME/VERSION | unregister NAME | rollback NAME",
+      "list | describe NAME | register FILE | scale NAME N | default NAME/VERSION | unregister NAME | rollback NAME | log-level NAME LEVEL",
     summary: "Lists and changes the models of a running server. NAME may be NAME/VERSION.",
     flags: [
       ["--url URL", "The management port. Default: http://127.0.0.1:8081, or SCONCE_MANAGEMENT_HOST and …_PORT."],
@@ -71,6 +71,7 @@ export const commandTable: readonly CommandHelp[] = [
       "sconce models register digits.mar --workers 2",
       "sconce models default digits/2.0",
       "sconce models scale digits 4",
+      "sconce models log-level digits debug",
     ],
   },
   {

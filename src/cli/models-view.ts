@@ -30,6 +30,7 @@ export interface Described {
     readonly formReason?: string;
     readonly batchReason?: string;
     readonly sha256?: string;
+    readonly logLevel?: string;
     readonly inputs?: readonly { readonly name: string; readonly dtype: string; readonly shape: readonly number[] }[];
   };
 }
@@ -88,6 +89,7 @@ export function modelText(each: Described, terminal: Pick<Terminal, "colorOut">)
     ["form", sconce.form === undefined ? undefined : `${sconce.form}${because(sconce.formReason)}`],
     ["queue", each.jobQueueStatus && `${each.jobQueueStatus.pendingRequests} waiting`],
     ["weights", weights(each)],
+    ["log level", sconce.logLevel],
     ["sha256", sconce.sha256],
   ];
   const shown = facts.flatMap(([name, value]) => (value === undefined || value === "" ? [] : [[name, value]]));

@@ -46,6 +46,7 @@ const commands: Readonly<Record<string, Command>> = {
   default: { flags: [], run: setDefault },
   unregister: { flags: [], run: unregister },
   rollback: { flags: [], run: rollback },
+  "log-level": { flags: [], run: logLevel },
 };
 
 export async function models(words: readonly string[], terminal: Terminal): Promise<number> {
@@ -207,4 +208,11 @@ async function rollback(call: Call): Promise<number> {
   const takes = "models rollback takes NAME";
   if (word?.includes("/") === true) throw new UsageError(takes);
   return said(call, (await call.ask("POST", `${modelPath(word, rest, takes)}/rollback`)).body);
+}
+
+async function logLevel(call: Call): Promise<number> {
+  const [word, level, ...rest] = call.positionals;
+  const takes = "models log-level takes NAME and debug, info, warn, error or default";
+  if (word?.includes("/") === true || level === undefined) throw new UsageError(takes);
+  return said(call, (await call.ask("POST", `${modelPath(word, rest, takes)}/log-level`, { level })).body);
 }

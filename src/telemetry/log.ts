@@ -15,6 +15,30 @@ export interface Log {
   error(message: string, fields?: LogFields): void;
   /** The same log with these fields on every line. */
   child(fields: LogFields): Log;
+  /** Levels of their own that models have, for lines with a field `model`; the same for all children. */
+  readonly levels: ModelLevels;
+}
+
+/** The least level that is logged of one model, where it is another than the log's; may change at any time. */
+export class ModelLevels {
+  /** Of everything else. */
+  readonly general: LogLevel;
+  private readonly own = new Map<string, LogLevel>();
+
+  constructor(general: LogLevel) {
+    this.general = general;
+  }
+
+  /** Undefined: the general one again. `known`: whether there is such a model; levels of others are forgotten. */
+  set(model: string, level: LogLevel | undefined, known: (model: string) => boolean): void {
+    for (const each of [...this.own.keys()]) if (!known(each)) this.own.delete(each);
+    if (level === undefined) this.own.delete(model);
+    else this.own.set(model, level);
+  }
+
+  of(model: unknown): LogLevel {
+    return this.own.size > 0 && typeof model === "string" ? (this.own.get(model) ?? this.general) : this.general;
+  }
 }
 
 /** torchserve: `2026-01-31T12:00:00,000 [INFO ] main sconce - message key=value`, as log4j writes it there. */
@@ -102,7 +126,7 @@ function textValue(value: unknown): string {
 export function createLog(options: LogOptions): Log {
   const write = options.write ?? ((line: string): void => void process.stderr.write(line));
   const now = options.now ?? ((): Date => new Date());
-  const least = logLevels.indexOf(options.level);
+  const levels = new ModelLevels(options.level);
 
   const format = (level: LogLevel, message: string, fields: LogFields): string => {
     const date = now();
@@ -113,7 +137,7 @@ export function createLog(options: LogOptions): Log {
       : textLine(time, level, message, fields, options.color ?? false);
   };
   const emit = (level: LogLevel, message: string, fields: LogFields): void => {
-    if (logLevels.indexOf(level) < least) return;
+    if (logLevels.indexOf(level) < logLevels.indexOf(levels.of(fields["model"]))) return;
     const line = format(level, message, fields);
     if (Buffer.byteLength(line) < maxLineBytes) {
       write(`${line}\n`);
@@ -132,6 +156,7 @@ export function createLog(options: LogOptions): Log {
       info: at("info"),
       warn: at("warn"),
       error: at("error"),
+      levels,
       child: (fields) => make({ ...bound, ...fields }),
     };
   };

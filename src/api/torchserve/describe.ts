@@ -48,12 +48,18 @@ function wholeNumber(text: string | null, otherwise: number): number {
   return text !== null && /^[+-]?[0-9]{1,9}$/.test(text) ? Number(text) : otherwise;
 }
 
+export interface Described {
+  readonly stats: readonly ServingStats[];
+  readonly query?: string;
+  /** What is logged of the model. */
+  readonly logLevel: string;
+}
+
 /** version "": the default; "all": every one. Undefined when there is none. */
 export function describeModel(
   versions: readonly ModelEntry[],
   version: string,
-  stats: readonly ServingStats[],
-  query = "",
+  { stats, query = "", logLevel }: Described,
 ): unknown[] | undefined {
   const chosen = choose(versions, version);
   if (chosen.length === 0) return undefined;
@@ -61,7 +67,7 @@ export function describeModel(
   const customized = version !== "all" && new URLSearchParams(query).get("customized")?.toLowerCase() === "true";
   return chosen.map((entry) => {
     const served = stats.find((each) => each.name === entry.name && each.version === entry.version);
-    const described = describeEntry(entry, served);
+    const described = describeEntry(entry, served, logLevel);
     return customized ? { ...described, customizedMetadata: {} } : described;
   });
 }
@@ -73,7 +79,11 @@ function choose(versions: readonly ModelEntry[], version: string): readonly Mode
   return only === undefined ? [] : [only];
 }
 
-function describeEntry(entry: ModelEntry, stats: ServingStats | undefined): Readonly<Record<string, unknown>> {
+function describeEntry(
+  entry: ModelEntry,
+  stats: ServingStats | undefined,
+  logLevel: string,
+): Readonly<Record<string, unknown>> {
   const { spec, report } = entry;
   const waiting = stats?.queueDepth ?? 0;
   const instances = stats?.instances ?? spec?.instances ?? 0;
@@ -95,7 +105,7 @@ function describeEntry(entry: ModelEntry, stats: ServingStats | undefined): Read
       remainingCapacity: Math.max(0, (spec?.jobQueueSize ?? 0) - waiting),
       pendingRequests: waiting,
     },
-    sconce: ownFields(entry, stats),
+    sconce: { ...ownFields(entry, stats), logLevel },
   };
 }
 
@@ -160,7 +170,7 @@ function workerStatus(state: ModelEntry["state"]): "READY" | "UNLOADING" {
   return state === "ready" ? "READY" : "UNLOADING";
 }
 
-function ownFields(entry: ModelEntry, stats: ServingStats | undefined): unknown {
+function ownFields(entry: ModelEntry, stats: ServingStats | undefined): object {
   const { spec, report } = entry;
   const loading = entry.state === "loading";
   return {

@@ -88,6 +88,8 @@ export class ManagementDialect extends MainDialect {
       if (this.allowed(exchange)) later(() => this.management.unregister(name, version));
     } else if (method === "POST" && version === "rollback") {
       later(() => this.management.rollback(name));
+    } else if (method === "POST" && version === "log-level") {
+      later(() => this.management.setLogLevel(name, query));
     } else {
       this.refuseVerb(exchange, modelVerbs);
     }

@@ -4,6 +4,7 @@
  */
 import { ServerError } from "../../errors.js";
 import type { ModelAdmin, ModelEntry, RegisterRequest, Workers } from "../../models/models.js";
+import { type LogLevel, logLevels, type ModelLevels } from "../../telemetry/log.js";
 import { describeModel, listModels, type ServingStats } from "./describe.js";
 import { notAllowed } from "./errors.js";
 import { type Parameters, truth, wholeNumber } from "./parameters.js";
@@ -14,6 +15,7 @@ export interface ManagementContext {
   /** --enable-model-api. */
   readonly modelApi: boolean;
   readonly compat: "torchserve" | "sconce";
+  readonly levels: ModelLevels;
 }
 
 export interface ManagementAnswer {
@@ -44,7 +46,7 @@ export class Management {
     const { admin, stats } = this.context;
     const versions = admin.get(name);
     if (versions.length === 0) throw new ServerError("model_not_found", `Model not found: ${name}`);
-    const body = describeModel(versions, version, stats(), query);
+    const body = describeModel(versions, version, { stats: stats(), query, logLevel: this.context.levels.of(name) });
     if (body !== undefined) return { status: 200, body };
     throw new ServerError("version_not_found", `Model version: ${version} does not exist for model: ${name}`);
   }
@@ -84,6 +86,20 @@ export class Management {
   async rollback(name: string): Promise<ManagementAnswer> {
     const { from, to } = await this.context.admin.rollback(name);
     return status(200, `Default version of model "${name}" rolled back from "${from}" to "${to}"`);
+  }
+
+  /** What is logged of a model from now on: one of the log's levels, or `default`, which is --log-level again. */
+  setLogLevel(name: string, query: string): ManagementAnswer {
+    const { admin, levels } = this.context;
+    if (admin.get(name).length === 0) throw new ServerError("model_not_found", `Model not found: ${name}`);
+    const level = new URLSearchParams(query).get("level") ?? "";
+    if (level !== "default" && !logLevels.includes(level as LogLevel)) {
+      const words = `level is ${JSON.stringify(level.slice(0, 64))}; expected ${logLevels.join(", ")} or default`;
+      throw new ServerError("bad_request", words);
+    }
+    const given = level === "default" ? undefined : (level as LogLevel);
+    levels.set(name, given, (each) => admin.get(each).length > 0);
+    return status(200, `Log level of model "${name}" is "${levels.of(name)}"`);
   }
 
   async unregister(name: string, version: string): Promise<ManagementAnswer> {

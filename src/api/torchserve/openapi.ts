@@ -4,6 +4,7 @@
  */
 
 import { pngType, readableTypes, writableTypes } from "../../inference/negotiate.js";
+import { logLevels } from "../../telemetry/log.js";
 import { explainMethods, integralRules } from "../../types.js";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -159,6 +160,14 @@ export function managementApi(serverVersion: string, base: string): unknown {
     },
     "/models/{model_name}/{model_version}/set-default": {
       put: operation("setDefault", "Requests without a version go there.", { parameters: [model, version] }),
+    },
+    "/models/{model_name}/log-level": {
+      post: operation("setLogLevel", "What is logged of the model from now on.", {
+        parameters: [
+          model,
+          inQuery("level", { type: "string", enum: [...logLevels, "default"] }, "default: --log-level again.", true),
+        ],
+      }),
     },
     "/models/{model_name}/rollback": {
       post: operation("rollback", "The default becomes the one before.", { parameters: [model] }),

@@ -95,6 +95,7 @@ describe("changing", () => {
     [["default", "digits/2.0"], "PUT /models/digits/2.0/set-default"],
     [["unregister", "digits/1.0"], "DELETE /models/digits/1.0"],
     [["rollback", "digits"], "POST /models/digits/rollback"],
+    [["log-level", "digits", "debug"], "POST /models/digits/log-level?level=debug"],
     [["unregister", "a b"], "DELETE /models/a%20b"],
   ])("%j", async (words, request) => {
     expect(await sconce(words)).toEqual({ code: 0, out: "well done\n", err: "" });

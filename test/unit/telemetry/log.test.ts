@@ -84,3 +84,22 @@ describe("the log", () => {
     expect(parsed.cycle).toBe("(not serialisable)");
   });
 });
+
+test("a model's own level, for its lines alone, on children made before it too", () => {
+  const lines: string[] = [];
+  const log = createLog({ level: "info", format: "text", write: (line) => lines.push(line) });
+  const worker = log.child({ model: "digits" });
+  const known = (model: string): boolean => model !== "gone";
+  log.levels.set("gone", "debug", () => true);
+  log.levels.set("digits", "debug", known);
+  worker.debug("one");
+  log.debug("two", { model: "other" });
+  log.debug("three", { model: "gone" });
+  log.debug("four");
+  log.levels.set("digits", "error", known);
+  worker.warn("five");
+  log.warn("six", { model: "other" });
+  log.levels.set("digits", undefined, known);
+  worker.info("seven");
+  expect(lines.map((line) => /(one|two|three|four|five|six|seven)/.exec(line)?.[0])).toEqual(["one", "six", "seven"]);
+});

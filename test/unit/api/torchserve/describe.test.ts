@@ -32,7 +32,9 @@ test("lists each name once, sorted, in pages with TorchServe's token", () => {
 test("describes the default, a version, or all", () => {
   const versions = entries.slice(0, 2);
   const described = (version: string) =>
-    (describeModel(versions, version, []) as { modelVersion: string }[] | undefined)?.map((each) => each.modelVersion);
+    (describeModel(versions, version, { stats: [], logLevel: "info" }) as { modelVersion: string }[] | undefined)?.map(
+      (each) => each.modelVersion,
+    );
   expect(described("")).toEqual(["2"]);
   expect(described("1")).toEqual(["1"]);
   expect(described("all")).toEqual(["1", "2"]);
@@ -41,7 +43,9 @@ test("describes the default, a version, or all", () => {
 
 test("says why a model failed, and how full its queue is", () => {
   const failed = entry("m", "1", true, { state: "failed", reason: "not a model" });
-  expect(describeModel([failed], "", [])?.[0]).toMatchObject({ sconce: { state: "failed", reason: "not a model" } });
+  expect(describeModel([failed], "", { stats: [], logLevel: "info" })?.[0]).toMatchObject({
+    sconce: { state: "failed", reason: "not a model" },
+  });
   const stats = {
     name: "m",
     version: "1",
@@ -51,14 +55,17 @@ test("says why a model failed, and how full its queue is", () => {
     executor: "lane",
     executorReason: "too slow",
   };
-  expect(describeModel([entry("m", "1", true)], "", [stats])?.[0]).toMatchObject({
+  expect(describeModel([entry("m", "1", true)], "", { stats: [stats], logLevel: "warn" })?.[0]).toMatchObject({
     jobQueueStatus: { pendingRequests: 3 },
     sconce: { executor: "lane", executorReason: "too slow" },
   });
 });
 
 test("has TorchServe's fields in TorchServe's order, and its own last", () => {
-  const [described] = describeModel([entry("m", "1", true)], "", []) as Record<string, unknown>[];
+  const [described] = describeModel([entry("m", "1", true)], "", { stats: [], logLevel: "info" }) as Record<
+    string,
+    unknown
+  >[];
   expect(Object.keys(described ?? {})).toEqual(
     [
       "modelName modelVersion modelUrl runtime minWorkers maxWorkers batchSize maxBatchDelay responseTimeout",
@@ -70,7 +77,9 @@ test("has TorchServe's fields in TorchServe's order, and its own last", () => {
       .split(" "),
   );
   const spec = { handler: {}, signature: {}, startupTimeoutMs: 90_000 } as ModelSpec;
-  expect(describeModel([entry("m", "1", true, { spec })], "", [])?.[0]).toMatchObject({ startupTimeout: 90 });
+  expect(describeModel([entry("m", "1", true, { spec })], "", { stats: [], logLevel: "info" })?.[0]).toMatchObject({
+    startupTimeout: 90,
+  });
   expect(described).toMatchObject({ runtime: "python", parallelLevel: 0, parallelType: "", deviceType: "cpu" });
   const [worker] = described?.["workers"] as Record<string, unknown>[];
   expect(Object.keys(worker ?? {})).toEqual("id startTime status memoryUsage pid gpu gpuUsage".split(" "));
@@ -78,7 +87,13 @@ test("has TorchServe's fields in TorchServe's order, and its own last", () => {
 
 test("customized adds an object, but not to all", () => {
   const one = [entry("m", "1", true)];
-  expect(describeModel(one, "", [], "customized=true")?.[0]).toMatchObject({ customizedMetadata: {} });
-  expect(describeModel(one, "", [], "customized=yes")?.[0]).not.toHaveProperty("customizedMetadata");
-  expect(describeModel(one, "all", [], "customized=true")?.[0]).not.toHaveProperty("customizedMetadata");
+  expect(describeModel(one, "", { stats: [], query: "customized=true", logLevel: "info" })?.[0]).toMatchObject({
+    customizedMetadata: {},
+  });
+  expect(describeModel(one, "", { stats: [], query: "customized=yes", logLevel: "info" })?.[0]).not.toHaveProperty(
+    "customizedMetadata",
+  );
+  expect(describeModel(one, "all", { stats: [], query: "customized=true", logLevel: "info" })?.[0]).not.toHaveProperty(
+    "customizedMetadata",
+  );
 });
