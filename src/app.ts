@@ -11,10 +11,9 @@ import type { ManagementContext } from "./api/torchserve/management.js";
 import { ManagementDialect } from "./api/torchserve/management-routes.js";
 import { MetricsDialect } from "./api/torchserve/routes.js";
 import type { TokenIssuer } from "./auth/token-issuer.js";
-import { speaksTls } from "./config/resolve.js";
+import { sharesAddress, speaksTls } from "./config/resolve.js";
 import type { ServeConfig } from "./config/serve-config.js";
 import type { Engine } from "./engine/engine.js";
-import { ServerError } from "./errors.js";
 import { MemoryBodies } from "./http/body-store.js";
 import { type Listener, type Listening, loadListener, setHeaderLimit } from "./http/listener.js";
 import type { TlsFiles } from "./http/raw.js";
@@ -28,7 +27,7 @@ import type { Announce, ModelAdmin, ModelCatalog } from "./models/models.js";
 import { announcementOf } from "./server/announcement.js";
 import { CertificateWatch, readCertificate, withFiles } from "./server/certificates.js";
 import { openAccessLog } from "./server/inference-server.js";
-import { MainPort } from "./server/main-port.js";
+import { MainPort, type MainPortOptions, noBodies } from "./server/main-port.js";
 import { threadLimits } from "./server/limits.js";
 import type { News, ThreadLimits } from "./server/messages.js";
 import { manageOnMain } from "./server/grpc-management.js";
@@ -36,15 +35,15 @@ import { type GrpcThread, grpcSetup, startGrpc } from "./server/grpc.js";
 import type { GrpcPorts } from "./server/grpc-server.js";
 import { type InferenceThreads, startThreads } from "./server/threads.js";
 import { type NamedTokens, openNamedTokens } from "./server/named-tokens.js";
+import { RelayDesk } from "./server/relay.js";
 import { guarded, openIssuer, publishKeys } from "./server/tokens.js";
 import type { Log } from "./telemetry/log.js";
-import type { BodyStore, Dialect } from "./wire.js";
+import type { Dialect } from "./wire.js";
 
-interface MainPortOptions {
-  readonly dialect: Dialect;
-  readonly store: BodyStore;
-  readonly limits: ThreadLimits;
-  readonly tls: TlsFiles | undefined;
+interface MainDialects {
+  readonly bodies: MemoryBodies;
+  readonly management: Dialect;
+  readonly metrics: Dialect;
 }
 
 /** What models/manager.ts makes. */
@@ -121,6 +120,8 @@ class Server implements RunningServer {
   private readonly mainPorts: MainPort[] = [];
   private certificates: CertificateWatch | undefined;
   private grpcThread: GrpcThread | undefined;
+  /** Where inference and management share an address. */
+  private relay: RelayDesk | undefined;
   private readonly rpcMemory = createRpcMemory();
   private readonly mainStates: HttpState[] = [];
   private readonly windows: Windows;
@@ -212,10 +213,14 @@ class Server implements RunningServer {
         ...{ setup, manage, rpcMemory: this.rpcMemory, tls: config.grpcTls ? tls : undefined },
       });
     grpc?.catch(() => undefined);
-    this.threads = await startThreads(options);
+    const dialects = this.mainDialects();
+    if (sharesAddress(config)) {
+      this.relay = new RelayDesk((path) => (path.startsWith("/metrics") ? dialects.metrics : dialects.management));
+    }
+    this.threads = await startThreads({ ...options, relay: this.relay });
     try {
       this.grpcThread = await grpc;
-      await this.listen(tls);
+      await this.listen(tls, dialects);
       publishKeys(this.issuer, config);
     } catch (error) {
       await this.closeAll(0);
@@ -223,8 +228,8 @@ class Server implements RunningServer {
     }
   }
 
-  private async listen(tls: TlsFiles | undefined): Promise<void> {
-    const { config } = this;
+  /** What main answers, whichever port it comes by. */
+  private mainDialects(): MainDialects {
     const bodies = new MemoryBodies();
     const management = new ManagementDialect({
       ...this.managementContext(),
@@ -234,18 +239,29 @@ class Server implements RunningServer {
       takeBody: (cookie) => bodies.take(cookie),
       report: this.managementFault,
     });
-    const scrape = config.metricsApi ? (names: readonly string[]) => this.exposition.scrape(names) : undefined;
-    const metrics = new MetricsDialect(scrape, this.deps.version);
-    const inference = await this.threads.listen(config.host, config.port);
-    this.listening.push(inference);
+    const scrape = this.config.metricsApi ? (names: readonly string[]) => this.exposition.scrape(names) : undefined;
+    return {
+      bodies,
+      management: guarded(management, "management", this.limits, this.issuer),
+      metrics: new MetricsDialect(scrape, this.deps.version),
+    };
+  }
+
+  private async listen(tls: TlsFiles | undefined, { bodies, management, metrics }: MainDialects): Promise<void> {
+    const { config } = this;
+    const listening = await this.threads.listen(config.host, config.port);
+    this.listening.push(listening);
+    const inference = { host: config.host, port: listening.port, https: config.https };
     this.addresses = {
-      inference: { host: config.host, port: inference.port, https: config.https },
-      management: await this.openMainPort(config.managementHost, config.managementPort, {
-        dialect: guarded(management, "management", this.limits, this.issuer),
-        store: bodies,
-        limits: this.limits,
-        tls: config.managementHttps ? tls : undefined,
-      }),
+      inference,
+      management: sharesAddress(config)
+        ? inference
+        : await this.openMainPort(config.managementHost, config.managementPort, {
+            dialect: management,
+            store: bodies,
+            limits: this.limits,
+            tls: config.managementHttps ? tls : undefined,
+          }),
       metrics: await this.openMainPort(config.metricsHost, config.metricsPort, {
         dialect: metrics,
         store: noBodies,
@@ -361,17 +377,9 @@ class Server implements RunningServer {
     const cuts = await Promise.all([this.threads.drain(timeoutMs), this.grpcThread?.drain(timeoutMs) ?? 0]);
     for (const each of this.listening) each.close();
     for (const port of this.mainPorts) port.close();
+    this.relay?.close();
     this.issuer?.close();
     this.namedTokens?.close();
     return cuts[0] + cuts[1];
   }
 }
-
-/** The metrics port reads no bodies: a request with one is refused by its verb. */
-const noBodies = {
-  bodyAppend: (): void => {
-    throw new ServerError("payload_too_large", "This port takes no bodies.");
-  },
-  bodySize: () => 0,
-  bodyDrop: (): void => undefined,
-};

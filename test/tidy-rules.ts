@@ -102,6 +102,7 @@ export const untested: Readonly<Record<string, string>> = {
   "src/server/messages.ts": "types only",
   "src/server/named-tokens.ts": "test/e2e/tokens.test.ts",
   "src/cli/token.ts": "test/e2e/tokens.test.ts",
+  "src/server/relay.ts": "test/integration/shared.test.ts runs it on real sockets",
   "src/server/tokens.ts": "test/e2e/tokens.test.ts",
   "src/server/thread.ts": "test/e2e runs it in a real process",
   "src/server/threads.ts": "test/integration and test/e2e run it",

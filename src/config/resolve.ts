@@ -217,6 +217,11 @@ export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || host === "[::1]" || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
+/** TorchServe's one connector for both: the management API is then answered on the inference port. */
+export function sharesAddress({ host, port, managementHost, managementPort }: ServeConfig): boolean {
+  return port !== 0 && port === managementPort && host === managementHost;
+}
+
 /** Whether any listener needs the certificate. */
 export function speaksTls({ https, managementHttps, metricsHttps, grpcTls, ...config }: ServeConfig): boolean {
   const grpc = config.grpcInferencePort !== "off" || config.grpcManagementPort !== "off";
@@ -233,6 +238,10 @@ function checkTogether(config: ServeConfig, settings: ReadonlyMap<OptionKey, Set
   }
   if (config.pollModelStoreMs > 0 && (config.modelStore === undefined || config.models.length === 0)) {
     throw new UsageError(`${origin("pollModelStoreMs")}: needs --model-store and --models, which say what to look for`);
+  }
+  if (sharesAddress(config) && config.https !== config.managementHttps) {
+    const origins = `${origin("port")}, ${origin("managementPort")}`;
+    throw new UsageError(`${origins}: one address for both needs --https and --management-https, or neither`);
   }
   const stray = strayArchive(config);
   if (stray !== undefined) {

@@ -92,7 +92,7 @@ const listeners = [
   ["metricsHost", "metricsPort"],
 ] as const;
 
-/** TorchServe serves two APIs on one address; here each has its own port. */
+/** Inference and management may share an address, as in TorchServe; metrics has one of its own there, too. */
 function checkPorts(path: string, settings: Settings): void {
   const seen = new Map<string, string>();
   for (const [host, port] of listeners) {
@@ -100,8 +100,8 @@ function checkPorts(path: string, settings: Settings): void {
     if (!at) continue;
     const address = JSON.stringify([at.value, settings.get(optionRows[port])?.value]);
     const other = seen.get(address);
-    if (other !== undefined) {
-      throw new UsageError(`${at.origin}: the same address as ${other}; each API has a port of its own here`);
+    if (other !== undefined && host === "metricsHost") {
+      throw new UsageError(`${at.origin}: the same address as ${other}; metrics has a port of its own`);
     }
     seen.set(address, at.origin.replace(`${path}:`, "line "));
   }

@@ -20,6 +20,7 @@ import { Door } from "../worker/door.js";
 import { AccessLog } from "../telemetry/access-log.js";
 import { ByPath } from "./by-path.js";
 import type { Announcement, ThreadLimits } from "./messages.js";
+import { RelayedDialect } from "./relay.js";
 import { guarded } from "./tokens.js";
 
 export interface InferenceServerOptions {
@@ -32,6 +33,8 @@ export interface InferenceServerOptions {
   /** To handlers in TypeScript; undefined: there are none. */
   readonly scripts: MessagePort | undefined;
   readonly tls: TlsFiles | undefined;
+  /** To main, for what it answers on this port; undefined: nothing. */
+  readonly relay: MessagePort | undefined;
   readonly report: Report;
   /** Takes the access log's lines, where the limits ask for them. */
   readonly writeAccess: (lines: string) => void;
@@ -67,9 +70,11 @@ export class InferenceServer {
     const context = { pipeline: this.pipeline, unready, report, ...limits };
     this.dialect = new InferenceDialect(context, state);
     this.v2 = new V2Dialect(context, state);
+    const own = guarded(new ByPath(this.dialect, this.v2), "inference", limits);
+    const { channel } = this.pipeline;
     this.port = new Port({
       listener,
-      dialect: guarded(new ByPath(this.dialect, this.v2), "inference", limits),
+      dialect: options.relay ? new RelayedDialect(own, options.relay, (cookie) => channel.bodyTake(cookie)) : own,
       store: this.pipeline.channel,
       limits,
       state,

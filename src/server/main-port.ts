@@ -1,9 +1,20 @@
 /** One port that main serves itself (management, metrics), over HTTP or HTTPS. Thread: main. */
 
+import { ServerError } from "../errors.js";
 import { Entrance } from "../http/entrance.js";
 import type { Listening } from "../http/listener.js";
 import { Port, type PortOptions } from "../http/port.js";
 import type { TlsFiles } from "../http/raw.js";
+import type { BodyStore, Dialect } from "../wire.js";
+import type { ThreadLimits } from "./messages.js";
+
+/** What differs between main's ports. */
+export interface MainPortOptions {
+  readonly dialect: Dialect;
+  readonly store: BodyStore;
+  readonly limits: ThreadLimits;
+  readonly tls: TlsFiles | undefined;
+}
 
 export class MainPort {
   private readonly port: Port;
@@ -38,3 +49,12 @@ export class MainPort {
     this.entrance?.close();
   }
 }
+
+/** The metrics port reads no bodies: a request with one is refused by its verb. */
+export const noBodies = {
+  bodyAppend: (): void => {
+    throw new ServerError("payload_too_large", "This port takes no bodies.");
+  },
+  bodySize: () => 0,
+  bodyDrop: (): void => undefined,
+};

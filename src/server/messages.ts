@@ -41,6 +41,8 @@ export interface ThreadSetup {
   readonly door: MessagePort | undefined;
   /** To handlers in TypeScript; undefined: there are none. */
   readonly scripts: MessagePort | undefined;
+  /** To main, for what it answers on the inference port; undefined: nothing. */
+  readonly relay?: MessagePort | undefined;
   /** HTTPS; the files are there until the thread is ready. */
   readonly tls: TlsFiles | undefined;
 }

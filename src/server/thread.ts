@@ -35,6 +35,7 @@ const server = new InferenceServer({
   limits: setup.limits,
   door: setup.door,
   scripts: setup.scripts,
+  relay: setup.relay,
   tls: setup.tls,
   report: (level, message, fields) => say({ type: "log", level, message, fields }),
   writeAccess: (lines) => say({ type: "access", lines }),

@@ -13,6 +13,7 @@ import type { TlsFiles } from "../http/raw.js";
 import { HttpState } from "../metrics/http-counters.js";
 import type { ModelEntry } from "../models/models.js";
 import type { Log } from "../telemetry/log.js";
+import type { RelayDesk } from "./relay.js";
 import { InferenceServer } from "./inference-server.js";
 import type { Announcement, FromThread, LogMessage, ThreadLimits, ThreadSetup, ToThread } from "./messages.js";
 
@@ -43,6 +44,8 @@ export interface ThreadsOptions {
   readonly tls: TlsFiles | undefined;
   readonly log: Log;
   readonly writeAccess: (lines: string) => void;
+  /** Undefined: management has a port of its own. */
+  readonly relay?: RelayDesk | undefined;
 }
 
 /** Starts the threads; rejects when one cannot. */
@@ -70,6 +73,7 @@ class OnMain implements InferenceThreads {
       tls,
       report: (level, message, fields) => log[level](message, fields),
       writeAccess,
+      relay: options.relay?.open(),
     });
     this.entrance = new Entrance(listener, tls);
     this.entrance.add(this.server.app.getDescriptor());
@@ -164,7 +168,16 @@ function httpThread(options: ThreadsOptions, region: number): Thread {
   const { memory, engine, engineModule, limits, tls, log, writeAccess } = options;
   const door = engine.openDoor?.();
   const scripts = engine.openScriptDoor?.();
-  const setup: ThreadSetup = { index: region, memory, engineModule, limits, door, scripts, tls };
+  const setup: ThreadSetup = {
+    index: region,
+    memory,
+    engineModule,
+    limits,
+    door,
+    scripts,
+    tls,
+    relay: options.relay?.open(),
+  };
   const entry = new URL("./thread.js", import.meta.url);
   return new Thread({ entry, name: `http-${region}`, setup, log, writeAccess });
 }
@@ -189,7 +202,7 @@ export class Thread {
     this.manage = manage;
     this.log = log;
     this.writeAccess = writeAccess;
-    const transferList = [setup.door, setup.scripts].filter((each) => each !== undefined);
+    const transferList = [setup.door, setup.scripts, setup.relay].filter((each) => each !== undefined);
     this.worker = new Worker(entry, { workerData: setup, name, transferList });
     this.ended = new Promise((resolve) => this.worker.once("exit", resolve));
     void this.ended.then(() => {

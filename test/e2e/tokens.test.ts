@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { rpcStatus } from "../../src/rpc.js";
 import { collect, request, RpcClient } from "../integration/grpc-client.js";
 import { call } from "./client.js";
-import { entry, errorOf, eventually, models, nodeBinary, Server, ServerProcess } from "./server.js";
+import { entry, errorOf, eventually, freePorts, models, nodeBinary, Server, ServerProcess } from "./server.js";
 
 const root = mkdtempSync(join(tmpdir(), "sconce-tokens-"));
 const keyFile = join(root, "key_file.json");
@@ -81,6 +81,25 @@ describe("started with a config.properties", () => {
     expect((await server.stop()).code).toBe(0);
     for (const key of used) expect(server.process.output).not.toContain(key);
     expect(existsSync(keyFile)).toBe(false);
+  });
+});
+
+describe("one address for both APIs", () => {
+  test("each key opens its own paths there, over threads", async () => {
+    const [port = 0] = await freePorts(1);
+    const shared = [...words, "--token-auth", "--port", String(port), "--management-port", String(port)];
+    const one = await Server.start([...shared, "--metrics-port", "0"], { ownPorts: true });
+    expect(one.managementPort).toBe(port);
+    const status = async (path: string, kind: Kind) => (await call(port, { path, headers: headers(kind) })).status;
+    for (let i = 0; i < 3; i++) {
+      expect([await status("/models", "management"), await status("/models", "inference")]).toEqual([200, 401]);
+      const predicted = [await status("/predictions/x", "inference"), await status("/predictions/x", "management")];
+      expect(predicted).toEqual([405, 401]);
+    }
+    const before = headers("inference");
+    expect(await status("/token?type=inference", "API")).toBe(200);
+    expect((await call(port, { path: "/predictions/x", headers: before })).status).toBe(401);
+    expect((await one.stop()).code, one.process.output).toBe(0);
   });
 });
 

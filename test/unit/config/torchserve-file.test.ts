@@ -92,10 +92,11 @@ describe("config.properties", () => {
     expect(() => read(text)).toThrow(message);
   });
 
-  test("two APIs on one address are refused with both lines", () => {
+  test("inference and management may share an address; metrics on it are refused with both lines", () => {
     const text = "inference_address=http://0.0.0.0:8085\nmanagement_address=http://0.0.0.0:8085";
-    expect(() => read(text)).toThrow(
-      "c.properties:2 management_address: the same address as line 1 inference_address; each API has a port of its own here",
+    expect(read(text).settings.get(optionRows.managementPort)?.value).toBe(8085);
+    expect(() => read(`${text}\nmetrics_address=http://0.0.0.0:8085`)).toThrow(
+      /c.properties:3 metrics_address: the same address as line \d \w+; metrics has a port of its own/,
     );
   });
 });
