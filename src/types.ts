@@ -81,6 +81,10 @@ export interface ScriptSpec {
   /** The model's folder, and the handler's file in it. */
   readonly folder: string;
   readonly file: string;
+  /** thread: beside others in the server's process. process: hooks run in a process with little of its own. */
+  readonly isolation: "thread" | "process";
+  /** Bytes of data of that process; 0: no limit of its own. */
+  readonly maxMemory: number;
   /** How long a hook may take. */
   readonly hookTimeoutMs: number;
   /** How long a handler that keeps ending is started again. */

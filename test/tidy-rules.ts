@@ -55,6 +55,8 @@ export const untested: Readonly<Record<string, string>> = {
   "src/config/options-python.ts": "rows of the table that test/unit/config/options.test.ts reads",
   "src/config/options-handlers.ts": "rows of the table that test/unit/config/options.test.ts reads",
   "src/handlers/builtin/script.ts": "test/e2e/script-handlers.test.ts runs it in a real process",
+  "src/script/child.ts": "test/e2e/script-handlers.test.ts runs it in a real process",
+  "src/script/child-messages.ts": "types only",
   "src/script/compile.ts": "test/e2e/script-handlers.test.ts runs it in a real process",
   "src/script/door.ts": "test/e2e/script-handlers.test.ts runs it in a real process",
   "src/script/engine.ts": "test/e2e/script-handlers.test.ts runs it in a real process",

@@ -8,6 +8,7 @@ import { scriptPattern } from "./names.js";
 import type { Section } from "./yaml-section.js";
 
 export interface ScriptConfig {
+  readonly isolation?: ScriptSpec["isolation"];
   readonly hookTimeoutMs?: number;
   readonly config?: unknown;
 }
@@ -20,13 +21,15 @@ const defaultHookTimeoutMs = 30_000;
 
 /** Throws ServerError invalid_model. */
 export function scriptConfigOf(section: Section): ScriptConfig {
-  section.only(["hookTimeout", "config"]);
+  section.only(["isolation", "hookTimeout", "config"]);
+  const isolation = section.choice("isolation", ["thread", "process"] as const);
   const seconds = section.number("hookTimeout", 0.05, maxSeconds);
   const config: unknown = section.plain("config");
   if (config !== undefined && JSON.stringify(config).length > maxConfigBytes) {
     throw section.fail("config", `is more than ${maxConfigBytes} bytes; put it into a file of the archive`);
   }
   return {
+    ...(isolation === undefined ? {} : { isolation }),
     ...(seconds === undefined ? {} : { hookTimeoutMs: Math.ceil(seconds * 1000) }),
     ...(config === undefined ? {} : { config }),
   };
@@ -62,6 +65,9 @@ export async function scriptOf(question: ScriptQuestion): Promise<ScriptSpec | u
     key: "",
     folder: root,
     file,
+    // What the operator says comes later (models/prepare.ts).
+    isolation: config.isolation ?? "thread",
+    maxMemory: 0,
     hookTimeoutMs: config.hookTimeoutMs ?? question.hookTimeoutMs ?? defaultHookTimeoutMs,
     maxRetryMs,
     maxWaiting: jobQueueSize,

@@ -93,13 +93,18 @@ function open(config: ServeConfig, log: Log, env: NodeJS.ProcessEnv): ScriptEngi
     maxDecodedBytes: config.maxRequestSize,
   });
   const python = withPython(engine, { config, log, env });
-  return withScripts(python, { log, env: handlerEnvironment(config, env), engineModule });
+  const engineNeeds = ["LIBTORCH", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"];
+  return withScripts(python, {
+    log,
+    env: handlerEnvironment(env, [...engineNeeds, ...config.workerEnv]),
+    childEnv: handlerEnvironment(env, config.workerEnv),
+    engineModule,
+  });
 }
 
-/** What workers get, and what the engine asks for when a thread opens it. */
-function handlerEnvironment(config: ServeConfig, env: NodeJS.ProcessEnv): Readonly<Record<string, string>> {
-  const engine = ["LIBTORCH", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"];
-  const given = [...engine, ...config.workerEnv].flatMap((name): [string, string][] => {
+/** What workers get, and of the rest what is named. */
+function handlerEnvironment(env: NodeJS.ProcessEnv, names: readonly string[]): Readonly<Record<string, string>> {
+  const given = names.flatMap((name): [string, string][] => {
     const value = env[name];
     return value === undefined ? [] : [[name, value]];
   });

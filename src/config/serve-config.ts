@@ -128,4 +128,7 @@ export interface ServeConfig {
   readonly decodeInputRequest: boolean;
   /** How long a hook of a handler in TypeScript may take, where its model does not say. */
   readonly hookTimeoutMs: number;
+  readonly handlerIsolation: "auto" | "thread" | "process";
+  /** Bytes of data of the process of one handler. */
+  readonly handlerMemory: number;
 }

@@ -67,7 +67,7 @@ export function createPrepare(options: PrepareOptions): Prepare {
       const named = { ...request, ...(handler === undefined ? {} : { handler }) };
       const opened = await openFrom(named, open, options, allow);
       const { warnings } = opened;
-      const spec = keyed(batchedAs(opened.spec, said));
+      const spec = keyed(batchedAs(opened.spec, said), config, isUrl(request.path));
       for (const warning of warnings) log.warn(warning);
       request.onSpec(spec);
       request.signal.throwIfAborted();
@@ -81,11 +81,16 @@ export function createPrepare(options: PrepareOptions): Prepare {
     });
 }
 
-/** Each load of a handler in TypeScript is one of its own, also of the same version. */
-function keyed(spec: ModelSpec): ModelSpec {
+/**
+ * Each load of a handler in TypeScript is one of its own, also of the same version. Files that the operator named are
+ * trusted; what was fetched is not, whatever it says of itself.
+ */
+function keyed(spec: ModelSpec, config: ServeConfig, fetched: boolean): ModelSpec {
   const { handler } = spec;
+  const { handlerIsolation: wanted, handlerMemory: maxMemory } = config;
   if (handler.script === undefined) return spec;
-  return { ...spec, handler: { ...handler, script: { ...handler.script, key: randomUUID() } } };
+  const isolation = wanted !== "auto" ? wanted : fetched ? "process" : handler.script.isolation;
+  return { ...spec, handler: { ...handler, script: { ...handler.script, key: randomUUID(), isolation, maxMemory } } };
 }
 
 function batchedAs(spec: ModelSpec, said: NonNullable<PrepareRequest["said"]>): ModelSpec {

@@ -10,17 +10,22 @@ import type { FromHandler } from "./messages.js";
 
 /** A frame of handlers/tensor-frame.ts. Throws ServerError handler_failed or bad_request: what the hook gave instead. */
 export function frameOf(made: unknown): Uint8Array<ArrayBuffer> {
-  if (isTensor(made)) return packRows([[tensorIn(made)]]);
-  if (Array.isArray(made)) return packRows([made.map((each) => tensorIn(each))]);
+  return packRows(rowsOf(made));
+}
+
+/** One list of tensors for each sample. Throws ServerError handler_failed. */
+export function rowsOf(made: unknown): readonly (readonly TensorIn[])[] {
+  if (isTensor(made)) return [[tensorIn(made)]];
+  if (Array.isArray(made)) return [made.map((each) => tensorIn(each))];
   if (typeof made !== "object" || made === null) throw notInput(made);
   if ("rows" in made) {
     const { rows } = made;
     if (!Array.isArray(rows) || !rows.every(Array.isArray) || rows.length === 0) throw notInput(made);
-    return packRows((rows as unknown[][]).map((row) => row.map((each) => tensorIn(each))));
+    return (rows as unknown[][]).map((row) => row.map((each) => tensorIn(each)));
   }
   const named = Object.entries(made as Readonly<Record<string, unknown>>);
   if (named.length === 0) throw notInput(made);
-  return packRows([named.map(([name, each]) => ({ ...tensorIn(each), name }))]);
+  return [named.map(([name, each]) => ({ ...tensorIn(each), name }))];
 }
 
 function isTensor(made: unknown): made is Tensor {

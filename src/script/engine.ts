@@ -16,6 +16,8 @@ export interface ScriptOptions {
   readonly log: Log;
   /** All that handlers see of the server's environment. */
   readonly env: Readonly<Record<string, string>>;
+  /** As above, of those in processes of their own. */
+  readonly childEnv: Readonly<Record<string, string>>;
   /** URL of the module whose `openEngine` gives the same engine on another thread. */
   readonly engineModule: string;
 }
@@ -179,7 +181,7 @@ class WithScripts implements ScriptEngine {
     if (script === undefined) throw new Error("no handler to start");
     const { log, env, engineModule } = this.options;
     const { inputs, outputs } = signature;
-    const setup = { engineModule, code, name, version, script, inputs, outputs };
+    const setup = { engineModule, code, name, version, script, inputs, outputs, childEnv: this.options.childEnv };
     const keeper = new Keeper({ setup, log, env, startupTimeoutMs });
     this.keepers.set(script.key, keeper);
     return keeper;

@@ -31,6 +31,8 @@ export interface HostOptions {
   readonly openChannel: (onReady: () => void) => Channel;
   /** What a client is not told: the hook's own error. */
   readonly report: (hook: string, request: string, error: unknown) => void;
+  /** The request is done with. */
+  readonly forget?: (request: HookRequest) => void;
 }
 
 interface Job {
@@ -101,14 +103,15 @@ export class Host {
   }
 
   private cancel(job: Job): void {
-    this.done(job);
     job.request.abort();
+    this.done(job);
     if (job.cookie >= 0 && this.inEngine.has(job.cookie)) this.channel.cancel(job.cookie);
   }
 
   private done(job: Job): void {
     job.over = true;
     this.taken.get(job.link)?.delete(job.ask);
+    this.options.forget?.(job.request);
   }
 
   private due(hook: Hook, job: Job): void {

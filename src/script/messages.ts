@@ -65,6 +65,8 @@ export interface HandlerSetup {
   readonly script: ScriptSpec;
   readonly inputs: readonly InputSpec[];
   readonly outputs: readonly string[];
+  /** What a process of the handler's own sees of the environment. */
+  readonly childEnv: Readonly<Record<string, string>>;
   /** One word that the thread counts up as long as its event loop turns. */
   readonly beat: SharedArrayBuffer;
 }

@@ -14,10 +14,12 @@ export class HookRequest implements Request {
   readonly urlPath: string;
   readonly parts: readonly RequestPart[] | undefined;
   state: unknown = undefined;
+  readonly wire: WireRequest;
   private controller: AbortController | undefined;
   private aborted = false;
 
   constructor(wire: WireRequest) {
+    this.wire = wire;
     this.id = wire.id;
     this.body = wire.body;
     this.contentType = wire.contentType;
@@ -32,6 +34,10 @@ export class HookRequest implements Request {
     this.controller ??= new AbortController();
     if (this.aborted) this.controller.abort();
     return this.controller.signal;
+  }
+
+  get isAborted(): boolean {
+    return this.aborted;
   }
 
   abort(): void {

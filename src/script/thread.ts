@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parentPort, workerData } from "node:worker_threads";
 import type { Engine } from "../engine/engine.js";
-import type { Context } from "../handlers/define.js";
+import type { Context, HandlerDefinition, ModelFacts } from "../handlers/define.js";
+import { Confined } from "./confined.js";
 import { checkDefinition } from "./definition.js";
 import { Host, type Link } from "./host.js";
 import {
@@ -26,6 +27,7 @@ const main = parentPort;
 const setup = workerData as HandlerSetup;
 const say = (message: FromGuest): void => main.postMessage(message);
 
+const end = process.exit.bind(process);
 process.setSourceMapsEnabled(true);
 // The thread would end with every request that it has; a throw fails the one that asked for it.
 process.exit = (code) => {
@@ -48,10 +50,30 @@ async function load(): Promise<unknown> {
   }
 }
 
+interface Loaded {
+  readonly handler: HandlerDefinition;
+  readonly confined?: Confined;
+}
+
+async function here(): Promise<Loaded> {
+  return { handler: checkDefinition(await load(), setup.script.file) };
+}
+
+/** In a process of its own, whose end is the thread's: the next one has another. */
+async function apart(model: ModelFacts): Promise<Loaded> {
+  const { code, script } = setup;
+  const ended = (reason: string): void => {
+    log.error("the handler's process ended", { reason });
+    end(1);
+  };
+  const { handler, process } = await Confined.start({ code, script, model, env: setup.childEnv, say, ended });
+  return { handler, confined: process };
+}
+
 async function start(): Promise<void> {
   const { name, version, script, inputs, outputs } = setup;
-  const handler = checkDefinition(await load(), script.file);
   const model = { name, version, folder: script.folder, inputs, outputs };
+  const { handler, confined } = await (script.isolation === "process" ? apart(model) : here());
   const before = { model, config: script.config, log, metrics };
   const state = await handler.initialize?.(before);
   const context: Context = { ...before, state };
@@ -62,6 +84,7 @@ async function start(): Promise<void> {
     context,
     script,
     openChannel: (onReady) => engine.openChannel(onReady),
+    ...(confined === undefined ? {} : { forget: (request) => confined.forget(request) }),
     report: (hook, request, error) => log.error(`the handler's ${hook} failed`, { request, error: words(error) }),
   });
   main.on("message", ({ port, link: memory }: ToGuest) => {
@@ -76,6 +99,7 @@ async function start(): Promise<void> {
   setInterval(() => {
     Atomics.add(beat, 0, 1);
     host.tick();
+    confined?.tick();
     metrics.flush();
   }, beatMs(script.hookTimeoutMs));
   say({ type: "ready" });

@@ -37,9 +37,20 @@ let folder: string;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "sconce-scripts-"));
   cpSync(store, folder, { recursive: true });
-  server = await Server.start(["--model-store", folder, "--models", "all", "--enable-model-api"], {
-    env: { SCONCE_TEST_SECRET: "hidden" },
-  });
+  cpSync(join(store, "tricks"), join(folder, "apart"), { recursive: true });
+  const yaml = readFileSync(join(folder, "apart/model-config.yaml"), "utf8");
+  writeFileSync(
+    join(folder, "apart/model-config.yaml"),
+    yaml.replace("handler:\n", "handler:\n    isolation: process\n"),
+  );
+  cpSync(join(store, "batch"), join(folder, "batch-apart"), { recursive: true });
+  writeFileSync(join(folder, "batch-apart/model-config.yaml"), readFileSync(join(folder, "apart/model-config.yaml")));
+  server = await Server.start(
+    ["--model-store", folder, "--models", "all", "--enable-model-api", "--handler-memory", "256m"],
+    {
+      env: { SCONCE_TEST_SECRET: "hidden" },
+    },
+  );
 }, 90_000);
 afterAll(async () => {
   await server.stop("SIGKILL");
@@ -191,6 +202,56 @@ describe("a batch-aware handler", () => {
     expect(message(answers[1]!)).toBe("this one not");
     expect(message(answers[4]!)).toMatch(/gave 0 entries for 1 requests/);
     for (const i of [0, 2, 5]) near((jsonOf(answers[i]!) as Told).scores);
+  });
+});
+
+describe("a handler in a process of its own", () => {
+  const apart = (name: string, at = "pre"): Promise<Answer> => ask({ x, trick: name, at }, "apart");
+
+  test("answers as on a thread, alone and together", async () => {
+    const told = jsonOf(await ask({ x }, "apart", { "x-test": "seen", "x-request-id": "mine" })) as Told;
+    near(told.scores);
+    expect(told).toMatchObject({ name: "y", greeting: "hello", header: "seen", id: "mine", secret: null });
+    const answer = await apart("bytes", "post");
+    expect([answer.status, answer.headers.get("content-type"), [...answer.body]]).toEqual([201, "image/x", [1, 2, 3]]);
+    const wishes = [undefined, "error", "count", "throw", undefined];
+    const answers = await Promise.all(
+      wishes.map((each) => ask({ x, ...(each ? { trick: each } : {}) }, "batch-apart")),
+    );
+    expect(answers.map(({ status }) => status)).toEqual([200, 409, 500, 500, 200]);
+  });
+
+  test("may not read, write or start what is not its own", async () => {
+    for (const name of ["read", "write", "spawn"]) expect((await apart(name, "post")).status, name).toBe(500);
+    await eventually(20_000, "three refusals in the log", () =>
+      (server.process.stderr.match(/Access to this API has been restricted/g)?.length ?? 0) >= 3 ? true : undefined,
+    );
+  });
+
+  test("fails alone", async () => {
+    for (const [name, status] of [
+      ["throw", 500],
+      ["exit", 500],
+      ["hang", 504],
+      ["circle", 500],
+    ] as const) {
+      const [answer, beside] = await Promise.all([apart(name, "post"), ask({ x }, "apart")]);
+      expect([name, answer.status, beside.status]).toEqual([name, status, 200]);
+    }
+    expect((await ask({ x: "none" }, "apart")).status).toBe(422);
+  });
+
+  test("one that allocates without end, is killed or stands still ends alone, and another one serves", async () => {
+    for (const name of ["allocate", "abort", "spin"]) {
+      expect([500, 504], name).toContain((await apart(name)).status);
+      near((jsonOf(await ask({ x })) as Told).scores);
+      const again = await eventually(30_000, `an answer after ${name}`, async () => {
+        const answer = await ask({ x }, "apart");
+        return answer.status === 200 ? answer : undefined;
+      });
+      near((jsonOf(again) as Told).scores);
+    }
+    expect(server.process.stderr).toMatch(/the handler's process ended.*SIGKILL/);
   });
 });
 

@@ -103,6 +103,8 @@ export const testConfig: ServeConfig = {
   serviceEnvelope: "none",
   decodeInputRequest: true,
   hookTimeoutMs: 30_000,
+  handlerIsolation: "auto",
+  handlerMemory: 2 ** 30,
 };
 
 export const baseSpec: HandlerSpec = { name: "base_handler", topK: 5 };

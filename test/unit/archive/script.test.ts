@@ -26,6 +26,8 @@ test("a handler is told by its ending, and its file has to be there", async () =
     key: "",
     folder: root,
     file: "handler.ts",
+    isolation: "thread",
+    maxMemory: 0,
     hookTimeoutMs: 30_000,
     maxRetryMs: 1,
     maxWaiting: 10,

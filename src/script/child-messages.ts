@@ -1,0 +1,57 @@
+/** What a handler's thread and the process that runs its hooks say to each other. Plain data, by Node's IPC. */
+import type { ErrorCode } from "../errors.js";
+import type { ModelFacts, OutputTensor } from "../handlers/define.js";
+import type { AnswerHeaders, TensorIn } from "../handlers/handler.js";
+import type { FromGuest, WireRequest } from "./messages.js";
+
+export interface ChildSetup {
+  /** The compiled handler. */
+  readonly file: string;
+  /** What messages call it. */
+  readonly shown: string;
+  readonly model: ModelFacts;
+  readonly config: unknown;
+}
+
+export type ToChild =
+  | ({ readonly type: "start" } & ChildSetup)
+  | {
+      readonly type: "preprocess";
+      readonly call: number;
+      readonly requests: readonly { readonly key: number; readonly wire: WireRequest }[];
+    }
+  | {
+      readonly type: "postprocess";
+      readonly call: number;
+      /** `wire`: of a request that the process does not have yet. */
+      readonly requests: readonly { readonly key: number; readonly wire?: WireRequest }[];
+      readonly outputs: readonly (readonly OutputTensor[])[];
+    }
+  /** Nobody waits any more, and: the request is done with. */
+  | { readonly type: "abort" | "forget"; readonly key: number }
+  | { readonly type: "ping" };
+
+export interface MadeAnswer {
+  readonly body: string | Uint8Array;
+  readonly status?: number | undefined;
+  readonly contentType?: string | undefined;
+  readonly headers?: AnswerHeaders | undefined;
+}
+
+/** A refusal (status), a fault with a code, or an error in words for the log. */
+export interface MadeError {
+  readonly status?: number;
+  readonly code?: ErrorCode;
+  readonly words: string;
+}
+
+export type Made =
+  { readonly rows: readonly (readonly TensorIn[])[] } | { readonly answer: MadeAnswer } | { readonly error: MadeError };
+
+export type FromChild =
+  | { readonly type: "started"; readonly batch: boolean; readonly preprocess: boolean; readonly postprocess: boolean }
+  | { readonly type: "failed"; readonly message: string }
+  /** `failed`: the hook did, for all of its requests. */
+  | { readonly type: "made"; readonly call: number; readonly made: readonly Made[]; readonly failed?: MadeError }
+  | { readonly type: "pong" }
+  | Extract<FromGuest, { readonly type: "log" | "metrics" }>;

@@ -1,0 +1,137 @@
+/**
+ * Entry of the process that runs a handler's hooks: nothing of the server is in it, and what it may read, use and see is
+ * what script/confined.ts gave it. It ends when its channel closes.
+ */
+import { pathToFileURL } from "node:url";
+import type { Context, HandlerDefinition, OutputTensor } from "../handlers/define.js";
+import type { ChildSetup, FromChild, Made, MadeError, ToChild } from "./child-messages.js";
+import { answerOf, isHandlerError, rowsOf } from "./convert.js";
+import { ServerError } from "../errors.js";
+import { checkDefinition } from "./definition.js";
+import { HookRequest } from "./request.js";
+import { HandlerLog, HandlerMetrics, words } from "./told.js";
+
+const metricsMs = 250;
+const send = process.send?.bind(process);
+if (send === undefined) throw new Error("script/child.js is started by a handler's thread");
+const say = (message: FromChild): void => void send(message);
+const end = process.exit.bind(process);
+
+process.setSourceMapsEnabled(true);
+process.on("disconnect", () => end(0));
+// As on a thread: a throw fails the request that asked for it.
+process.exit = (code) => {
+  throw new Error(`process.exit(${code ?? ""}) in a handler: the request fails, the process goes on`);
+};
+
+const log = new HandlerLog(say as (message: unknown) => void);
+const metrics = new HandlerMetrics(say as (message: unknown) => void);
+const requests = new Map<number, HookRequest>();
+
+interface Running {
+  readonly handler: HandlerDefinition;
+  readonly context: Context;
+}
+
+async function start({ file, shown, model, config }: ChildSetup): Promise<Running> {
+  const module = (await import(pathToFileURL(file).href)) as { readonly default?: unknown };
+  const handler = checkDefinition(module.default, shown);
+  const before = { model, config, log, metrics };
+  const state = await handler.initialize?.(before);
+  const has = (hook: "preprocess" | "postprocess"): boolean => handler[hook] !== undefined;
+  const { batch = false } = handler;
+  say({ type: "started", batch, preprocess: has("preprocess"), postprocess: has("postprocess") });
+  setInterval(() => metrics.flush(), metricsMs);
+  return { handler, context: { ...before, state } };
+}
+
+/** `outputs` undefined: preprocess. */
+async function hook(
+  { handler, context }: Running,
+  asked: readonly HookRequest[],
+  outputs: readonly (readonly OutputTensor[])[] | undefined,
+): Promise<readonly Made[]> {
+  const convert = (made: unknown): Made => (outputs === undefined ? { rows: rowsOf(made) } : { answer: answer(made) });
+  if (handler.batch === true) {
+    const made: unknown = await (outputs === undefined
+      ? handler.preprocess?.(asked, context)
+      : handler.postprocess?.(outputs, asked, context));
+    if (!Array.isArray(made) || made.length !== asked.length) {
+      const got = Array.isArray(made) ? `${made.length} entries` : typeof made;
+      const text = `The handler gave ${got} for ${asked.length} requests; expected a list with one entry for each.`;
+      throw new ServerError("handler_failed", text);
+    }
+    return made.map((each: unknown) => guarded(() => convert(thrown(each))));
+  }
+  const [first] = asked;
+  if (first === undefined) return [];
+  const made = await (outputs === undefined
+    ? handler.preprocess?.(first, context)
+    : handler.postprocess?.(outputs[0] ?? [], first, context));
+  return [convert(made)];
+}
+
+function thrown(entry: unknown): unknown {
+  if (entry instanceof Error) throw entry;
+  return entry;
+}
+
+function answer(made: unknown): { readonly body: string | Uint8Array } {
+  const { ask: _, body = "", ...rest } = answerOf(0, made);
+  return { body, ...rest };
+}
+
+function guarded(work: () => Made): Made {
+  try {
+    return work();
+  } catch (error) {
+    return { error: failure(error) };
+  }
+}
+
+function failure(error: unknown): MadeError {
+  if (isHandlerError(error)) return { status: error.status, words: error.message };
+  if (error instanceof ServerError) return { code: error.code, words: error.message };
+  return { words: words(error) };
+}
+
+async function called(running: Running, message: Extract<ToChild, { readonly call: number }>): Promise<void> {
+  const asked = message.requests.map(({ key, wire }) => {
+    const known = requests.get(key) ?? (wire && new HookRequest(wire));
+    if (known === undefined) throw new Error("a request that is not known");
+    requests.set(key, known);
+    return known;
+  });
+  const outputs = message.type === "postprocess" ? message.outputs : undefined;
+  const { call } = message;
+  try {
+    say({ type: "made", call, made: await hook(running, asked, outputs) });
+  } catch (error) {
+    say({ type: "made", call, made: [], failed: failure(error) });
+  }
+}
+
+const loaded: { running?: Promise<Running> } = {};
+process.on("message", (message: ToChild) => {
+  switch (message.type) {
+    case "start":
+      loaded.running = start(message);
+      loaded.running.catch((error: unknown) => {
+        say({ type: "failed", message: words(error) });
+        process.disconnect();
+      });
+      return;
+    case "ping":
+      say({ type: "pong" });
+      return;
+    case "abort":
+      requests.get(message.key)?.abort();
+      return;
+    case "forget":
+      requests.delete(message.key);
+      return;
+    case "preprocess":
+    case "postprocess":
+      void loaded.running?.then((each) => called(each, message));
+  }
+});
