@@ -25,6 +25,21 @@ export const pythonRows = {
     "Memory that one Python worker may take for its data; 0: no limit of its own.",
   ),
   workerFiles: row("worker-files", count(1, 1_000_000), 1024, "python", "Files that a Python worker may have open."),
+  workerUser: row(
+    "worker-user",
+    text,
+    undefined,
+    "python",
+    "User that Python workers run as: a name, UID or UID:GID, where the server is root; else they are the server's user.",
+    { placeholder: "USER" },
+  ),
+  workerProcesses: row(
+    "worker-processes",
+    count(0, 1_000_000),
+    0,
+    "python",
+    "Processes and threads that the workers' user may have, all workers together; 0: no limit of its own. Root has none.",
+  ),
   workerNetwork: row(
     "worker-network",
     flag,

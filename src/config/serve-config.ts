@@ -123,6 +123,9 @@ export interface ServeConfig {
   readonly workerMemory: number;
   /** Files that a Python worker may have open. */
   readonly workerFiles: number;
+  readonly workerUser: string | undefined;
+  /** 0: no limit of its own. */
+  readonly workerProcesses: number;
   readonly workerNetwork: boolean;
   readonly serviceEnvelope: "none" | "body" | "json" | "kserve" | "kservev2";
   readonly decodeInputRequest: boolean;

@@ -17,6 +17,7 @@ import { WorkerFolders } from "./folders.js";
 import { GroupGuard } from "./guard.js";
 import { poolFor, type PythonPool } from "./python-pool.js";
 import { findPython, type WorkerPython } from "./python.js";
+import { workerUser } from "./user.js";
 
 export type WorkerConfig = Pick<
   ServeConfig,
@@ -28,6 +29,8 @@ export type WorkerConfig = Pick<
   | "workerMemory"
   | "workerNetwork"
   | "workerFiles"
+  | "workerUser"
+  | "workerProcesses"
   | "serviceEnvelope"
   | "decodeInputRequest"
 >;
@@ -55,7 +58,7 @@ const keyOf = (name: string, version: string): string => `${name}/${version}`;
 class WithPython implements PythonEngine {
   private readonly native: Engine;
   private readonly options: PythonOptions;
-  private readonly folders = new WorkerFolders();
+  private folders: WorkerFolders | undefined;
   private readonly guard: GroupGuard;
   /** By load id: loading, or loaded and not published. */
   private readonly loads = new Map<string, PythonPool>();
@@ -87,7 +90,8 @@ class WithPython implements PythonEngine {
     const begun = performance.now();
     onProgress?.("python", 0);
     const python = await this.findPython();
-    const { folders, guard, options } = this;
+    const { guard, options } = this;
+    const folders = (this.folders ??= new WorkerFolders(workerUser(options.config.workerUser)));
     const pool = await poolFor(spec, python, { folders, guard, ...options });
     this.loads.set(loadId, pool);
     onProgress?.("start", (performance.now() - begun) / 1000);
@@ -194,7 +198,7 @@ class WithPython implements PythonEngine {
     await Promise.all([...this.loads.values(), ...this.served.values()].map((pool) => pool.close(0)));
     this.desk.close();
     this.guard.close();
-    this.folders.close();
+    this.folders?.close();
   }
 
   /** Asked once; again after it was found wanting, as the operator may have seen to it. */

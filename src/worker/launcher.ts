@@ -17,6 +17,8 @@ export interface LaunchSettings {
   readonly memory: number;
   /** Files and sockets open at one time. */
   readonly files: number;
+  /** Processes and threads that the user may have, of all workers together; 0: no limit of its own. Not for root. */
+  readonly processes: number;
 }
 
 /** The launcher's exit code when it refuses; its reason is the last line on standard error. */
@@ -57,6 +59,9 @@ files = settings["files"] if hard == resource.RLIM_INFINITY else min(settings["f
 resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
 if settings["memory"] > 0:
     resource.setrlimit(resource.RLIMIT_DATA, (settings["memory"], settings["memory"]))
+
+if settings["processes"] > 0:
+    resource.setrlimit(resource.RLIMIT_NPROC, (settings["processes"], settings["processes"]))
 
 if settings["user"] is not None:
     user = settings["user"]

@@ -26,7 +26,7 @@ export interface WorkerSettings {
   /** The worker's own: its socket, its home and its temporary files. Nobody else's, and gone when it is. */
   readonly folder: string;
   readonly environment: Readonly<Record<string, string>>;
-  readonly limits: Pick<LaunchSettings, "user" | "network" | "memory" | "files">;
+  readonly limits: Pick<LaunchSettings, "user" | "network" | "memory" | "files" | "processes">;
   readonly guard: Pick<GroupGuard, "add" | "remove">;
   /** Until the model is loaded, from the start of the process. */
   readonly startupTimeoutMs: number;

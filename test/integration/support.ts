@@ -99,6 +99,8 @@ export const testConfig: ServeConfig = {
   workerEnv: [],
   workerMemory: 0,
   workerFiles: 256,
+  workerUser: undefined,
+  workerProcesses: 0,
   workerNetwork: true,
   serviceEnvelope: "none",
   decodeInputRequest: true,

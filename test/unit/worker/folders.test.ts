@@ -53,3 +53,20 @@ test("folders are short, apart from each other, for their owner alone, and go at
 test("a folder that is not there", async () => {
   await expect(folders.version(join(model, "none"))).rejects.toThrow(/ENOENT/);
 });
+
+test.skipIf(process.getuid?.() !== 0)("with an owner all is that one's, and large files are copies", async () => {
+  const owner = { uid: 65_534, gid: 65_534 };
+  const owned = new WorkerFolders(owner);
+  try {
+    const version = await owned.version(model);
+    for (const path of [version, join(version, "MAR-INF"), join(version, "weights.pt"), owned.worker()]) {
+      const { uid, gid } = lstatSync(path);
+      expect({ uid, gid }, path).toEqual(owner);
+    }
+    expect(lstatSync(join(version, "weights.pt")).isFile()).toBe(true);
+    expect(lstatSync(join(version, "..")).mode & 0o777).toBe(0o711);
+    expect(lstatSync(join(model, "h.py")).uid).toBe(0);
+  } finally {
+    owned.close();
+  }
+});

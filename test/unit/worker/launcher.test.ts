@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { launcherRefused, launcherSource, type LaunchSettings } from "../../../src/worker/launcher.js";
 
-const settings = { user: null, network: true, memory: 0, files: 64 };
+const settings = { user: null, network: true, memory: 0, files: 64, processes: 0 };
 const words = ["-I", "-S", "-c", launcherSource];
 
 function stateOf(pid: number): string {

@@ -1,7 +1,7 @@
 /** A worker that speaks TorchServe's protocol without torch: test/fixtures/python-worker. */
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, chownSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -40,7 +40,7 @@ function start(changes: Partial<WorkerSettings> = {}): { readonly worker: Worker
     load,
     folder,
     environment: { ...plainEnvironment(process.env), MODEL_KEY: "told" },
-    limits: { user: null, network: true, memory: 0, files: 256 },
+    limits: { user: null, network: true, memory: 0, files: 256, processes: 0 },
     guard,
     startupTimeoutMs: 20_000,
     responseTimeoutMs: 20_000,
@@ -107,7 +107,7 @@ describe("one worker", () => {
       {
         ...{ python, load, folder, guard, startupTimeoutMs: 20_000, responseTimeoutMs: 20_000, maxFrameBytes: 1 << 20 },
         environment: { ...plainEnvironment(process.env), MODEL_KEY: "told" },
-        limits: { user: null, network: true, memory: 512 << 20, files: 64 },
+        limits: { user: null, network: true, memory: 512 << 20, files: 64, processes: 0 },
       },
       {
         line: (stream, text) => heard.lines.push(`${stream} ${text}`),
@@ -206,7 +206,7 @@ describe("a worker that does not load", () => {
     const nowhere = start({ python: { ...python, executable: "/nowhere/python" } });
     await expect(nowhere.worker.ready).rejects.toThrow(/did not start: .*ENOENT/);
     if (process.getuid?.() === 0) return;
-    const other = start({ limits: { user: { uid: 1, gid: 1 }, network: true, memory: 0, files: 64 } });
+    const other = start({ limits: { user: { uid: 1, gid: 1 }, network: true, memory: 0, files: 64, processes: 0 } });
     await expect(other.worker.ready).rejects.toThrow(/exit code 78: .*cannot run as user 1, group 1/);
   });
 
@@ -260,10 +260,25 @@ describe("a worker that ends while it works", () => {
 
 describe("escapes", () => {
   test("memory over the limit fails in the worker alone", async () => {
-    const { worker } = start({ limits: { user: null, network: true, memory: 256 << 20, files: 64 } });
+    const { worker } = start({ limits: { user: null, network: true, memory: 256 << 20, files: 64, processes: 0 } });
     await worker.ready;
     void ask(worker, `allocate ${1 << 30}`);
     expect((await worker.ended).reason).toMatch(/MemoryError/);
+  });
+
+  test("no more files than its limit, and no way to more", async () => {
+    const { worker } = start();
+    await worker.ready;
+    const opened = Number(await bodyOf(worker, "open 400"));
+    expect([opened > 200, opened < 256]).toEqual([true, true]);
+  });
+
+  test("a program that would give it privileges gives none", async () => {
+    const { worker } = start();
+    await worker.ready;
+    expect(await bodyOf(worker, "status")).toMatch(/^NoNewPrivs:\s+1$/m);
+    // It cannot take that back, and so cannot what it starts.
+    expect(await bodyOf(worker, "privileges")).toMatch(/^1 1$/);
   });
 
   test("without a network nothing of the machine can be reached", async (context) => {
@@ -274,7 +289,7 @@ describe("escapes", () => {
     const open = start();
     await open.worker.ready;
     expect(await bodyOf(open.worker, `connect ${port}`)).toBe("reached");
-    const { worker } = start({ limits: { user: null, network: false, memory: 0, files: 64 } });
+    const { worker } = start({ limits: { user: null, network: false, memory: 0, files: 64, processes: 0 } });
     const refused = await worker.ready.then(
       () => "",
       (error: unknown) => String(error),
@@ -287,3 +302,77 @@ describe("escapes", () => {
     expect(await bodyOf(worker, `connect ${port}`)).toMatch(/unreachable|refused/);
   });
 });
+
+/** Any user but root and the server's; 65534 is nobody's on most systems. */
+const nobody = { uid: 65_534, gid: 65_534 };
+/** A Python that everybody may run, with a copy of the worker that everybody may read. */
+const open = "/usr/bin/python3";
+const root = process.getuid?.() === 0 && existsSync(open);
+
+describe.skipIf(!root)(
+  `escapes of a worker with a user of its own${root ? "" : " (skipped: the tests are not root)"}`,
+  () => {
+    const folder = mkdtempSync(join(tmpdir(), "sconce-w-"));
+    const program = mkdtempSync(join(tmpdir(), "sconce-p-"));
+    const secret = mkdtempSync(join(tmpdir(), "sconce-s-"));
+    const lines: string[] = [];
+    let worker: WorkerProcess;
+    beforeAll(async () => {
+      cpSync(home, program, { recursive: true });
+      chmodSync(program, 0o755);
+      chownSync(folder, nobody.uid, nobody.gid);
+      writeFileSync(join(secret, "key"), "hidden", { mode: 0o600 });
+      worker = new WorkerProcess(
+        {
+          ...{ folder, guard, startupTimeoutMs: 20_000, responseTimeoutMs: 20_000, maxFrameBytes: 1 << 20 },
+          python: { ...python, executable: open, home: program },
+          load: { ...load, modelPath: program },
+          environment: plainEnvironment(process.env),
+          limits: { user: nobody, network: true, memory: 0, files: 256, processes: 40 },
+        },
+        { line: (_stream, text) => lines.push(text), metric: () => undefined, dropped: () => undefined },
+      );
+      await worker.ready.catch((error: unknown) => {
+        throw new Error(`${String(error)}\n${lines.join("\n")}`);
+      });
+    }, 30_000);
+    afterAll(async () => {
+      worker.end("the test is over");
+      await worker.ended;
+      for (const each of [folder, program, secret]) rmSync(each, { recursive: true, force: true });
+    });
+
+    test("it is that user, with none of root's groups or capabilities", async () => {
+      const status = await bodyOf(worker, "status");
+      expect(status).toMatch(/^Uid:\s+65534\s+65534\s+65534\s+65534$/m);
+      expect(status).toMatch(/^Groups:\s*$/m);
+      expect(status).toMatch(/^CapEff:\s+0+$/m);
+      expect(status).toMatch(/^CapPrm:\s+0+$/m);
+    });
+
+    test("it cannot become root again", async () => {
+      expect(await bodyOf(worker, "become 0")).toMatch(/not permitted/i);
+    });
+
+    test("it can neither signal the server, nor trace it, nor read its environment", async () => {
+      expect(await bodyOf(worker, `signal ${process.pid}`)).toMatch(/not permitted/i);
+      expect(await bodyOf(worker, `trace ${process.pid}`)).toMatch(/not permitted/i);
+      expect(await bodyOf(worker, `read /proc/${process.pid}/environ`)).toMatch(/denied/i);
+      expect(await bodyOf(worker, `read /proc/${process.pid}/mem`)).toMatch(/denied/i);
+    });
+
+    test("it writes to its own folder alone", async () => {
+      expect(await bodyOf(worker, `write ${folder}/own`)).toBe("done");
+      for (const path of [`${program}/h.py`, `${home}/h.py`, `${secret}/key`, "/etc/sconce-test"]) {
+        expect(await bodyOf(worker, `write ${path}`), path).toMatch(/denied|read-only/i);
+      }
+      expect(await bodyOf(worker, `read ${secret}/key`)).toMatch(/denied/i);
+    });
+
+    test("what starts processes without end comes to an end, and the worker goes on", async () => {
+      const started = Number(await bodyOf(worker, "fork 200"));
+      expect(started).toBeLessThan(40);
+      expect(await bodyOf(worker, "echo still there")).toBe("still there");
+    });
+  },
+);
