@@ -173,6 +173,13 @@ export const errorTable = [
     "A model's default version goes last: make another version the default first.",
   ),
   row(
+    "incompatible",
+    409,
+    "IncompatibleVersionException",
+    "FAILED_PRECONDITION",
+    "The version takes or gives something else than the default version; the message has the difference, `force=true` does it all the same.",
+  ),
+  row(
     "busy",
     503,
     "ServiceUnavailableException",

@@ -63,6 +63,7 @@ export const commandTable: readonly CommandHelp[] = [
       ["--name, --handler, --workers N", "register: instead of the archive's own; 1 worker unless given."],
       ["--batch-size N, --max-batch-delay MS", "register: how requests are batched."],
       ["--response-timeout SECONDS", "register: after which a request gets 504."],
+      ["--force", "default: also where clients of the present default version could not go on."],
       ["--max N", "scale: the most workers, when that is more."],
       ["--no-wait", "register, scale: returns at once; the work goes on."],
     ],

@@ -43,7 +43,7 @@ const commands: Readonly<Record<string, Command>> = {
   describe: { flags: [], run: describe },
   register: { flags: [...Object.keys(registerParameters).map(value), nothing("wait")], run: register },
   scale: { flags: [value("max"), nothing("wait")], run: scale },
-  default: { flags: [], run: setDefault },
+  default: { flags: [nothing("force")], run: setDefault },
   unregister: { flags: [], run: unregister },
   rollback: { flags: [], run: rollback },
   "log-level": { flags: [], run: logLevel },
@@ -72,6 +72,7 @@ function explain(error: unknown, terminal: Terminal): number {
   if (error.type === "InvalidKeyException") {
     terminal.err("The server wants its management key: --token, SCONCE_TOKEN, or --key-file.\n");
   }
+  if (error.type === "IncompatibleVersionException") terminal.err("sconce models default --force does it.\n");
   if (error.type === "InvalidModelException") return exitCodes.model;
   return error.status === 404 ? exitCodes.missing : exitCodes.failure;
 }
@@ -194,7 +195,11 @@ async function setDefault(call: Call): Promise<number> {
   const [word, ...rest] = call.positionals;
   const takes = "models default takes NAME/VERSION";
   if (word?.includes("/") !== true) throw new UsageError(takes);
-  return said(call, (await call.ask("PUT", `${modelPath(word, rest, takes)}/set-default`)).body);
+  const query = call.values.get("force") === "true" ? { force: "true" } : {};
+  const { body } = await call.ask("PUT", `${modelPath(word, rest, takes)}/set-default`, query);
+  const { differences = [] } = (body ?? {}) as { readonly differences?: readonly string[] };
+  if (!call.json) for (const each of differences) call.terminal.err(`differs: ${each}\n`);
+  return said(call, body);
 }
 
 async function unregister(call: Call): Promise<number> {

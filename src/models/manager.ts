@@ -32,6 +32,7 @@ import { healthOf, nextSteps, type Step } from "./policy.js";
 import { builtProbe, createPrepare, type Prepare } from "./prepare.js";
 import { Publisher } from "./publish.js";
 import { listFollowed, listSources } from "./sources.js";
+import { breakingChanges, schemaOf } from "./schema.js";
 import { Snapshots } from "./snapshots.js";
 import { StartError } from "./start-error.js";
 import { createStore, type ModelStore } from "./store.js";
@@ -206,15 +207,29 @@ class Manager implements ModelManager {
     return { entry: this.table.entry(model), instances, settled };
   }
 
-  async setDefault(name: string, version: string): Promise<void> {
+  async setDefault(name: string, version: string, force = false): Promise<readonly string[]> {
     const model = this.table.version(name, version, " ");
     if (model.state !== "ready")
       throw new ServerError("not_ready", `Model ${name} version ${version} is ${model.state}`);
+    const differences = this.differencesFrom(this.defaults.routed.get(name), model);
+    if (differences.length > 0) {
+      const words = `${name} ${version} is not compatible with the default version`;
+      if (!force) throw new ServerError("incompatible", `${words}: ${differences.join("; ")} (force=true does it)`);
+      this.log.warn(words, { model: name, version, differences });
+    }
     this.defaults.choose(name, version);
     this.reconcile();
     await this.defaults.announced(name);
     this.changed();
     await this.announce.visible();
+    return differences;
+  }
+
+  /** What clients of the present default would meet. */
+  private differencesFrom(present: string | undefined, next: Tracked): readonly string[] {
+    const old = this.table.versionsOf(next.name).find((each) => each.version === present && each.state === "ready");
+    const [before, after] = [old && schemaOf(old), schemaOf(next)];
+    return before && after ? breakingChanges(before, after) : [];
   }
 
   async rollback(name: string): Promise<{ readonly from: string; readonly to: string }> {

@@ -83,8 +83,11 @@ export interface ModelAdmin extends ModelCatalog {
   register(request: RegisterRequest): Promise<ModelEntry>;
   /** version undefined: the default one. `wait`: until instances that are too many have ended. */
   scale(name: string, version: string | undefined, workers: Workers, wait: boolean): Promise<Scaled>;
-  /** Requests without a version go there from now on. */
-  setDefault(name: string, version: string): Promise<void>;
+  /**
+   * Requests without a version go there from now on. Rejects with incompatible when clients of the present default could not
+   * go on, unless `force`; resolves to the differences.
+   */
+  setDefault(name: string, version: string, force?: boolean): Promise<readonly string[]>;
   /** The default version becomes the one that was it before. Rejects with conflict when there is none. */
   rollback(name: string): Promise<{ readonly from: string; readonly to: string }>;
   /**

@@ -37,7 +37,7 @@ function run(
     case "scale":
       return management.scale(name, version, new Map(query));
     case "setDefault":
-      return management.setDefault(name, version);
+      return management.setDefault(name, version, new Map(query));
     case "unregister":
       return management.unregister(name, version);
   }
@@ -45,6 +45,7 @@ function run(
 
 /** TorchServe's `msg` is the status' words alone, or the JSON of a list or description. */
 function textOf(body: unknown): string {
-  const status = (body as { readonly status?: unknown }).status;
-  return typeof status === "string" ? status : prettyJson(body);
+  const { status, differences } = body as { readonly status?: unknown; readonly differences?: readonly string[] };
+  const more = differences === undefined ? "" : ` (${differences.join("; ")})`;
+  return typeof status === "string" ? `${status}${more}` : prettyJson(body);
 }

@@ -1,16 +1,21 @@
 /** TorchServe's gRPC management service of a real server: the same operations and words as REST. */
 
-import { copyFileSync, mkdtempSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { rpcStatus } from "../../src/rpc.js";
 import { RpcClient } from "../integration/grpc-client.js";
-import { call } from "./client.js";
-import { models, Server } from "./server.js";
+import { call, jsonOf } from "./client.js";
+import { errorOf, models, Server } from "./server.js";
 
 const store = mkdtempSync(join(tmpdir(), "sconce-rpc-store-"));
 for (const file of ["ledger.pt", "ledger.yaml"]) copyFileSync(`${models}${file}`, join(store, file));
+// The next version of it, with another model's inputs.
+mkdirSync(join(store, "other", "MAR-INF"), { recursive: true });
+for (const file of ["moody.pt", "moody.yaml"]) copyFileSync(`${models}${file}`, join(store, "other", file));
+const model = { modelName: "ledger", modelVersion: "2.0", serializedFile: "moody.pt", configFile: "moody.yaml" };
+writeFileSync(join(store, "other", "MAR-INF", "MANIFEST.json"), JSON.stringify({ model }));
 const sample = JSON.stringify(Array.from({ length: 16 }, (_, i) => i - 8));
 const ports = ["--grpc-inference-port", "0", "--grpc-management-port", "0"];
 
@@ -61,6 +66,33 @@ test("a model's life: register, describe, scale, default, unregister, seen by bo
     text: 'Model "ledger" unregistered',
   });
   expect((await predictor.predict("ledger", sample)).code).toBe(rpcStatus.NOT_FOUND);
+});
+
+test("an incompatible version becomes the default only when forced, and says what differs; schemas are published", async () => {
+  for (const url of ["ledger.pt", "other"]) {
+    expect((await manage("RegisterModel", { url, synchronous: true, initial_workers: 1 })).code).toBe(0);
+  }
+  const schema = JSON.parse(await rest("/models/ledger/2.0/schema")) as { inputs: { shape: number[] }[] };
+  expect(schema).toMatchObject({ modelName: "ledger", modelVersion: "2.0", handler: "base_handler" });
+  expect(schema.inputs).toHaveLength(1);
+  expect(await rest("/models/ledger/2.0")).toContain('"schema": {');
+  expect(await rest("/models/ledger/9/schema")).toContain("ModelVersionNotFoundException");
+  const two = { model_name: "ledger", model_version: "2.0" };
+  const refused = await manage("SetDefault", two);
+  expect(refused).toEqual({
+    code: rpcStatus.FAILED_PRECONDITION,
+    text: expect.stringMatching(/input \w+: .*force=true/) as string,
+  });
+  const put = (query: string) =>
+    call(server.managementPort, { method: "PUT", path: `/models/ledger/2.0/set-default${query}` });
+  expect(errorOf(await put(""))).toMatchObject({ code: 409, type: "IncompatibleVersionException" });
+  const forced = jsonOf(await put("?force=true")) as { readonly differences: readonly string[] };
+  expect(forced.differences.length).toBeGreaterThan(0);
+  const back = { ...two, model_version: "1.0", force: true };
+  expect((await manage("SetDefault", back)).text).toMatch(/updated for model "ledger" to "1.0" \(input/);
+  for (const model_version of ["2.0", "1.0"]) {
+    expect((await manage("UnregisterModel", { ...two, model_version })).code).toBe(0);
+  }
 });
 
 test.each([

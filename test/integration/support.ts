@@ -177,9 +177,10 @@ export class TestManager implements ModelAdmin {
   scale(): Promise<Scaled> {
     return Promise.reject(new ServerError("not_ready", "not in this test"));
   }
-  async setDefault(name: string, version: string): Promise<void> {
+  async setDefault(name: string, version: string): Promise<readonly string[]> {
     this.engine.setDefault(name, version);
     await this.announce.defaultVersion(name, version);
+    return [];
   }
   rollback(): Promise<{ from: string; to: string }> {
     return Promise.reject(new ServerError("not_ready", "not in this test"));

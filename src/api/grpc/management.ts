@@ -48,7 +48,7 @@ export function managementService(manage: Manage): RpcService {
       DescribeModel: method("describe", true, ({ customized = false }) => ({ customized })),
       RegisterModel: method("register", false, given),
       ScaleWorker: method("scale", true, ({ model_name: _name, model_version: _version, ...rest }) => given(rest)),
-      SetDefault: method("setDefault", true, () => ({})),
+      SetDefault: method("setDefault", true, ({ force = false }) => ({ force })),
       UnregisterModel: method("unregister", true, () => ({})),
     },
   };

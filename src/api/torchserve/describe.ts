@@ -1,6 +1,7 @@
 /** `GET /models` and `GET /models/{m}[/{v}|/all]`, with TorchServe's fields and, under `sconce`, what it has no words for. */
 
 import type { ModelEntry } from "../../models/models.js";
+import { schemaOf } from "../../models/schema.js";
 
 /** What describe shows of the engine's counters. */
 export interface ServingStats {
@@ -186,6 +187,7 @@ function ownFields(entry: ModelEntry, stats: ServingStats | undefined): object {
     declared: spec?.signature.declared,
     inputs: spec?.signature.inputs,
     outputs: spec?.signature.outputs,
+    schema: schemaOf(entry),
     executor: stats?.executor ?? report?.executor,
     executorReason: stats?.executorReason ?? report?.executorReason,
     form: report?.form,

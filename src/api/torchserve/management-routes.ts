@@ -5,7 +5,7 @@ import type { Exchange } from "../../wire.js";
 import { json, notAllowed, prettyJson, sendError } from "./errors.js";
 import { Management, type ManagementAnswer, type ManagementContext } from "./management.js";
 import { parsePath, type Target } from "./paths.js";
-import { readParameters } from "./parameters.js";
+import { type Parameters, readParameters } from "./parameters.js";
 import { ping } from "./ping.js";
 import { managementApi, modelApi } from "./openapi.js";
 import { describesApi, MainDialect, onlyReading, refuseTarget, reply, sendDocument } from "./routes.js";
@@ -52,6 +52,8 @@ export class ManagementDialect extends MainDialect {
     else if (target.kind === "models") this.models(exchange);
     else if (target.kind === "model") this.model(exchange, target);
     else if (target.kind === "setDefault") this.setDefault(exchange, target.name, target.version);
+    else if (target.kind === "schema")
+      onlyReading(exchange, () => this.now(exchange, () => this.management.schema(target.name, target.version)));
     else if (target.kind === "modelReady")
       onlyReading(exchange, () => this.now(exchange, () => this.management.ready(target.name)));
     else refuseTarget(exchange, target);
@@ -97,7 +99,11 @@ export class ManagementDialect extends MainDialect {
 
   private setDefault(exchange: Exchange, name: string, version: string): void {
     if (exchange.method !== "PUT") this.refuseVerb(exchange, "PUT");
-    else exchange.attachment = (() => this.management.setDefault(name, version)) satisfies Action;
+    else {
+      const { query, contentType } = exchange;
+      const given = (body: Uint8Array): Parameters => readParameters(query, contentType, body);
+      exchange.attachment = ((body) => this.management.setDefault(name, version, given(body))) satisfies Action;
+    }
   }
 
   /** Registering and unregistering are refused before a body is read. */

@@ -4,6 +4,7 @@
  */
 import { ServerError } from "../../errors.js";
 import type { ModelAdmin, ModelEntry, RegisterRequest, Workers } from "../../models/models.js";
+import { schemaOf } from "../../models/schema.js";
 import { type LogLevel, logLevels, type ModelLevels } from "../../telemetry/log.js";
 import { describeModel, listModels, type ServingStats } from "./describe.js";
 import { notAllowed } from "./errors.js";
@@ -78,9 +79,26 @@ export class Management {
     return status(200, `Workers scaled to ${scaled.instances} for model: ${name}${suffix}`);
   }
 
-  async setDefault(name: string, version: string): Promise<ManagementAnswer> {
-    await this.context.admin.setDefault(name, version);
-    return status(200, `Default version successfully updated for model "${name}" to "${version}"`);
+  /** `force=true`: also where clients of the present default could not go on. */
+  async setDefault(name: string, version: string, given: Parameters): Promise<ManagementAnswer> {
+    const differences = await this.context.admin.setDefault(name, version, truth(given, "force", false));
+    const { status: code, body } = status(
+      200,
+      `Default version successfully updated for model "${name}" to "${version}"`,
+    );
+    return { status: code, body: { ...body, ...(differences.length === 0 ? {} : { differences }) } };
+  }
+
+  /** What a version takes and gives. */
+  schema(name: string, version: string): ManagementAnswer {
+    const versions = this.context.admin.get(name);
+    if (versions.length === 0) throw new ServerError("model_not_found", `Model not found: ${name}`);
+    const entry = versions.find((each) => each.version === version);
+    const schema = entry && schemaOf(entry);
+    if (schema === undefined) {
+      throw new ServerError("version_not_found", `Model version: ${version} does not exist for model: ${name}`);
+    }
+    return { status: 200, body: { modelName: name, modelVersion: version, ...schema } };
   }
 
   async rollback(name: string): Promise<ManagementAnswer> {
@@ -121,7 +139,7 @@ export class Management {
   }
 }
 
-function status(code: number, text: string): ManagementAnswer {
+function status(code: number, text: string): ManagementAnswer & { readonly body: { readonly status: string } } {
   return { status: code, body: { status: text } };
 }
 

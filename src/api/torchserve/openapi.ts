@@ -169,6 +169,9 @@ export function managementApi(serverVersion: string, base: string): unknown {
         ],
       }),
     },
+    "/models/{model_name}/{model_version}/schema": {
+      get: operation("schema", "What the version takes and gives.", { parameters: [model, version] }),
+    },
     "/models/{model_name}/rollback": {
       post: operation("rollback", "The default becomes the one before.", { parameters: [model] }),
     },

@@ -11,6 +11,8 @@ export type Target =
   | { readonly kind: "ping" }
   | { readonly kind: "models" }
   | { readonly kind: "model"; readonly name: string; readonly version: string }
+  /** What a version takes and gives. */
+  | { readonly kind: "schema"; readonly name: string; readonly version: string }
   | { readonly kind: "setDefault"; readonly name: string; readonly version: string }
   /** KServe's v1 question on the management port. */
   | { readonly kind: "modelReady"; readonly name: string; readonly version: string }
@@ -41,6 +43,7 @@ export function parsePath(path: string): Target {
     case "models":
       if (segments.length === 1) return { kind: "models" };
       if (segments.length === 4 && segments[3] === "set-default") return named("setDefault", segments);
+      if (segments.length === 4 && segments[3] === "schema") return named("schema", segments);
       return segments.length <= 3 ? named("model", segments) : { kind: "unknown" };
     case "v1":
       if (segments.length !== 3 || segments[1] !== "models") return { kind: "unknown" };
@@ -61,7 +64,7 @@ function asked(kind: "predict" | "explain", segments: readonly string[]): Target
   return target.kind === "model" ? { ...target, kind, rest: segments.slice(3).join("/") } : target;
 }
 
-function named(kind: "model" | "setDefault" | "modelReady", segments: readonly string[]): Target {
+function named(kind: "model" | "schema" | "setDefault" | "modelReady", segments: readonly string[]): Target {
   const [, name = "", version = ""] = segments;
   if (name === "" || (segments.length >= 3 && version === "")) return { kind: "unknown" };
   if (!isModelName(name)) return { kind: "badName", name };

@@ -93,6 +93,7 @@ describe("changing", () => {
       "PUT /models/digits/1.0?min_worker=1&max_worker=4&synchronous=false",
     ],
     [["default", "digits/2.0"], "PUT /models/digits/2.0/set-default"],
+    [["default", "digits/2.0", "--force"], "PUT /models/digits/2.0/set-default?force=true"],
     [["unregister", "digits/1.0"], "DELETE /models/digits/1.0"],
     [["rollback", "digits"], "POST /models/digits/rollback"],
     [["log-level", "digits", "debug"], "POST /models/digits/log-level?level=debug"],
@@ -100,6 +101,19 @@ describe("changing", () => {
   ])("%j", async (words, request) => {
     expect(await sconce(words)).toEqual({ code: 0, out: "well done\n", err: "" });
     expect(asked[0]?.request).toBe(request);
+  });
+
+  test("default --force prints what differs; without it the refusal says how", async () => {
+    answer = () => Promise.resolve({ status: 200, body: { status: "done", differences: ["input x: is gone"] } });
+    expect(await sconce(["default", "digits/2.0", "--force"])).toEqual({
+      ...{ code: 0, out: "done\n", err: "differs: input x: is gone\n" },
+    });
+    const body = { code: 409, type: "IncompatibleVersionException", message: "no: input x: is gone" };
+    answer = () => Promise.resolve({ status: 409, body });
+    const refused = await sconce(["default", "digits/2.0"]);
+    expect(refused.code).toBe(1);
+    expect(refused.err).toContain("input x: is gone");
+    expect(refused.err).toContain("--force");
   });
 
   test("register shows the phases of a load that takes its time", async () => {

@@ -183,6 +183,34 @@ describe("register, unregister, setDefault", () => {
     expect(manager.health()).toBe("empty");
   });
 
+  test("a version that clients of the default could not go on with becomes the default only when forced", async () => {
+    const narrow: Prepare = async (request) => {
+      const onSpec = (): void => undefined;
+      const spec = await prepare({ ...request, onSpec });
+      const inputs = [
+        { name: "x", dtype: "float32", shape: [spec.version === "1.0" ? 4 : 5], optional: false },
+      ] as const;
+      const declared = { ...spec, signature: { declared: true, inputs, outputs: [] } };
+      request.onSpec(declared);
+      return declared;
+    };
+    const { manager, engine } = make(["m@1.0:echo"], { prepare: narrow });
+    await manager.start();
+    for (const version of ["2.0", "3.0"]) await manager.register(asked(`m@${version}:echo`));
+    await expect(manager.setDefault("m", "2.0")).rejects.toMatchObject({
+      code: "incompatible",
+      message: expect.stringContaining("input x: shape [4] → [5]") as string,
+    });
+    expect(defaultOf(engine, "m")).toBe("1.0");
+    expect(await manager.setDefault("m", "2.0", true)).toEqual(["input x: shape [4] → [5]"]);
+    expect(defaultOf(engine, "m")).toBe("2.0");
+    expect(await manager.setDefault("m", "3.0")).toEqual([]);
+    // Back to what has served is no new risk.
+    await manager.rollback("m");
+    await manager.rollback("m");
+    expect(defaultOf(engine, "m")).toBe("1.0");
+  });
+
   test("unknown names and versions", async () => {
     const { manager } = make(["m@1.0:echo"]);
     await manager.start();
