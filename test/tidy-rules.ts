@@ -63,6 +63,8 @@ export const untested: Readonly<Record<string, string>> = {
   "src/script/keeper.ts": "test/e2e/script-handlers.test.ts runs it in a real process",
   "src/script/messages.ts": "types and a table of numbers",
   "src/script/request.ts": "test/unit/script/host.test.ts",
+  "src/script/runs.ts": "test/unit/script/host.test.ts",
+  "src/script/stream.ts": "test/e2e/script-handlers.test.ts runs it in a real process",
   "src/script/thread.ts": "test/e2e/script-handlers.test.ts runs it in a real process",
   "src/handlers/builtin/python.ts":
     "test/e2e/python-handlers.test.ts; test/unit/worker/engine.test.ts runs what it calls",

@@ -131,9 +131,14 @@ export interface Context<State = unknown> {
   readonly metrics: Metrics;
   /** What `initialize` returned. */
   readonly state: State;
+  /** Runs the model itself, in a batch with whatever else waits for it. */
+  infer(input: ModelInput): Promise<readonly OutputTensor[]>;
 }
 
-/** An answer with a status, a type or headers of its own; `body` that is neither text nor bytes becomes JSON. */
+/**
+ * An answer with a status, a type or headers of its own; `body` that is neither text nor bytes becomes JSON, and that of an
+ * async iterator is sent part by part.
+ */
 export class Answer {
   /** Tells it from other values: each bundled handler has a class of its own. */
   readonly kind = "sconce.Answer";
@@ -175,10 +180,15 @@ type Soon<T> = T | Promise<T>;
 export interface RequestHooks<State = unknown> {
   readonly batch?: false;
   /** Before the first request; the handler serves when it has settled. */
-  initialize?(context: Omit<Context, "state">): Soon<State>;
+  initialize?(context: Omit<Context, "state" | "infer">): Soon<State>;
   /** Makes the model's input. Absent: the body is read as `base_handler` reads it. */
   preprocess?(request: Request, context: Context<State>): Soon<ModelInput>;
-  /** Makes the answer: JSON of what is returned, bytes, or an `Answer`. Absent: the outputs as JSON. */
+  /**
+   * Takes the place of the model's run: gets what `preprocess` made (without one: the request) and gives what `postprocess`
+   * gets (without one: the answer). `context.infer` runs the model.
+   */
+  inference?(input: unknown, request: Request, context: Context<State>): unknown;
+  /** Makes the answer: JSON of what is returned, bytes, an `Answer`, or parts by an async iterator. */
   postprocess?(outputs: readonly OutputTensor[], request: Request, context: Context<State>): unknown;
 }
 
@@ -188,7 +198,7 @@ export interface RequestHooks<State = unknown> {
  */
 export interface BatchHooks<State = unknown> {
   readonly batch: true;
-  initialize?(context: Omit<Context, "state">): Soon<State>;
+  initialize?(context: Omit<Context, "state" | "infer">): Soon<State>;
   preprocess?(requests: readonly Request[], context: Context<State>): Soon<readonly (ModelInput | Error)[]>;
   postprocess?(
     outputs: readonly (readonly OutputTensor[])[],

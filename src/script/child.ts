@@ -9,6 +9,7 @@ import { answerOf, isHandlerError, rowsOf } from "./convert.js";
 import { ServerError } from "../errors.js";
 import { checkDefinition } from "./definition.js";
 import { HookRequest } from "./request.js";
+import { streamedOf } from "./stream.js";
 import { HandlerLog, HandlerMetrics, words } from "./told.js";
 
 const metricsMs = 250;
@@ -37,12 +38,15 @@ async function start({ file, shown, model, config }: ChildSetup): Promise<Runnin
   const module = (await import(pathToFileURL(file).href)) as { readonly default?: unknown };
   const handler = checkDefinition(module.default, shown);
   const before = { model, config, log, metrics };
+  if ("inference" in handler)
+    throw new Error(`${shown} has inference, which runs on threads only (--handler-isolation)`);
   const state = await handler.initialize?.(before);
   const has = (hook: "preprocess" | "postprocess"): boolean => handler[hook] !== undefined;
   const { batch = false } = handler;
   say({ type: "started", batch, preprocess: has("preprocess"), postprocess: has("postprocess") });
   setInterval(() => metrics.flush(), metricsMs);
-  return { handler, context: { ...before, state } };
+  const infer: Context["infer"] = () => Promise.reject(new Error("context.infer is for handlers on threads"));
+  return { handler, context: { ...before, state, infer } };
 }
 
 /** `outputs` undefined: preprocess. */
@@ -77,6 +81,9 @@ function thrown(entry: unknown): unknown {
 }
 
 function answer(made: unknown): { readonly body: string | Uint8Array } {
+  if (streamedOf(made) !== undefined) {
+    throw new ServerError("handler_failed", "Answers in parts are for handlers on threads (--handler-isolation).");
+  }
   const { ask: _, body = "", ...rest } = answerOf(0, made);
   return { body, ...rest };
 }

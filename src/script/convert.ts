@@ -99,7 +99,7 @@ export function answerOf(ask: number, made: unknown): FromHandler {
 }
 
 /** The class is bundled into the handler, so `instanceof` knows nothing of it. */
-function isAnswer(made: unknown): made is Answer {
+export function isAnswer(made: unknown): made is Answer {
   return typeof made === "object" && made !== null && (made as Partial<Answer>).kind === "sconce.Answer";
 }
 
@@ -113,7 +113,7 @@ function textOf(body: unknown): { readonly body: string | Uint8Array; readonly c
   return typeof body === "string" ? { body, contentType: "text/plain; charset=utf-8" } : bodyOf(body);
 }
 
-function bodyOf(made: unknown): { readonly body: string | Uint8Array } {
+export function bodyOf(made: unknown): { readonly body: string | Uint8Array } {
   if (made instanceof Uint8Array) return { body: made };
   let text: unknown;
   try {

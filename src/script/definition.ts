@@ -1,7 +1,7 @@
 /** Whether a handler's default export is one. Pure. */
 import type { HandlerDefinition } from "../handlers/define.js";
 
-const hooks = ["initialize", "preprocess", "postprocess"] as const;
+const hooks = ["initialize", "preprocess", "inference", "postprocess"] as const;
 const known: readonly string[] = [...hooks, "batch"];
 
 /** Throws Error with what is wrong. */
@@ -17,8 +17,11 @@ export function checkDefinition(exported: unknown, file: string): HandlerDefinit
     if (given[hook] !== undefined && typeof given[hook] !== "function")
       throw wrong(`has a ${hook} that is no function`);
   }
-  if (given["preprocess"] === undefined && given["postprocess"] === undefined) {
-    throw wrong("has neither preprocess nor postprocess, so it does nothing");
+  if (hooks.every((hook) => hook === "initialize" || given[hook] === undefined)) {
+    throw wrong("has neither preprocess nor inference nor postprocess, so it does nothing");
+  }
+  if (given["batch"] === true && given["inference"] !== undefined) {
+    throw wrong("has batch: true and inference, which is for one request at a time");
   }
   if (given["batch"] !== undefined && typeof given["batch"] !== "boolean") {
     throw wrong("has a batch that is neither true nor false");

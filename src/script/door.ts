@@ -5,7 +5,7 @@
  */
 import type { MessagePort } from "node:worker_threads";
 import { ServerError } from "../errors.js";
-import type { HandlerRequest, Reply, ScriptDoor } from "../handlers/handler.js";
+import type { AnswerHead, HandlerRequest, Reply, ScriptDoor } from "../handlers/handler.js";
 import type { ScriptSpec } from "../types.js";
 import { ownBytes } from "../worker/ask.js";
 import {
@@ -118,8 +118,24 @@ class Way {
   private heard(message: FromHandler): void {
     const one = this.sent.get(message.ask);
     if (one === undefined) return;
+    if (message.part !== undefined || message.end === true) {
+      this.streamed(one, message);
+      return;
+    }
     this.sent.delete(message.ask);
     settle(one.reply, message);
+  }
+
+  private streamed({ ask, reply }: Sent, { part, end, status, contentType, headers }: FromHandler): void {
+    if (contentType !== undefined) reply.open(headOf(status, contentType, headers));
+    if (end === true) {
+      this.sent.delete(ask);
+      reply.end();
+    } else if (part !== undefined) {
+      const taken = (): void => this.port?.postMessage({ taken: ask } satisfies ToHandler);
+      if (reply.part(typeof part === "string" ? utf8.encode(part) : part)) taken();
+      else void reply.ready().then(taken);
+    }
   }
 
   /** The handler's thread is gone. */
@@ -157,17 +173,26 @@ function refusal(status: number, message: string): string {
   return `${JSON.stringify({ code: status, type, message }, null, 2)}\n`;
 }
 
+const utf8 = new TextEncoder();
+
+function headOf(
+  status: FromHandler["status"],
+  contentType: FromHandler["contentType"],
+  headers: FromHandler["headers"],
+): AnswerHead {
+  return {
+    ...(status === undefined ? {} : { status }),
+    ...(contentType === undefined ? {} : { contentType }),
+    ...(headers === undefined ? {} : { headers }),
+  };
+}
+
 function settle(reply: Reply, { body, status, contentType, headers, code, message = "" }: FromHandler): void {
   if (code !== undefined) reply.fail(code, message);
   else if (body === undefined) {
     const chosen = status !== undefined && status >= 400 && status <= 599 ? status : 500;
     reply.answer({ status: chosen, contentType: "application/json", body: refusal(chosen, message) });
   } else {
-    reply.answer({
-      body,
-      ...(status === undefined ? {} : { status }),
-      ...(contentType === undefined ? {} : { contentType }),
-      ...(headers === undefined ? {} : { headers }),
-    });
+    reply.answer({ body, ...headOf(status, contentType, headers) });
   }
 }

@@ -2,21 +2,16 @@
  * The order of one request on its handler's thread: preprocess → engine → postprocess → answer. A hook of its own for each
  * request, or one for all that wait together; what fails fails its request alone. Thread: the handler's.
  */
-import {
-  type Channel,
-  type CompletionSink,
-  INLINE,
-  InputFormat,
-  OutputFormat,
-  type TensorOut,
-} from "../engine/engine.js";
+import { type Channel, InputFormat, OutputFormat, type TensorOut } from "../engine/engine.js";
 import { nativeErrorCode, ServerError } from "../errors.js";
-import type { Context, HandlerDefinition, OutputTensor } from "../handlers/define.js";
+import type { Context, HandlerDefinition, ModelInput, OutputTensor } from "../handlers/define.js";
 import type { ScriptSpec } from "../types.js";
 import { Attempts } from "./attempts.js";
 import { answerOf, frameOf, isHandlerError, outputsOf } from "./convert.js";
 import { type FromHandler, linkWords, type ToHandler } from "./messages.js";
 import { HookRequest } from "./request.js";
+import { type RunDone, Runs } from "./runs.js";
+import { Stream, streamedOf } from "./stream.js";
 
 /** One thread's requests: its port, as far as it is needed here. */
 export interface Link {
@@ -42,41 +37,40 @@ interface Job {
   readonly order: number;
   readonly request: HookRequest;
   readonly timeoutMs: number;
-  /** Of its run in the engine; -1 before. */
-  cookie: number;
+  /** In the engine; -1: it is not there. */
+  run: number;
   outputs: readonly OutputTensor[];
+  stream: Stream | undefined;
   over: boolean;
 }
 
 type Hook = "preprocess" | "postprocess";
 
 const okCode = 0;
-const maxCookie = 2 ** 32;
 
 export class Host {
   private readonly options: HostOptions;
-  private readonly channel: Channel;
+  private readonly runs: Runs;
   private readonly attempts: Attempts;
-  private readonly inEngine = new Map<number, Job>();
   private readonly taken = new Map<Link, Map<number, Job>>();
   /** Of a batch-aware handler: what waits for each hook. */
   private readonly waiting: Readonly<Record<Hook, Job[]>> = { preprocess: [], postprocess: [] };
-  private nextCookie = 0;
-  private flushing = false;
   private gathering = false;
-  private readonly sink: CompletionSink = (cookie, code, _model, body, tensors) =>
-    this.completed(cookie, code, body, tensors);
 
   constructor(options: HostOptions) {
     this.options = options;
     this.attempts = new Attempts(options.script.hookTimeoutMs);
-    this.channel = options.openChannel(() => this.channel.drain(this.sink));
+    this.runs = new Runs(options.openChannel, options.context.model);
   }
 
   /** Something came by a link. */
   take(link: Link, message: ToHandler): void {
     const asked = this.taken.get(link) ?? new Map<number, Job>();
     this.taken.set(link, asked);
+    if ("taken" in message) {
+      asked.get(message.taken)?.stream?.taken();
+      return;
+    }
     if ("cancel" in message) {
       const job = asked.get(message.cancel);
       if (job !== undefined) this.cancel(job);
@@ -85,10 +79,14 @@ export class Host {
     const { ask, request, timeoutMs } = message;
     const order = Atomics.add(link.words, linkWords.begun, 1) + 1;
     const plain = new HookRequest(request);
-    const job = { link, ask, order, request: plain, timeoutMs, cookie: -1, outputs: [], over: false };
+    const start = { run: -1, outputs: [], stream: undefined, over: false };
+    const job: Job = { link, ask, order, request: plain, timeoutMs, ...start };
     asked.set(ask, job);
-    if (this.options.handler.preprocess === undefined) this.guarded(job, "preprocess", () => this.submitBody(job));
-    else this.due("preprocess", job);
+    const { handler } = this.options;
+    if (handler.preprocess === undefined) {
+      const own = handler.batch !== true && handler.inference !== undefined;
+      this.guarded(job, "inference", () => (own ? this.inference(job, plain) : this.submitBody(job)));
+    } else this.due("preprocess", job);
   }
 
   /** The link's thread is gone. */
@@ -105,7 +103,8 @@ export class Host {
   private cancel(job: Job): void {
     job.request.abort();
     this.done(job);
-    if (job.cookie >= 0 && this.inEngine.has(job.cookie)) this.channel.cancel(job.cookie);
+    job.stream?.cancel();
+    if (job.run >= 0) this.runs.cancel(job.run);
   }
 
   private done(job: Job): void {
@@ -141,7 +140,7 @@ export class Host {
   }
 
   private attempt(
-    hook: Hook,
+    hook: Hook | "inference" | "answer",
     first: Job,
     call: () => unknown,
     then: (made: unknown) => void,
@@ -157,8 +156,10 @@ export class Host {
 
   private made(hook: Hook, job: Job, made: unknown): void {
     if (job.over) return;
-    if (hook === "preprocess") this.submit(job, frameOf(made), InputFormat.tensors);
-    else this.say(job, answerOf(job.ask, made));
+    const { handler } = this.options;
+    if (hook === "preprocess" && handler.batch !== true && handler.inference !== undefined) this.inference(job, made);
+    else if (hook === "preprocess") this.submit(job, frameOf(made), InputFormat.tensors);
+    else this.answer(job, made);
   }
 
   private runGathered(hook: Hook): void {
@@ -211,48 +212,87 @@ export class Host {
   }
 
   private submit(job: Job, body: Uint8Array, input: InputFormat): void {
-    const { handler, context } = this.options;
-    const { name, version } = context.model;
-    const output = handler.postprocess === undefined ? OutputFormat.json : OutputFormat.tensors;
-    job.cookie = this.nextCookie;
-    this.nextCookie = (this.nextCookie + 1) % maxCookie;
-    const nameId = this.channel.nameId(name);
-    if (nameId < 0) throw new ServerError("not_ready", `Model ${name} is not served yet.`);
-    const how = this.channel.infer(job.cookie, nameId, version, body, input, output, job.timeoutMs);
-    if (how < 0) throw new ServerError(nativeErrorCode(-how), this.channel.lastError());
-    this.inEngine.set(job.cookie, job);
-    if (how !== INLINE || this.flushing) return;
-    this.flushing = true;
-    setImmediate(() => {
-      this.flushing = false;
-      this.channel.flush(this.sink);
+    const output = this.options.handler.postprocess === undefined ? OutputFormat.json : OutputFormat.tensors;
+    job.run = this.runs.start(body, input, output, job.timeoutMs, (code, made, tensors) => {
+      job.run = -1;
+      if (!job.over) this.guarded(job, "inference", () => this.completed(job, code, made, tensors));
     });
   }
 
   private completed(
-    cookie: number,
+    job: Job,
     code: number,
     body: string | ArrayBuffer,
     tensors: readonly TensorOut[] | undefined,
   ): void {
-    const job = this.inEngine.get(cookie);
-    this.inEngine.delete(cookie);
-    if (job === undefined || job.over) return;
-    if (code !== okCode) {
-      const message = typeof body === "string" ? body : Buffer.from(body).toString();
-      this.say(job, { ask: job.ask, code: nativeErrorCode(code), message });
-    } else if (this.options.handler.postprocess === undefined) {
+    if (code === okCode && this.options.handler.postprocess === undefined) {
       const answer = typeof body === "string" ? body : new Uint8Array(body);
       this.say(job, { ask: job.ask, body: answer, contentType: "application/json" });
-    } else if (typeof body === "string" || tensors === undefined) {
-      this.say(job, { ask: job.ask, code: "internal", message: "The engine gave no tensors to the handler." });
     } else {
-      job.outputs = outputsOf(body, tensors, this.options.context.model.outputs);
+      job.outputs = this.outputs(code, body, tensors);
       this.due("postprocess", job);
     }
   }
 
-  private guarded(job: Job, hook: Hook, work: () => void): void {
+  private outputs(
+    code: number,
+    body: string | ArrayBuffer,
+    tensors: readonly TensorOut[] | undefined,
+  ): readonly OutputTensor[] {
+    if (code !== okCode) {
+      throw new ServerError(nativeErrorCode(code), typeof body === "string" ? body : Buffer.from(body).toString());
+    }
+    if (typeof body === "string" || tensors === undefined) {
+      throw new ServerError("internal", "The engine gave no tensors to the handler.");
+    }
+    return outputsOf(body, tensors, this.options.context.model.outputs);
+  }
+
+  /** The handler's own way to the model, for its inference hook. */
+  infer(input: ModelInput): Promise<readonly OutputTensor[]> {
+    return new Promise((resolve, reject) => {
+      const done: RunDone = (code, body, tensors) => {
+        try {
+          resolve(this.outputs(code, body, tensors));
+        } catch (error) {
+          reject(error instanceof Error ? error : new Error(String(error)));
+        }
+      };
+      this.runs.start(frameOf(input), InputFormat.tensors, OutputFormat.tensors, 0, done);
+    });
+  }
+
+  /** The handler's inference instead of the engine's. */
+  private inference(job: Job, input: unknown): void {
+    const { handler, context } = this.options;
+    if (handler.batch === true) return;
+    const then = (made: unknown): void => {
+      if (job.over) return;
+      if (handler.postprocess === undefined) this.answer(job, made);
+      else {
+        job.outputs = made as readonly OutputTensor[];
+        this.due("postprocess", job);
+      }
+    };
+    const call = (): unknown => handler.inference?.(input, job.request, context);
+    this.attempt("inference", job, call, then, (error) => this.raised(job, "inference", error));
+  }
+
+  private answer(job: Job, made: unknown): void {
+    const streamed = streamedOf(made);
+    if (streamed === undefined) {
+      this.say(job, answerOf(job.ask, made));
+      return;
+    }
+    job.stream = new Stream(job.ask, streamed, {
+      say: (message) => job.link.say(message),
+      step: (call, then, fail) => this.attempt("answer", job, call, then, fail),
+      ended: () => this.done(job),
+      failed: (error) => this.raised(job, "answer", error),
+    });
+  }
+
+  private guarded(job: Job, hook: Hook | "inference", work: () => void): void {
     try {
       work();
     } catch (error) {
@@ -260,7 +300,7 @@ export class Host {
     }
   }
 
-  private raised(job: Job, hook: Hook, error: unknown): void {
+  private raised(job: Job, hook: Hook | "inference" | "answer", error: unknown): void {
     if (job.over) return;
     const { ask } = job;
     if (isHandlerError(error)) {

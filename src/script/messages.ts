@@ -20,7 +20,10 @@ export interface WireRequest {
 }
 
 export type ToHandler =
-  { readonly ask: number; readonly request: WireRequest; readonly timeoutMs: number } | { readonly cancel: number };
+  | { readonly ask: number; readonly request: WireRequest; readonly timeoutMs: number }
+  | { readonly cancel: number }
+  /** A part of the answer has reached the client. */
+  | { readonly taken: number };
 
 /** `body` undefined: it failed, by `code`, or with a status that the handler chose. */
 export interface FromHandler {
@@ -31,6 +34,9 @@ export interface FromHandler {
   readonly headers?: AnswerHeaders | undefined;
   readonly code?: ErrorCode | undefined;
   readonly message?: string | undefined;
+  /** Of an answer in parts, whose first message has its head. */
+  readonly part?: string | Uint8Array | undefined;
+  readonly end?: true | undefined;
 }
 
 /** Words of a link's shared memory: what the one side must know of the other when that has ended. */

@@ -76,21 +76,25 @@ async function start(): Promise<void> {
   const { handler, confined } = await (script.isolation === "process" ? apart(model) : here());
   const before = { model, config: script.config, log, metrics };
   const state = await handler.initialize?.(before);
-  const context: Context = { ...before, state };
+  const made: { host?: Host } = {};
+  const infer: Context["infer"] = (input) =>
+    made.host?.infer(input) ?? Promise.reject(new Error("context.infer: the handler does not serve yet"));
+  const context: Context = { ...before, state, infer };
   const { openEngine } = (await import(setup.engineModule)) as { readonly openEngine: () => Engine };
   const engine = openEngine();
-  const host = new Host({
+  const host = (made.host = new Host({
     handler,
     context,
     script,
     openChannel: (onReady) => engine.openChannel(onReady),
     ...(confined === undefined ? {} : { forget: (request) => confined.forget(request) }),
     report: (hook, request, error) => log.error(`the handler's ${hook} failed`, { request, error: words(error) }),
-  });
+  }));
   main.on("message", ({ port, link: memory }: ToGuest) => {
     const link: Link = {
       words: new Int32Array(memory),
-      say: (answer: FromHandler) => port.postMessage({ ...answer, body: bytesWords(answer.body) }),
+      say: (answer: FromHandler) =>
+        port.postMessage({ ...answer, body: bytesWords(answer.body), part: bytesWords(answer.part) }),
     };
     port.on("message", (message: ToHandler) => host.take(link, message));
     port.on("close", () => host.drop(link));

@@ -22,18 +22,26 @@ async function hostOf(handler: HandlerDefinition, hookTimeoutMs = 1000) {
   await engine.load(spec, "l");
   engine.publish("l");
   const log = { debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error: vi.fn() };
+  const made: { host?: Host } = {};
   const context: Context = {
     model: { name: spec.name, version: spec.version, folder: "", inputs: [], outputs: [] },
     config: {},
     log,
     metrics: { count: vi.fn(), set: vi.fn() },
     state: undefined,
+    infer: (input) => made.host?.infer(input) ?? Promise.reject(new Error("no host")),
   };
   const said: FromHandler[] = [];
   const link: Link = { words: new Int32Array(linkWords.count), say: (answer) => void said.push(answer) };
   const report = vi.fn();
   const script = { hookTimeoutMs, maxBatch: 4 };
-  const host = new Host({ handler, context, script, openChannel: (ready) => engine.openChannel(ready), report });
+  const host = (made.host = new Host({
+    handler,
+    context,
+    script,
+    openChannel: (ready) => engine.openChannel(ready),
+    report,
+  }));
   return {
     host,
     link,
