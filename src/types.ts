@@ -123,6 +123,10 @@ export interface PythonModel {
   readonly handler: string;
   /** How long a worker that keeps ending is started again. */
   readonly maxRetryMs: number;
+  /** A file of the folder that pip reads. */
+  readonly requirements?: string;
+  /** Its workers run in a virtual environment of the model's own. */
+  readonly useVenv?: boolean;
 }
 
 /** Everything needed to load one version of one model; made by `archive`, read by `models` and `engine`. */

@@ -27,6 +27,7 @@ export interface ModelConfig {
   readonly maxInstances?: number;
   /** For Python handlers. */
   readonly maxRetryMs?: number;
+  readonly useVenv?: boolean;
   readonly topK?: number;
   readonly image?: ImageTransform;
   /** object_detector: the least score of what is answered. */
@@ -122,6 +123,7 @@ export function parseModelConfig(file: string, text: string, given?: string): Mo
     ...present("maxBatchDelayMs", top.number("maxBatchDelay", 0, maxSeconds * 1000)),
     ...present("responseTimeoutMs", responseTimeout === undefined ? undefined : Math.ceil(responseTimeout * 1000)),
     ...present("maxRetryMs", maxRetry === undefined ? undefined : Math.ceil(maxRetry * 1000)),
+    ...present("useVenv", top.boolean("useVenv")),
     ...present("jobQueueSize", top.integer("jobQueueSize", 1, 1_000_000)),
     ...present("instances", least),
     ...present("maxWorkers", most),

@@ -84,8 +84,7 @@ export async function openModel(request: ModelRequest, options: OpenOptions): Pr
     return { spec: { ...said, ...native }, warnings: [...config.warnings, ...manifestWarnings(request, files)] };
   }
   const python = await pythonOf(request, files, config);
-  if (python !== undefined)
-    return { spec: { ...said, ...(await pythonParts(files, python)) }, warnings: requirementsOf(request, files) };
+  if (python !== undefined) return { spec: { ...said, ...(await pythonParts(files, python)) }, warnings: [] };
   const native = await nativeParts(request, files, config, options);
   const warnings = [...config.warnings, ...manifestWarnings(request, files)];
   if (native.handler.image?.crop !== 0) return { spec: { ...said, ...native }, warnings };
@@ -156,7 +155,7 @@ async function pythonOf(
   const { path } = request;
   const { root, manifest } = files;
   const handler = handlerName(request, manifest, config);
-  return pythonModel({ path, root, manifest, handler, bare, maxRetryMs: config.maxRetryMs });
+  return pythonModel({ path, root, manifest, handler, bare, maxRetryMs: config.maxRetryMs, useVenv: config.useVenv });
 }
 
 /** Its weights tell one from another, or else its code. */
@@ -175,12 +174,6 @@ async function pythonParts(
     handler: { name: python.handler, topK: defaultTopK, python: true },
     python,
   };
-}
-
-function requirementsOf({ path }: ModelRequest, { manifest }: ModelFiles): readonly string[] {
-  const { requirementsFile } = manifest;
-  const has = "the Python that --python names has to have what it lists";
-  return requirementsFile === undefined ? [] : [`${path}: ${requirementsFile} is not installed; ${has}`];
 }
 
 type Defaults = OpenOptions["defaults"];

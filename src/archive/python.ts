@@ -23,11 +23,12 @@ export interface PythonQuestion {
   /** The model is a bare file: what lies beside it is not its own. */
   readonly bare: boolean;
   readonly maxRetryMs?: number | undefined;
+  readonly useVenv?: boolean | undefined;
 }
 
 /** Undefined: it runs natively. Rejects with ServerError invalid_model when the handler is nowhere to be found. */
 export async function pythonModel(question: PythonQuestion): Promise<PythonModel | undefined> {
-  const { path, root, manifest, handler, bare, maxRetryMs } = question;
+  const { path, root, manifest, handler, bare, maxRetryMs, useVenv } = question;
   const eager = manifest.modelFile !== undefined;
   if (!eager && nativeHandlers.includes(handler) && !(await hasPickledWords(root, handler))) return undefined;
   if (!builtinHandlers.includes(handler)) await checkFile(path, root, handler, bare);
@@ -35,6 +36,8 @@ export async function pythonModel(question: PythonQuestion): Promise<PythonModel
     folder: root,
     handler,
     maxRetryMs: maxRetryMs ?? defaultMaxRetryMs,
+    ...(manifest.requirementsFile === undefined ? {} : { requirements: manifest.requirementsFile }),
+    ...(useVenv === true ? { useVenv } : {}),
   };
 }
 

@@ -47,6 +47,21 @@ export const pythonRows = {
     "python",
     "Whether Python workers may use the network; --no-worker-network gives each one of its own with nothing in it.",
   ),
+  installPyDepPerModel: row(
+    "install-py-dep-per-model",
+    flag,
+    false,
+    "python",
+    "Whether pip installs what a Python model's requirements list, for that model alone, before its workers start.",
+  ),
+  workerMetrics: row(
+    "worker-metrics",
+    text,
+    undefined,
+    "python",
+    "YAML file with the metrics that Python handlers may use; without it those of the torchserve package.",
+    { placeholder: "FILE" },
+  ),
   serviceEnvelope: row(
     "service-envelope",
     choice("none", "body", "json", "kserve", "kservev2"),

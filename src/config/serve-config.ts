@@ -124,6 +124,8 @@ export interface ServeConfig {
   /** Files that a Python worker may have open. */
   readonly workerFiles: number;
   readonly workerUser: string | undefined;
+  readonly installPyDepPerModel: boolean;
+  readonly workerMetrics: string | undefined;
   /** 0: no limit of its own. */
   readonly workerProcesses: number;
   readonly workerNetwork: boolean;

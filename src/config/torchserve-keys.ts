@@ -106,7 +106,6 @@ function imagePixels(text: string): Filled | string {
   return limited || kind.type !== "integer" ? {} : { maxImagePixels: kind.max };
 }
 
-const noInstall = "Nothing is installed: the Python that --python names has to have what a model's requirements list.";
 const noJava = "There is no Java in this server.";
 const sequences = "Sequence batching is not in this version.";
 
@@ -160,10 +159,12 @@ export const torchserveKeys: readonly TorchserveKey[] = [
     here: "Without it nothing is allowed; private addresses must be listed even where an expression matches.",
   }),
   answered("use_env_allowed_urls", "true: `TS_ALLOWED_URLS` counts.", { harmless: true }),
-  answered("install_py_dep_per_model", noInstall),
+  fills("install_py_dep_per_model", "installPyDepPerModel"),
   fills("enable_metrics_api", "metricsApi"),
   fills("metrics_mode", "metricsMode"),
-  answered("metrics_config", "The metrics are those of docs/metrics.md."),
+  fills("metrics_config", "workerMetrics", {
+    here: "For Python handlers; the metrics themselves are those of docs/metrics.md.",
+  }),
   answered("model_metrics_auto_detect", "Metrics of Python handlers are in the workers' log lines alone."),
   own("disable_system_metrics", (text) => negated(text, "systemMetrics"), "`--no-system-metrics`."),
   noEnv(answered("system_metrics_cmd", "The machine is measured by the server itself; no command is run.")),

@@ -30,6 +30,8 @@ export type WorkerConfig = Pick<
   | "workerNetwork"
   | "workerFiles"
   | "workerUser"
+  | "workerMetrics"
+  | "installPyDepPerModel"
   | "workerProcesses"
   | "serviceEnvelope"
   | "decodeInputRequest"

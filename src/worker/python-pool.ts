@@ -1,10 +1,13 @@
 /** The pool of one model version: what its workers are started with, where their output goes, what is said of them. */
-import { delimiter } from "node:path";
+import { existsSync } from "node:fs";
+import { delimiter, resolve } from "node:path";
 import type { ModelStats } from "../engine/engine.js";
+import { ServerError } from "../errors.js";
 import type { LoadReport, ModelSpec, PythonModel } from "../types.js";
 import type { PythonOptions } from "./engine.js";
 import type { WorkerFolders } from "./folders.js";
 import type { GroupGuard } from "./guard.js";
+import { type ModelPython, prepareModel } from "./install.js";
 import { WorkerPool } from "./pool.js";
 import { WorkerProcess, type WorkerSettings } from "./process.js";
 import { plainEnvironment, type WorkerPython } from "./python.js";
@@ -19,8 +22,26 @@ export interface PythonPoolOptions extends PythonOptions {
 export async function poolFor(spec: ModelSpec, python: WorkerPython, options: PythonPoolOptions): Promise<PythonPool> {
   const model = spec.python;
   if (model === undefined) throw new Error("a spec of kind python without python");
-  const folder = await options.folders.version(model.folder);
-  return new PythonPool(spec, model, folder, python, options);
+  const { folders, config, env, log } = options;
+  const folder = await folders.version(model.folder);
+  try {
+    const own = await prepareModel(model, withMetrics(python, config.workerMetrics), {
+      ...{ folder, env, install: config.installPyDepPerModel, user: folders.owner },
+      timeoutMs: spec.startupTimeoutMs ?? defaultStartupMs,
+      say: (words) => log.info(words, { model: spec.name, version: spec.version }),
+    });
+    return new PythonPool(spec, model, folder, own, options);
+  } catch (error) {
+    folders.remove(folder);
+    throw error;
+  }
+}
+
+function withMetrics(python: WorkerPython, file: string | undefined): WorkerPython {
+  if (file === undefined) return python;
+  const metrics = resolve(file);
+  if (existsSync(metrics)) return { ...python, metrics };
+  throw new ServerError("invalid_model", `--worker-metrics names ${metrics}, and there is no such file`);
 }
 
 export class PythonPool {
@@ -30,14 +51,17 @@ export class PythonPool {
   /** In which the handler runs. */
   private readonly folder: string;
   private readonly python: WorkerPython;
+  /** In which its modules are looked for first. */
+  private readonly paths: readonly string[];
   private readonly options: PythonPoolOptions;
   private started = 0;
 
-  constructor(spec: ModelSpec, model: PythonModel, folder: string, python: WorkerPython, options: PythonPoolOptions) {
+  constructor(spec: ModelSpec, model: PythonModel, folder: string, own: ModelPython, options: PythonPoolOptions) {
     this.spec = spec;
     this.model = model;
     this.folder = folder;
-    this.python = python;
+    this.python = own.python;
+    this.paths = own.paths;
     this.options = options;
     const { config } = options;
     const log = options.log.child({ model: spec.name, version: spec.version });
@@ -173,7 +197,7 @@ export class PythonPool {
       OMP_NUM_THREADS: threads,
       TS_DECODE_INPUT_REQUEST: String(config.decodeInputRequest),
       ...Object.fromEntries(named),
-      PYTHONPATH: [this.folder, this.python.home, env["PYTHONPATH"] ?? ""]
+      PYTHONPATH: [this.folder, ...this.paths, this.python.home, env["PYTHONPATH"] ?? ""]
         .filter((each) => each !== "")
         .join(delimiter),
     };

@@ -15,6 +15,8 @@ export interface WorkerPython {
   readonly torchserve: string;
   /** Folder that holds the package `ts`. */
   readonly home: string;
+  /** Of the handlers; absent: the package's own. */
+  readonly metrics?: string;
 }
 
 /** What a Python said of itself. */
@@ -105,6 +107,9 @@ function unsuitable(command: string, why: string, cause?: unknown): ServerError 
 }
 
 /** The worker's program and its metrics file in that Python. */
-export function workerFiles({ home }: WorkerPython): { readonly program: string; readonly metrics: string } {
-  return { program: join(home, "ts", "model_service_worker.py"), metrics: join(home, "ts", "configs", "metrics.yaml") };
+export function workerFiles({ home, metrics }: WorkerPython): { readonly program: string; readonly metrics: string } {
+  return {
+    program: join(home, "ts", "model_service_worker.py"),
+    metrics: metrics ?? join(home, "ts", "configs", "metrics.yaml"),
+  };
 }

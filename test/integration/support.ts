@@ -100,6 +100,8 @@ export const testConfig: ServeConfig = {
   workerMemory: 0,
   workerFiles: 256,
   workerUser: undefined,
+  installPyDepPerModel: false,
+  workerMetrics: undefined,
   workerProcesses: 0,
   workerNetwork: true,
   serviceEnvelope: "none",

@@ -123,7 +123,7 @@ function fixedFields(spec: ModelEntry["spec"]): Readonly<Record<string, unknown>
     deviceType: "cpu",
     continuousBatching: false,
     useJobTicket: false,
-    useVenv: false,
+    useVenv: spec?.python?.useVenv === true,
     stateful: spec?.stateful ?? false,
     sequenceMaxIdleMSec: 0,
     sequenceTimeoutMSec: 0,

@@ -28,6 +28,14 @@ test.each([
   expect(await ask(handler, more)).toEqual({ folder: root, handler, maxRetryMs: defaultMaxRetryMs });
 });
 
+test("requirements and the wish for an environment of its own come with it", async () => {
+  const manifest = { requirementsFile: "requirements.txt" };
+  expect(await ask("mine.py", { manifest, useVenv: true })).toMatchObject({
+    requirements: "requirements.txt",
+    useVenv: true,
+  });
+});
+
 test("times come with it", async () => {
   const times = { maxRetryMs: 0 };
   expect(await ask("mine.py", times)).toMatchObject(times);

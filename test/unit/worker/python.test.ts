@@ -20,6 +20,11 @@ describe("suitable", () => {
     });
   });
 
+  test("metrics of the operator's", () => {
+    const python = { ...suitable("python3", facts), metrics: "/etc/metrics.yaml" };
+    expect(workerFiles(python).metrics).toBe("/etc/metrics.yaml");
+  });
+
   test("what is missing is said, with the command that adds it", () => {
     const found = { ...all, torch: null, torchserve: null };
     expect(() => suitable("python3", { ...facts, found, home: null })).toThrow(
