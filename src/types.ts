@@ -129,6 +129,16 @@ export interface PythonModel {
   readonly useVenv?: boolean;
 }
 
+/** Where a version comes from, as its manifest says. */
+export interface Lineage {
+  /** Of the training: whatever the operator's tools call it. */
+  readonly run?: string;
+  readonly commit?: string;
+  readonly dataDigest?: string;
+  /** That saved the model. */
+  readonly torchVersion?: string;
+}
+
 /** Everything needed to load one version of one model; made by `archive`, read by `models` and `engine`. */
 export interface ModelSpec {
   readonly name: string;
@@ -158,6 +168,9 @@ export interface ModelSpec {
   readonly warmup?: string;
   /** Where it came from, for describe (a path or URL as the operator wrote it). */
   readonly source: string;
+  readonly lineage?: Lineage;
+  /** What the operator should know of its archive and is no error. */
+  readonly warnings?: readonly string[];
 }
 
 /** One output of a model, without the batch dimension. */

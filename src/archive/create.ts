@@ -6,6 +6,7 @@
 import { readdir, rm, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { ServerError } from "../errors.js";
+import type { Lineage } from "../types.js";
 import { appear } from "./atomic.js";
 import { sha256File } from "./cache.js";
 import { sha256Of, digestList, formatDigests, type Digest } from "./digests.js";
@@ -35,6 +36,7 @@ export interface CreateOptions {
   readonly created?: Date;
   /** For the manifest's archiverVersion. */
   readonly archiver: string;
+  readonly lineage?: Lineage;
 }
 
 export interface CreatedArchive {
@@ -169,6 +171,7 @@ function manifestOf(options: CreateOptions): unknown {
       configFile: file(configFile),
     },
     archiverVersion: archiver,
+    lineage: options.lineage,
   };
 }
 

@@ -9,6 +9,9 @@ import { ServerError } from "../errors.js";
 import type { ModelSpec } from "../types.js";
 import { sha256File } from "./cache.js";
 import { digestList, filesBelow } from "./digests.js";
+import { invalid } from "./failure.js";
+import { forwardFault } from "./forward.js";
+import { torchWarning } from "./lineage.js";
 import type { Manifest } from "./manifest.js";
 import { builtinHandlers, scriptPattern } from "./names.js";
 import { openModel } from "./open.js";
@@ -19,6 +22,10 @@ export interface InspectOptions {
   /** The probe's path; methods are left out, and nothing is tried, when it is not built or not given. */
   readonly probeProgram?: string;
   readonly probeTimeoutMs: number;
+  /** Program that would run Python handlers. */
+  readonly python?: string;
+  /** Version of libtorch that would load it, where that is known. */
+  readonly libtorch?: string;
   /** What a server would use for what the model does not say. */
   readonly defaults: Pick<ModelSpec, "jobQueueSize" | "responseTimeoutMs" | "maxInstances">;
   readonly signal?: AbortSignal;
@@ -84,9 +91,14 @@ type Judgement = Pick<Inspection, "spec" | "tried" | "methods" | "warnings" | "r
 async function judge(path: string, cache: string, options: InspectOptions): Promise<Judgement> {
   let opened: { readonly spec: ModelSpec; readonly warnings: readonly string[] } | undefined;
   try {
-    opened = await openModel({ path }, { cache, defaults: options.defaults });
-    const { spec, warnings } = opened;
+    const { defaults, python, libtorch = "" } = options;
+    opened = await openModel({ path }, { cache, defaults, ...(python === undefined ? {} : { python }) });
+    const { spec } = opened;
+    const newer = spec.kind === "python" ? undefined : torchWarning(path, spec.lineage, libtorch);
+    const warnings = newer === undefined ? opened.warnings : [...opened.warnings, newer];
     const methods = await tryLoading(spec, cache, options);
+    const fault = forwardFault(spec.signature, methods ?? []);
+    if (fault !== undefined) throw invalid(path, fault);
     const handler = spec.handler.name;
     return { spec, handler, warnings, tried: methods !== undefined, methods: methods ?? [] };
   } catch (error) {

@@ -4,7 +4,9 @@
  */
 import { lstat } from "node:fs/promises";
 import { join, normalize } from "node:path";
+import type { Lineage } from "../types.js";
 import { invalid } from "./failure.js";
+import { parseLineage } from "./lineage.js";
 
 export interface Manifest {
   readonly modelName?: string;
@@ -15,6 +17,8 @@ export interface Manifest {
   readonly requirementsFile?: string;
   readonly configFile?: string;
   readonly runtime?: Runtime;
+  /** sconce's own. */
+  readonly lineage?: Lineage;
 }
 
 /** TorchServe's words for what runs the handler. */
@@ -38,6 +42,7 @@ export function parseManifest(file: string, text: string): Manifest {
   }
   const model = isObject(parsed) ? parsed["model"] : undefined;
   if (!isObject(model)) throw invalid(file, 'expected an object with an object "model" in it');
+  const lineage = parseLineage(file, (parsed as Readonly<Record<string, unknown>>)["lineage"]);
   const found: Record<string, string> = { ...runtimeOf(file, parsed) };
   for (const field of textFields) {
     const value = model[field];
@@ -54,7 +59,7 @@ export function parseManifest(file: string, text: string): Manifest {
   }
   // A handler is a built-in's name or a file of the archive, perhaps with ":function" behind it.
   if (found["handler"] !== undefined) insidePath(file, "model.handler", found["handler"]);
-  return found;
+  return { ...found, ...(lineage === undefined ? {} : { lineage }) };
 }
 
 function runtimeOf(file: string, parsed: unknown): { readonly runtime?: Runtime } {

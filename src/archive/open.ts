@@ -15,6 +15,7 @@ import { existing, type Manifest } from "./manifest.js";
 import { imageDefaults, parseModelConfig, type ModelConfig } from "./model-config.js";
 import { maxNameBytes, namePattern, pictureHandlers, textHandlers } from "./names.js";
 import { defaultMaxRetryMs, handlerFile, pythonModel } from "./python.js";
+import { unmetRequirements } from "./requirements.js";
 import { scriptOf } from "./script.js";
 import { textModel } from "./text-model.js";
 import { isArchive, readText, unpack, type ModelFiles, type UnpackOptions } from "./unpack.js";
@@ -32,6 +33,8 @@ export interface OpenOptions extends UnpackOptions {
   readonly defaults: Pick<ModelSpec, "jobQueueSize" | "responseTimeoutMs" | "maxInstances"> &
     Partial<Pick<ModelSpec, "instances" | "maxWorkers" | "startupTimeoutMs">> &
     Partial<Pick<ScriptSpec, "hookTimeoutMs">>;
+  /** Program that would run Python handlers, asked for what they require. */
+  readonly python?: string;
   /** What the operator set for versions; wins over `defaults`. */
   readonly settings?: ModelSettings;
 }
@@ -77,6 +80,7 @@ export async function openModel(request: ModelRequest, options: OpenOptions): Pr
     stateful: config.stateful ?? false,
     maxInstances: config.maxInstances ?? defaults.maxInstances,
     source: request.path,
+    ...(files.manifest.lineage === undefined ? {} : { lineage: files.manifest.lineage }),
   };
   const script = await scriptOfModel(request, files, config, said, defaults.hookTimeoutMs);
   if (script !== undefined) {
@@ -84,7 +88,11 @@ export async function openModel(request: ModelRequest, options: OpenOptions): Pr
     return { spec: { ...said, ...native }, warnings: [...config.warnings, ...manifestWarnings(request, files)] };
   }
   const python = await pythonOf(request, files, config);
-  if (python !== undefined) return { spec: { ...said, ...(await pythonParts(files, python)) }, warnings: [] };
+  if (python !== undefined)
+    return {
+      spec: { ...said, ...(await pythonParts(files, python)) },
+      warnings: await requirementsOf(request, files, python.useVenv === true ? undefined : options.python),
+    };
   const native = await nativeParts(request, files, config, options);
   const warnings = [...config.warnings, ...manifestWarnings(request, files)];
   if (native.handler.image?.crop !== 0) return { spec: { ...said, ...native }, warnings };
@@ -174,6 +182,18 @@ async function pythonParts(
     handler: { name: python.handler, topK: defaultTopK, python: true },
     python,
   };
+}
+
+/** `python`: the one that runs the model and has to have what it lists; undefined: it is not asked. */
+async function requirementsOf(
+  { path }: ModelRequest,
+  { manifest, root }: ModelFiles,
+  python: string | undefined,
+): Promise<readonly string[]> {
+  const { requirementsFile } = manifest;
+  if (requirementsFile === undefined || python === undefined) return [];
+  const unmet = (await unmetRequirements(python, join(root, requirementsFile))) ?? [];
+  return unmet.map((each) => `${path}: ${requirementsFile}: ${each} (--python ${python})`);
 }
 
 type Defaults = OpenOptions["defaults"];

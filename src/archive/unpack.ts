@@ -132,7 +132,7 @@ async function fromFolder(root: string, stem: string, shown: string = root): Pro
   const manifestPath = join(root, "MAR-INF", "MANIFEST.json");
   const manifestName = `${shown}: MAR-INF/MANIFEST.json`;
   const manifest = (await isFile(manifestPath)) ? parseManifest(manifestName, await readText(manifestPath)) : {};
-  const file = (field: keyof Manifest): Promise<string> | undefined => {
+  const file = (field: Exclude<keyof Manifest, "lineage">): Promise<string> | undefined => {
     const value = manifest[field];
     return value === undefined ? undefined : existing(root, manifestName, `model.${field}`, value);
   };

@@ -2,6 +2,7 @@
 import { archiveFormats, type ArchiveFormat } from "../archive/pack.js";
 import { sha256File } from "../archive/cache.js";
 import { createArchive, type CreateOptions } from "../archive/create.js";
+import { parseLineage } from "../archive/lineage.js";
 import { runtimes, type Runtime } from "../archive/manifest.js";
 import { parseFlags, type FlagShape } from "../config/flags.js";
 import { didYouMean } from "../config/suggest.js";
@@ -18,9 +19,18 @@ const value = (flag: string, short?: string): FlagShape => ({
   ...(short === undefined ? {} : { short }),
 });
 
+/** Flag → key of the manifest's lineage. */
+const lineageFlags = {
+  run: "run",
+  commit: "commit",
+  "data-digest": "dataDigest",
+  "torch-version": "torchVersion",
+} as const;
+
 const shapes: readonly FlagShape[] = [
   ...["model-name", "handler", "serialized-file", "model-file", "runtime", "export-path"].map((each) => value(each)),
   ...["archive-format", "extra-files"].map((each) => value(each)),
+  ...Object.keys(lineageFlags).map((each) => value(each)),
   value("version", "v"),
   value("requirements-file", "r"),
   value("config-file", "c"),
@@ -31,7 +41,7 @@ const shapes: readonly FlagShape[] = [
 export async function create(words: readonly string[], terminal: Terminal): Promise<number> {
   const { values, positionals } = parseFlags(words, shapes);
   if (positionals.length > 0) throw new UsageError(`unexpected ${JSON.stringify(positionals[0])}`);
-  const { path, files } = await createArchive(optionsOf(values, terminal.env)).catch(asUsage);
+  const { path, files } = await createArchive(checkedOptions(values, terminal.env)).catch(asUsage);
   const sha256 = values.get("archive-format") === "no-archive" ? undefined : await sha256File(path);
   const { refused } = await look(path, new Map([["probe", "false"]]), terminal);
   if (values.get("json") === "true") {
@@ -50,6 +60,15 @@ export async function create(words: readonly string[], terminal: Terminal): Prom
 function asUsage(error: unknown): never {
   if (error instanceof ServerError && error.code === "bad_request") throw new UsageError(error.message);
   throw error;
+}
+
+function checkedOptions(values: ReadonlyMap<string, string>, env: Terminal["env"]): CreateOptions {
+  try {
+    return optionsOf(values, env);
+  } catch (error) {
+    if (error instanceof ServerError) throw new UsageError(error.message);
+    throw error;
+  }
 }
 
 function optionsOf(values: ReadonlyMap<string, string>, env: Terminal["env"]): CreateOptions {
@@ -81,7 +100,17 @@ function optionsOf(values: ReadonlyMap<string, string>, env: Terminal["env"]): C
     force: values.get("force") === "true",
     ...(created === undefined ? {} : { created }),
     archiver: `sconce ${packageVersion()}`,
+    ...lineageOf(values),
   };
+}
+
+function lineageOf(values: ReadonlyMap<string, string>): Pick<CreateOptions, "lineage"> {
+  const given = Object.entries(lineageFlags).flatMap(([flag, key]) => {
+    const word = values.get(flag);
+    return word === undefined ? [] : [[key, word] as const];
+  });
+  const lineage = given.length === 0 ? undefined : parseLineage("archive create", Object.fromEntries(given));
+  return lineage === undefined ? {} : { lineage };
 }
 
 function choice<T extends string>(flag: string, given: string, allowed: readonly T[]): T {

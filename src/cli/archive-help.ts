@@ -20,6 +20,8 @@ export const archiveHelp: CommandHelp = {
     ["-f, --force", "create: replaces an archive that is there."],
     ["-r, --requirements-file FILE", "create: Python packages that the handler needs."],
     ["-c, --config-file FILE", "create: the model's YAML configuration."],
+    ["--run, --commit, --data-digest TEXT", "create: where the model comes from; describe shows it."],
+    ["--torch-version VERSION", "create: of the torch that saved the model."],
     ["--sha256 HEX", "verify: the archive must have this digest."],
     ["--no-probe", "inspect, verify: does not load the model file in a process of its own."],
     ["--probe-timeout TIME", "inspect, verify: how long loading may take. Default: 600 s."],

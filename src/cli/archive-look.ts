@@ -2,6 +2,8 @@
 import { readFileSync } from "node:fs";
 import { inspectArchive, type Inspection } from "../archive/inspect.js";
 import { resolveServe } from "../config/resolve.js";
+import { readBuildRecord } from "../engine/libtorch.js";
+import { defaultAddonPath } from "../engine/native.js";
 import { builtProbe } from "../models/prepare.js";
 import type { Terminal } from "./terminal.js";
 
@@ -16,10 +18,29 @@ export function look(path: string, flags: ReadonlyMap<string, string>, terminal:
     // What lies about in this folder is a server's business.
     exists: () => false,
   });
-  const { probeTimeoutMs, jobQueueSize, responseTimeoutMs, maxInstances } = config;
+  const libtorch = knownLibtorch();
+  const {
+    python,
+    installPyDepPerModel: installs,
+    probeTimeoutMs,
+    jobQueueSize,
+    responseTimeoutMs,
+    maxInstances,
+  } = config;
   return inspectArchive(path, {
     probeTimeoutMs,
+    ...(installs ? {} : { python }),
+    ...(libtorch === undefined ? {} : { libtorch }),
     ...(flags.get("probe") === "false" ? {} : { probeProgram: builtProbe }),
     defaults: { jobQueueSize, responseTimeoutMs, maxInstances },
   });
+}
+
+/** Of the engine that is built here, without loading it. */
+function knownLibtorch(): string | undefined {
+  try {
+    return readBuildRecord(defaultAddonPath).version;
+  } catch {
+    return undefined;
+  }
 }

@@ -25,7 +25,8 @@ export function inspectionText(found: Inspection, style: TextStyle): string {
     ...found.methods.map((method, i) => [i === 0 ? "methods" : "", methodWords(method)] as const),
     ["digests", found.digests ? "every file is as it was packed" : "none"],
     ...Object.entries(found.manifest).map(
-      ([key, value], i) => [i === 0 ? "manifest" : "", `${key}: ${value}`] as const,
+      ([key, value], i) =>
+        [i === 0 ? "manifest" : "", `${key}: ${typeof value === "string" ? value : JSON.stringify(value)}`] as const,
     ),
     ...found.files.map(
       ({ name, bytes }, i) => [i === 0 ? "files" : "", `${String(bytes).padStart(12)}  ${name}`] as const,

@@ -31,6 +31,8 @@ export interface Described {
     readonly batchReason?: string;
     readonly sha256?: string;
     readonly logLevel?: string;
+    readonly lineage?: Readonly<Record<string, string>>;
+    readonly warnings?: readonly string[];
     readonly inputs?: readonly { readonly name: string; readonly dtype: string; readonly shape: readonly number[] }[];
   };
 }
@@ -90,6 +92,8 @@ export function modelText(each: Described, terminal: Pick<Terminal, "colorOut">)
     ["queue", each.jobQueueStatus && `${each.jobQueueStatus.pendingRequests} waiting`],
     ["weights", weights(each)],
     ["log level", sconce.logLevel],
+    ...Object.entries(sconce.lineage ?? {}),
+    ...(sconce.warnings ?? []).map((each) => ["warning", each] as const),
     ["sha256", sconce.sha256],
   ];
   const shown = facts.flatMap(([name, value]) => (value === undefined || value === "" ? [] : [[name, value]]));

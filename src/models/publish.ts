@@ -5,6 +5,7 @@ import type { Engine } from "../engine/engine.js";
 import { ServerError } from "../errors.js";
 import type { Log } from "../telemetry/log.js";
 import type { LoadReport, ModelSpec } from "../types.js";
+import { loadWarnings } from "./checks.js";
 import type { Defaults } from "./defaults.js";
 import type { Instances } from "./instances.js";
 import type { Announce, Workers } from "./models.js";
@@ -39,6 +40,7 @@ export class Publisher {
     const none = model.source.trigger === "management" && spec.instances === 0;
     const loaded = none ? { ...spec, instances: 1 } : spec;
     model.report = await this.loaded(model, loaded);
+    for (const warning of loadWarnings(spec, model.report)) this.with.log.warn(warning, { model: spec.name });
     try {
       model.abort.signal.throwIfAborted();
       await this.with.announce.handler(spec.name, spec.version, spec.handler);

@@ -1,5 +1,6 @@
 /** `GET /models` and `GET /models/{m}[/{v}|/all]`, with TorchServe's fields and, under `sconce`, what it has no words for. */
 
+import { loadWarnings } from "../../models/checks.js";
 import type { ModelEntry } from "../../models/models.js";
 import { schemaOf } from "../../models/schema.js";
 
@@ -188,6 +189,8 @@ function ownFields(entry: ModelEntry, stats: ServingStats | undefined): object {
     inputs: spec?.signature.inputs,
     outputs: spec?.signature.outputs,
     schema: schemaOf(entry),
+    lineage: spec?.lineage,
+    warnings: [...(spec?.warnings ?? []), ...(spec && report ? loadWarnings(spec, report) : [])],
     executor: stats?.executor ?? report?.executor,
     executorReason: stats?.executorReason ?? report?.executorReason,
     form: report?.form,

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { run } from "../../../src/cli/run.js";
+import { builtProbe } from "../../../src/models/prepare.js";
 import { buildZip, torchScript } from "../archive/zip-builder.js";
 import { fakeTerminal } from "./fake-terminal.js";
 
@@ -36,6 +37,32 @@ describe("create", () => {
     expect(readdirSync(join(out, "x")).sort()).toEqual(["MAR-INF", "net.pt"]);
     expect(readFileSync(join(out, "x/net.pt"))).toEqual(readFileSync(net));
   });
+
+  test("where it comes from: packed, inspected, and refused where it is no text", async () => {
+    const words = ["--handler", "base_handler", "--run", "17", "--commit", "9f86d08", "--data-digest", "sha256:00"];
+    expect(await create(...words, "--torch-version", "99.1")).toMatchObject({ code: 0, err: "" });
+    const shown = await sconce("inspect", join(out, "net.mar"), "--no-probe", "--json");
+    const lineage = { run: "17", commit: "9f86d08", dataDigest: "sha256:00", torchVersion: "99.1" };
+    expect(JSON.parse(shown.out)).toMatchObject({ manifest: { lineage }, spec: { lineage } });
+    expect((await sconce("inspect", join(out, "net.mar"), "--no-probe")).out).toContain('"commit":"9f86d08"');
+    const wrong = await create("--handler", "base_handler", "-f", "--torch-version", "new");
+    expect([wrong.code, wrong.err]).toEqual([2, expect.stringContaining("such as 2.14.1")]);
+  });
+
+  test.skipIf(!existsSync(builtProbe))(
+    "declared inputs that the model does not take are refused by verify",
+    async () => {
+      const config = join(out, "c.yaml");
+      writeFileSync(
+        config,
+        "sconce: {inputs: [{name: p, dtype: float32, shape: [1]}, {name: q, dtype: float32, shape: [1]}]}",
+      );
+      expect((await create("--handler", "base_handler", "-c", config)).code).toBe(0);
+      const verdict = await sconce("verify", join(out, "net.mar"));
+      expect(verdict.code).toBe(3);
+      expect(verdict.err).toMatch(/2 inputs are declared \(sconce\.inputs\), but the model is forward\(\w+\)/);
+    },
+  );
 
   test("what sconce would not serve is packed with a note", async () => {
     const handler = join(out, "mine");

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { describeModel, listModels } from "../../../../src/api/torchserve/describe.js";
 import type { ModelEntry } from "../../../../src/models/models.js";
-import type { ModelSpec } from "../../../../src/types.js";
+import type { LoadReport, ModelSpec } from "../../../../src/types.js";
 
 function entry(name: string, version: string, isDefault: boolean, changes: Partial<ModelEntry> = {}): ModelEntry {
   return {
@@ -96,4 +96,16 @@ test("customized adds an object, but not to all", () => {
   expect(describeModel(one, "all", { stats: [], query: "customized=true", logLevel: "info" })?.[0]).not.toHaveProperty(
     "customizedMetadata",
   );
+});
+
+test("where a version comes from, and what loading found odd", () => {
+  const handler = { name: "image_classifier", topK: 5, labels: { "0": "cat" } };
+  const spec = { handler, source: "m.mar", signature: { declared: false, inputs: [], outputs: [] } };
+  const given = { spec: { ...spec, lineage: { run: "17" }, warnings: ["old"] } as unknown as ModelSpec };
+  const report = { outputs: [{ name: "y", dtype: "float32", shape: [2] }] } as unknown as LoadReport;
+  const shown = { stats: [], logLevel: "info" };
+  expect(describeModel([entry("m", "1", true, { ...given, report })], "", shown)?.[0]).toMatchObject({
+    sconce: { lineage: { run: "17" }, warnings: ["old", expect.stringContaining("1 labels") as string] },
+  });
+  expect(describeModel([entry("m", "1", true)], "", shown)?.[0]).toMatchObject({ sconce: { warnings: [] } });
 });

@@ -1,0 +1,36 @@
+/**
+ * Whether a TorchScript method takes the inputs that are declared for it; what the engine checks when it loads the model
+ * (native/torch/arg_plan.cc), for those who look at an archive without loading it. Pure.
+ */
+import type { Signature } from "../types.js";
+import type { Method } from "./probe.js";
+
+type Argument = Method["arguments"][number];
+
+const tensorType = /^(?:Optional\[)?Tensor\]?$/;
+
+/** In the engine's words; undefined: it takes them, or nothing is declared or known. */
+export function forwardFault({ declared, inputs }: Signature, methods: readonly Method[]): string | undefined {
+  const forward = methods.find(({ name }) => name === "forward");
+  if (!declared || forward === undefined) return undefined;
+  const { arguments: given } = forward;
+  const shown = `forward(${given.map(({ name }) => name).join(", ")})`;
+  if (inputs.length > given.length) {
+    return `${inputs.length} inputs are declared (sconce.inputs), but the model is ${shown}`;
+  }
+  const allNamed = inputs.every(({ name }) => given.some((each) => each.name === name));
+  const inputOf = ({ name }: Argument, index: number) =>
+    allNamed ? inputs.find((each) => each.name === name) : inputs[index];
+  for (const [index, argument] of given.entries()) {
+    const input = inputOf(argument, index);
+    const mayMiss = argument.default || argument.type.startsWith("Optional[");
+    if (input === undefined && !mayMiss) return `no input for argument '${argument.name}' of ${shown}`;
+    if (input !== undefined && !tensorType.test(argument.type)) {
+      return `argument '${argument.name}' of ${shown} is not a tensor; only tensors can be sent`;
+    }
+    if (input?.optional === true && !mayMiss) {
+      return `input '${input.name}' is declared optional, but forward() takes no None there and has no default`;
+    }
+  }
+  return undefined;
+}
