@@ -144,6 +144,8 @@ export const untested: Readonly<Record<string, string>> = {
   "src/archive/pack.ts": "test/unit/archive/create.test.ts",
   "src/archive/tar-write.ts": "test/unit/archive/create.test.ts",
   "src/cli/archive-create.ts": "test/unit/cli/archive.test.ts",
+  "src/cli/handler-help.ts": "test/unit/cli/help.test.ts",
+  "src/cli/handler-text.ts": "test/unit/cli/handler.test.ts",
   "src/cli/archive-help.ts": "test/unit/cli/help.test.ts",
   "src/cli/archive-look.ts": "test/unit/cli/archive.test.ts",
   "src/cli/archive-text.ts": "test/unit/cli/archive.test.ts",

@@ -5,6 +5,7 @@ import { archiveHelp, publishHelp } from "./archive-help.js";
 import type { CommandHelp } from "./command-help.js";
 import { clientFlagHelp } from "./client.js";
 import { exitCodeHelp } from "./exit-codes.js";
+import { handlerHelp } from "./handler-help.js";
 import { statusHelp } from "./status-help.js";
 import { paint, wrap } from "./terminal.js";
 import { tokenHelp } from "./token.js";
@@ -38,6 +39,7 @@ export const commandTable: readonly CommandHelp[] = [
     examples: ["sconce predict digits examples/digits/7.png", "echo '[5.1, 3.5, 1.4, 0.2]' | sconce predict iris -"],
   },
   archiveHelp,
+  handlerHelp,
   publishHelp,
   tokenHelp,
   {

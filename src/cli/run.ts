@@ -47,6 +47,8 @@ async function dispatch(words: readonly string[], terminal: Terminal): Promise<n
       return (await import("./publish.js")).publish(rest, terminal);
     case "archive":
       return (await import("./archive.js")).archive(rest, terminal);
+    case "handler":
+      return (await import("./handler.js")).handler(rest, terminal);
     case "migrate":
       return (await import("./migrate.js")).migrate(rest, terminal);
     case "models":

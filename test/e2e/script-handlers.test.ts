@@ -1,10 +1,11 @@
 /** Handlers in TypeScript and JavaScript on a real server: what they get, what they give, and how each fault fails alone. */
+import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Answer, call, jsonOf } from "./client.js";
-import { eventually, repository, Server } from "./server.js";
+import { entry, eventually, repository, Server } from "./server.js";
 
 const store = join(repository, "test/fixtures/script-handlers");
 interface Golden {
@@ -297,6 +298,32 @@ describe("docs/typescript-handlers.md", () => {
     expect((await register("page")).status).toBe(200);
     near((jsonOf(await ask({ x }, "page")) as Told).scores);
     expect(message(await ask({ x: [1] }, "page"))).toBe("x must be a list of 16 numbers");
+  });
+});
+
+describe("sconce handler", () => {
+  const sconce = (...words: string[]): { readonly code: number | null; readonly out: string } => {
+    const { status, stdout } = spawnSync(process.execPath, [entry, "handler", ...words], { encoding: "utf8" });
+    return { code: status, out: stdout };
+  };
+
+  test("writes a handler that serves, and tests it against samples", () => {
+    const own = join(folder, "own");
+    expect(sconce("new", own).code).toBe(0);
+    cpSync(join(folder, "plain/model.pt"), join(own, "model.pt"));
+    writeFileSync(join(own, "samples/good.json"), JSON.stringify({ x }));
+    writeFileSync(join(own, "samples/bad.json"), JSON.stringify({ x: 1 }));
+    expect(sconce("test", own, "--update").code).toBe(0);
+    const { status, body } = JSON.parse(readFileSync(join(own, "samples/good.expected.json"), "utf8")) as {
+      readonly status: number;
+      readonly body: Told;
+    };
+    expect(status).toBe(200);
+    near(body.scores);
+    writeFileSync(join(own, "samples/bad.expected.json"), JSON.stringify({ status: 200, body: null }));
+    const tested = sconce("test", own);
+    expect(tested.code).toBe(1);
+    expect(tested.out).toMatch(/no bad.json: answer.status is 400, expected 200\nok good.json\n1 of 2 as expected/);
   });
 });
 

@@ -37,6 +37,7 @@ describe("help", () => {
         serve    Serves models. MODEL is a .pt, .pt2 or .mar file, or a folder.
         predict  Sends a file (or standard input) to a running server and prints the answer.
         archive  Packs, shows, checks and unpacks model archives.
+        handler  Writes a handler in TypeScript from a template, prints a model's types, runs a handler against samples.
         publish  Checks an archive and puts it into a model store in one step; prints its digest.
         token    Makes a key for a client, and the entry of --tokens-file that lets it in.
         migrate  Says of a TorchServe deployment what works here, what needs Python, and what will not work.
