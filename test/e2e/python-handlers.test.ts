@@ -38,6 +38,7 @@ describe.skipIf(python === undefined)("handlers of TorchServe's", () => {
   let server: Server;
   beforeAll(async () => {
     const words = [
+      join(repository, "examples/iris/iris.mar"),
       "--model-store",
       store,
       "--models",
@@ -71,6 +72,20 @@ describe.skipIf(python === undefined)("handlers of TorchServe's", () => {
       [24, 20],
       [10, 20],
     ]);
+  });
+
+  test("examples/iris: the page's request and answer", async () => {
+    const page = readFileSync(join(repository, "examples/iris/README.md"), "utf8");
+    const body = /curl .* -d '(.*)' localhost/.exec(page)?.[1] ?? "";
+    const wanted = JSON.parse(/```json\n([\s\S]*?)```/.exec(page)?.[1] ?? "") as unknown;
+    const without = JSON.stringify({ ...(JSON.parse(body) as object), petal_width: undefined });
+    const send = (text: string) => call(server.port, { path: "/predictions/iris", headers: json, body: text });
+    const [answer, refused] = await Promise.all([send(body), send(without)]);
+    expect([answer.status, jsonOf(answer), answer.headers.get("x-kind")]).toEqual([200, wanted, "setosa"]);
+    expect(errorOf(refused)).toMatchObject({ code: 503, message: "Prediction failed" });
+    await eventually(20_000, "the handler's words in the log", () =>
+      server.process.stderr.includes("ValueError: missing: petal_width") ? true : undefined,
+    );
   });
 
   test("a handler sees its yaml, headers and ids, and nothing of the server's environment", async () => {
