@@ -14,6 +14,7 @@ export interface DescribedVersion {
     readonly since?: string;
     readonly isDefault?: boolean;
     readonly loadSeconds?: number;
+    readonly events?: readonly { readonly at: string; readonly what: string }[];
   };
 }
 
@@ -34,6 +35,8 @@ export interface VersionStatus {
   readonly queue: number;
   readonly inFlight: number;
   readonly memoryBytes: number;
+  /** What happened to it, oldest first. */
+  readonly events: readonly { readonly at: string; readonly what: string }[];
 }
 
 export interface ServerStatus {
@@ -105,6 +108,7 @@ function versionStatus(described: DescribedVersion, { before, now, seconds }: Ob
     queue: now.sum("sconce_queue_depth", labels),
     inFlight: now.sum("sconce_in_flight", labels),
     memoryBytes: now.sum("sconce_model_memory_bytes", labels),
+    events: sconce.events ?? [],
   };
 }
 
@@ -133,7 +137,21 @@ export function statusText(status: ServerStatus, terminal: Pick<Terminal, "color
     each.reason ?? "",
   ]);
   const heads = ["model", "state", "req/s", "err/s", "p50 ms", "p99 ms", "queue", "weights", "reason"];
-  return `${head}\n\n${table(heads, rows, terminal)}`;
+  return `${head}\n\n${table(heads, rows, terminal)}${eventsText(status.versions, terminal)}`;
+}
+
+/** Shown of all versions together. */
+const maxShownEvents = 10;
+
+/** The latest events, oldest first. */
+function eventsText(versions: readonly VersionStatus[], terminal: Pick<Terminal, "colorOut">): string {
+  const all = versions.flatMap(({ model, version, events }) =>
+    events.map(({ at, what }) => [at, `${model}/${version}`, what] as const),
+  );
+  const latest = all.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)).slice(-maxShownEvents);
+  if (latest.length === 0) return "";
+  const rows = latest.map(([at, name, what]) => [`${at.slice(0, 19).replace("T", " ")} UTC`, name, what]);
+  return `\n${table(["recent events", "model", ""], rows, terminal)}`;
 }
 
 /** Three digits, whole numbers from 100 on. */

@@ -57,6 +57,7 @@ export class Autoscaler {
     instances.resize(model, { min: next, max: next });
     const reached = instances.figures(model).instances;
     const { name, version } = model;
+    model.note(`instances follow the load: ${load.instances} to ${reached}`);
     log.info("instances follow the load", { model: name, version, from: load.instances, to: reached });
     // A model that keeps state, or a machine without memory for more: asking again every time would change nothing.
     if (reached < next) model.workers = { min: Math.min(workers.min, reached), max: reached };

@@ -46,6 +46,7 @@ export class StoreFollower implements Follower {
     } else {
       // One entry per version: what went wrong is said of the one that goes on.
       old.reason = `${path} changed, and what is there now is not served: ${model.reason ?? "it does not load"}`;
+      old.note(old.reason);
       this.options.drop(model.id);
     }
   }

@@ -196,7 +196,7 @@ class Manager implements ModelManager {
       const words = `Failed to start workers for model ${name} version: ${model.version}`;
       throw new ServerError("no_workers", `${words}: ${model.reason ?? "it did not load"}`);
     }
-    model.workers = workers;
+    model.scale(workers);
     if (model.state === "ready") this.instances.resize(model, workers);
     const { instances } = this.instances.figures(model);
     // A model that may run one batch only keeps to one instance, whatever was asked for.
@@ -313,6 +313,7 @@ class Manager implements ModelManager {
   private perform(step: Step): void {
     if (step.kind === "default") {
       this.engine.setDefault(step.name, step.version);
+      this.table.version(step.name, step.version).note("default version");
       this.defaults.route(step.name, step.version, this.announce.defaultVersion(step.name, step.version));
       return;
     }

@@ -23,8 +23,17 @@ export interface ModelEntry {
   readonly workers?: Workers;
   /** ISO times at which its instances were started, oldest first. */
   readonly workerTimes?: readonly string[];
+  /** The latest, oldest first. */
+  readonly events?: readonly ModelEvent[];
   readonly spec?: ModelSpec;
   readonly report?: LoadReport;
+}
+
+/** Something that happened to a version. */
+export interface ModelEvent {
+  /** ISO time. */
+  readonly at: string;
+  readonly what: string;
 }
 
 export interface Workers {

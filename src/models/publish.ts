@@ -112,6 +112,7 @@ export class Publisher {
     const meant = model.source.isDefault ?? defaultVersion;
     if (meant === true && model.source.trigger === "startup") this.with.defaults.choose(name, version);
     if (!this.with.defaults.routed.has(name) && spec !== undefined) {
+      model.note("default version");
       this.with.defaults.route(name, version, this.with.announce.defaultVersion(name, version));
     }
     await this.with.defaults.announced(name);

@@ -3,11 +3,15 @@ import { stemOf } from "../archive/unpack.js";
 import { shownUrl } from "../download/url.js";
 import { ServerError } from "../errors.js";
 import type { LoadReport, ModelSpec } from "../types.js";
-import type { LoadCount, ModelEntry, ModelState, RegisterRequest, Workers } from "./models.js";
+import type { LoadCount, ModelEntry, ModelEvent, ModelState, RegisterRequest, Workers } from "./models.js";
 import type { ModelSource } from "./sources.js";
 
 /** TorchServe's version for models that name none. */
 const unknownVersion = "1.0";
+
+/** How many events of a version are kept, and how long their words are. */
+const maxEvents = 16;
+const maxEventLength = 512;
 
 /** What is wanted: where it comes from and what was said of it. */
 export interface Wanted extends ModelSource {
@@ -30,6 +34,7 @@ export class Tracked {
   loadSeconds = 0;
   workers: Workers | undefined;
   workerTimes: readonly string[] = [];
+  events: readonly ModelEvent[] = [];
   readonly abort = new AbortController();
   /** The archive is read, or the load is over. */
   readonly known: Promise<void>;
@@ -49,7 +54,21 @@ export class Tracked {
     this.known = Promise.race([new Promise<void>((resolve) => (this.know = resolve)), this.settled]);
   }
 
+  /** Remembers what happened. */
+  note(what: string): void {
+    this.events = [...this.events, { at: new Date().toISOString(), what: what.slice(0, maxEventLength) }].slice(
+      -maxEvents,
+    );
+  }
+
+  /** An operator's word. */
+  scale(workers: Workers): void {
+    this.workers = workers;
+    this.note(`scaled, workers: ${workers.min === workers.max ? "" : `${workers.min} to `}${workers.max}`);
+  }
+
   open(spec: ModelSpec): void {
+    this.note(`opened (${this.source.trigger})`);
     this.opened = true;
     this.phase = "probe";
     this.spec = spec;
@@ -60,6 +79,7 @@ export class Tracked {
     this.state = state;
     this.since = new Date().toISOString();
     this.phase = undefined;
+    this.note(this.reason === undefined || state !== "failed" ? state : `failed: ${this.reason}`);
   }
 
   fail(error: unknown): void {
@@ -91,6 +111,7 @@ export class Tracked {
       since,
       url: shownUrl(this.source.url ?? this.source.path),
       workerTimes: this.workerTimes,
+      events: this.events,
       ...(workers === undefined ? {} : { workers }),
       ...(reason === undefined ? {} : { reason }),
       ...(phase === undefined ? {} : { phase }),

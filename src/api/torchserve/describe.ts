@@ -180,6 +180,7 @@ function ownFields(entry: ModelEntry, stats: ServingStats | undefined): object {
     reason: entry.reason,
     phase: loading ? entry.phase : undefined,
     since: entry.since,
+    events: entry.events,
     isDefault: entry.isDefault,
     loadSeconds: entry.loadSeconds,
     kind: spec?.kind,

@@ -48,9 +48,23 @@ const answers: Readonly<Record<string, readonly [number, unknown]>> = {
         modelName: "m",
         modelVersion: "1",
         modelUrl: "http://u:pw@s/m.mar",
-        sconce: { state: "ready", isDefault: true },
+        sconce: {
+          state: "ready",
+          isDefault: true,
+          events: [
+            { at: "2026-01-31T12:00:00.500Z", what: "ready" },
+            { at: "2026-01-31T12:00:07.000Z", what: "scaled to 2 instances" },
+          ],
+        },
       },
-      { modelName: "m", modelVersion: "2", sconce: { state: "failed", reason: "not a zip" } },
+      {
+        modelName: "m",
+        modelVersion: "2",
+        sconce: {
+          ...{ state: "failed", reason: "not a zip" },
+          events: [{ at: "2026-01-31T12:00:03.000Z", what: "failed: not a zip" }],
+        },
+      },
       { modelName: "m", modelVersion: "3", sconce: { state: "loading", phase: "warm-up", loadSeconds: 2 } },
     ],
   ],
@@ -120,4 +134,14 @@ test("a bundle holds every part without secrets, and says which could not be had
   expect(content["server"]?.["described"]).toHaveLength(3);
   expect(said.out).toContain(path);
   rmSync(folder, { recursive: true });
+});
+
+test("the latest events of all versions, in order", async () => {
+  expect(await status(["--url", base, "--metrics-url", base, "--interval", "10ms"], terminal)).toBe(exitCodes.ok);
+  const shown = said.out.slice(said.out.indexOf("recent events")).split("\n").slice(1, 4);
+  expect(shown.map((line) => line.trimEnd().split(/ {2,}/))).toEqual([
+    ["2026-01-31 12:00:00 UTC", "m/1", "ready"],
+    ["2026-01-31 12:00:03 UTC", "m/2", "failed: not a zip"],
+    ["2026-01-31 12:00:07 UTC", "m/1", "scaled to 2 instances"],
+  ]);
 });

@@ -211,6 +211,23 @@ describe("register, unregister, setDefault", () => {
     expect(defaultOf(engine, "m")).toBe("1.0");
   });
 
+  test("remembers what happened to each version, the latest sixteen", async () => {
+    const { manager } = make(["m@1.0:echo"]);
+    await manager.start();
+    await manager.register(asked("m@2.0:echo"));
+    await manager.setDefault("m", "2.0");
+    await manager.scale("m", "2.0", { min: 1, max: 3 }, true);
+    const of = (version: string) =>
+      manager
+        .get("m")
+        .find((each) => each.version === version)
+        ?.events?.map(({ what }) => what);
+    expect(of("1.0")).toEqual(["opened (startup)", "default version", "ready"]);
+    expect(of("2.0")).toEqual(["opened (management)", "ready", "default version", "scaled, workers: 1 to 3"]);
+    for (let i = 0; i < 20; i++) await manager.scale("m", "2.0", { min: 1, max: 1 }, true);
+    expect(of("2.0")).toEqual(Array(16).fill("scaled, workers: 1"));
+  });
+
   test("unknown names and versions", async () => {
     const { manager } = make(["m@1.0:echo"]);
     await manager.start();
