@@ -165,6 +165,29 @@ describe("a fault fails its request alone", () => {
     expect(await server.metric(/^sconce_handler_restarts_total\{model="tricks"/)).toBe(0);
   });
 
+  // 10,000 requests with SCONCE_TEST_FULL=1.
+  test("of requests of which every third fails exactly those do, and nothing grows", async () => {
+    const count = process.env["SCONCE_TEST_FULL"] === "1" ? 10_000 : 300;
+    const atOnce = 20;
+    const faults = ["throw", "exit", "reject"];
+    const before = await server.metric(/^sconce_handler_restarts_total\{model="tricks"/);
+    const statuses: number[] = [];
+    let settled = 0;
+    for (let sent = 0; sent < count; sent += atOnce) {
+      const asked = Array.from({ length: Math.min(atOnce, count - sent) }, (_, i) => {
+        const index = sent + i;
+        return index % 3 === 2
+          ? trick(faults[Math.floor(index / 3) % faults.length] ?? "", index % 2 ? "pre" : "post")
+          : ask({ x });
+      });
+      statuses.push(...(await Promise.all(asked)).map(({ status }) => status));
+      if (settled === 0 && sent >= count / 2) settled = server.rssKib();
+    }
+    expect(statuses).toEqual(statuses.map((_, index) => (index % 3 === 2 ? 500 : 200)));
+    expect(await server.metric(/^sconce_handler_restarts_total\{model="tricks"/)).toBe(before);
+    expect(server.rssKib() - settled).toBeLessThan(64 * 1024);
+  });
+
   test("a refusal with a status reaches the client", async () => {
     const answer = await ask({ x: "none" });
     expect([answer.status, message(answer)]).toEqual([422, "x must be a list of 16 numbers"]);
