@@ -121,6 +121,19 @@ describe("digits", () => {
     expect((json(await explain("target=predicted&detail=true")) as Detailed).target).toEqual([7]);
   });
 
+  test("in another type than JSON, as predictions of this handler are not", async () => {
+    const accept = "application/x-npy";
+    const answer = await call(server.port, {
+      path: "/explanations/digits?target=7",
+      headers: { accept },
+      body: readFileSync(`${repository}examples/digits/7.png`),
+    });
+    expect([answer.status, answer.body.subarray(1, 6).toString("latin1")]).toEqual([200, "NUMPY"]);
+    const path = "/predictions/digits";
+    const body = readFileSync(`${repository}examples/digits/7.png`);
+    expect((await call(server.port, { path, headers: { accept }, body })).status).toBe(406);
+  });
+
   test("a heat map for those who ask for a picture", async () => {
     const answer = await explain("target=7&detail=true", { accept: "image/png, application/json;q=0.5" });
     expect(answer.status).toBe(200);

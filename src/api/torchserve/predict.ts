@@ -184,7 +184,9 @@ export class Predict {
       return;
     }
     const draws = asked.explain !== undefined && prefersPng(exchange.accept);
-    const format = draws ? OutputFormat.tensors : this.outputOf(exchange, handler);
+    // An explanation's numbers are the engine's, in any type that it writes.
+    const makesJson = handler.post !== undefined && asked.explain === undefined;
+    const format = draws ? OutputFormat.tensors : this.outputOf(exchange, handler, makesJson);
     if (format === undefined) return;
     const call = this.start(exchange, route, how === "unsupported" ? "raw" : how, format);
     call.explain = draws ? { ...asked.explain, detail: false } : asked.explain;
@@ -195,11 +197,11 @@ export class Predict {
   }
 
   /** Undefined: the request was answered, as none of the types that it takes can be written. */
-  private outputOf(exchange: Exchange, handler: Handler): OutputFormat | undefined {
+  private outputOf(exchange: Exchange, handler: Handler, makesJson: boolean): OutputFormat | undefined {
     const output = this.accepted.get(exchange.accept);
     const writable = output === -1 ? undefined : output;
     if (handler.serve !== undefined || handler.anyAccept === true) return writable ?? OutputFormat.json;
-    if (writable !== undefined && (handler.post === undefined || writable === OutputFormat.json)) return writable;
+    if (writable !== undefined && (!makesJson || writable === OutputFormat.json)) return writable;
     this.notAcceptable(exchange, output === -1 ? writableTypes : json);
     return undefined;
   }
