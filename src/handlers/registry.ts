@@ -71,6 +71,13 @@ export class HandlerRegistry {
     if (model?.versions.size === 0) this.models.delete(name);
   }
 
+  /** Undefined when there is more than one name, or none. */
+  onlyName(): string | undefined {
+    const names = this.models.keys();
+    const first = names.next();
+    return first.done === true || names.next().done !== true ? undefined : first.value;
+  }
+
   /** version "": the default one. */
   find(name: string, version: string): KnownVersion | undefined {
     const model = this.models.get(name);

@@ -101,6 +101,11 @@ export class Pipeline {
     return this.handlers.find(name, "") !== undefined;
   }
 
+  /** The name of the only model there is; undefined when there are more, or none. */
+  onlyName(): string | undefined {
+    return this.handlers.onlyName();
+  }
+
   run(call: Call, body: ArrayBuffer | Uint8Array): void {
     if (readsBytes(call.route.handler)) {
       this.hand(call, body instanceof Uint8Array ? body.slice() : new Uint8Array(body.slice(0)));

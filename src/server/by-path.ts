@@ -12,32 +12,41 @@ export function isV2(path: string): boolean {
   return path.length === 3 || path.charCodeAt(3) === slash;
 }
 
-export class ByPath implements Dialect {
-  private readonly rest: Dialect;
-  private readonly v2: Dialect;
+/** What has no protocol of its own for models that answer by themselves: their bodies are the handler's, under any path. */
+export interface Rest extends Dialect {
+  serves(path: string): boolean;
+}
 
-  constructor(rest: Dialect, v2: Dialect) {
+export class ByPath implements Dialect {
+  private readonly rest: Rest;
+  private readonly v2: Dialect;
+  /** By cookie: requests under /v2 that the rest answers, from their head on. */
+  private readonly taken: (boolean | undefined)[] = [];
+
+  constructor(rest: Rest, v2: Dialect) {
     this.rest = rest;
     this.v2 = v2;
   }
 
   head(exchange: Exchange): void {
-    this.of(exchange.path).head(exchange);
+    const { path, cookie } = exchange;
+    if (isV2(path)) this.taken[cookie] = this.rest.serves(path);
+    this.of(exchange).head(exchange);
   }
   body(exchange: Exchange, chunk: ArrayBuffer | undefined): void {
-    this.of(exchange.path).body(exchange, chunk);
+    this.of(exchange).body(exchange, chunk);
   }
   aborted(exchange: Exchange): void {
-    this.of(exchange.path).aborted(exchange);
+    this.of(exchange).aborted(exchange);
   }
   expired(exchange: Exchange): void {
-    this.of(exchange.path).expired(exchange);
+    this.of(exchange).expired(exchange);
   }
   error(code: WireErrorCode, message: string, path: string): WireError {
-    return this.of(path).error(code, message, path);
+    return (isV2(path) ? this.v2 : this.rest).error(code, message, path);
   }
 
-  private of(path: string): Dialect {
-    return isV2(path) ? this.v2 : this.rest;
+  private of({ path, cookie }: Exchange): Dialect {
+    return isV2(path) && this.taken[cookie] !== true ? this.v2 : this.rest;
   }
 }

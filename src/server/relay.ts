@@ -28,10 +28,13 @@ interface RelayedAnswer {
   readonly headers: WireHeaders | undefined;
 }
 
-/** `/models…`, `/token`, `/v1/models/…`, `/metrics`: what main answers. Predictions never begin so. */
+/** `/models…`, `/token`, `/v1/models/…`, `/metrics`: what main answers, but for the predictions among them. */
 export function isMains(path: string): boolean {
-  return /^\/(?:models|token|metrics|v1\/models)(?:\/|$)/.test(path);
+  return /^\/(?:models|token|metrics|v1\/models)(?:\/|$)/.test(path) && !predicts.test(path);
 }
+
+/** SageMaker's and KServe's names of a prediction. */
+const predicts = /^\/(?:models\/[^/]+\/invoke|v1\/models\/[^/:]+(?::|%3a)(?:predict|explain))\/?$/i;
 
 /** Thread: an HTTP thread. */
 export class RelayedDialect implements Dialect {

@@ -126,6 +126,18 @@ describe.skipIf(python === undefined)("handlers of TorchServe's", () => {
     });
   });
 
+  test("is asked under the paths of KServe and SageMaker, too, and gets what it would get", async () => {
+    const ask = async (path: string) =>
+      jsonOf(await call(server.port, { method: "POST", path, headers: json, body: '{"do":"inputs"}' }));
+    const body = { do: "inputs" };
+    expect(await ask("/v1/models/tricks:predict")).toEqual({ body });
+    expect(await ask("/v2/models/tricks/infer")).toEqual({ body });
+    expect(await ask("/predictions/tricks?k=1")).toEqual({ body });
+    expect(await ask("/models/tricks/invoke?k=1")).toEqual({ k: "1", body });
+    expect(await ask("/invocations?model_name=tricks")).toEqual({ model_name: "tricks", body });
+    expect(await ask("/tricks/predict?k=a%20b")).toEqual({ k: "a b", body });
+  });
+
   test("streams its intermediate answers", async () => {
     const answer = await tell("tricks", { do: "stream" });
     expect([answer.status, answer.body.toString()]).toEqual([200, "0 1 2 bye"]);

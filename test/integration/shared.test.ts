@@ -38,6 +38,13 @@ test("both APIs answer on the one port, and the metrics too", async () => {
   expect((await ask("GET", "/modelsx"))[0]).toBe(404);
 });
 
+test("predictions whose paths begin as management's do", async () => {
+  expect(await ask("POST", "/models/sum/invoke", "[1, 2]")).toEqual([200, "3"]);
+  expect(await ask("POST", "/v1/models/sum:predict", "[1, 2]")).toEqual([200, "3"]);
+  expect(await ask("POST", "/invocations?model_name=sum", "[1, 2]")).toEqual([200, "3"]);
+  expect((await ask("POST", "/models/nobody/invoke", "[1]"))[0]).toBe(404);
+});
+
 test("changes, with their query, with a body in one piece or many, and refused verbs", async () => {
   expect((await ask("PUT", "/models/echo/1.0/set-default"))[0]).toBe(200);
   expect((await ask("POST", "/models/echo/log-level?level=debug"))[1]).toContain("debug");

@@ -7,7 +7,16 @@ import { decodeSegments, isModelName, undecodable } from "../../inference/path.j
 
 export type Target =
   /** `rest`: what follows the version, without a slash at either end; only models that answer by themselves know such paths. */
-  | { readonly kind: "predict" | "explain"; readonly name: string; readonly version: string; readonly rest: string }
+  | {
+      readonly kind: "predict" | "explain";
+      readonly name: string;
+      readonly version: string;
+      readonly rest: string;
+      /** The query's parameters are inputs, too. */
+      readonly queryIsInput?: true;
+    }
+  /** SageMaker's path: the model stands in the query, or there is only one. */
+  | { readonly kind: "invocations" }
   | { readonly kind: "ping" }
   | { readonly kind: "models" }
   | { readonly kind: "model"; readonly name: string; readonly version: string }
@@ -24,6 +33,48 @@ export type Target =
   /** Shown to the client as JSON text. */
   | { readonly kind: "bad"; readonly message: string }
   | { readonly kind: "badName"; readonly name: string };
+
+/** Segments that begin paths of their own, so that no model's `/{model}/predict` can. */
+const reserved: ReadonlySet<string | undefined> = new Set(["predictions", "explanations", "models", "v1", "v2"]);
+
+/** The inference port's paths: those below, and the other names that predictions have there. */
+export function parseInferencePath(path: string): Target {
+  const segments = decodeSegments(path);
+  return (segments && alias(segments)) ?? parsePath(path);
+}
+
+/**
+ * SageMaker's /invocations and /models/{m}/invoke, KServe's /v1/models/{m}:predict and :explain, /v2/models/{m}/infer and
+ * /explain of models that answer by themselves, and /{m}[/{v}]/predict of the server before TorchServe.
+ */
+function alias(segments: readonly string[]): Target | undefined {
+  const [first, second = "", third] = segments;
+  const last = segments.at(-1);
+  if (segments.length === 1) return first === "invocations" ? { kind: "invocations" } : undefined;
+  if (first === "models" && segments.length === 3 && third === "invoke") return forModel("predict", second, "", true);
+  if (first === "v1" && second === "models" && segments.length === 3) return kserveV1(third ?? "");
+  if (first === "v2" && second === "models" && segments.length === 4) {
+    if (last === "infer") return forModel("predict", third ?? "");
+    return last === "explain" ? forModel("explain", third ?? "") : undefined;
+  }
+  if (last !== "predict" || reserved.has(first) || segments.length > 3) return undefined;
+  return forModel("predict", first ?? "", segments.length === 3 ? second : "", true);
+}
+
+/** As TorchServe tells them apart: by the word after the first colon. */
+function kserveV1(segment: string): Target | undefined {
+  const colon = segment.indexOf(":");
+  const verb = segment.slice(colon + 1);
+  if (colon < 0 || (verb !== "predict" && verb !== "explain")) return undefined;
+  return forModel(verb, segment.slice(0, colon));
+}
+
+function forModel(kind: "predict" | "explain", name: string, version = "", queryIsInput?: true): Target {
+  const target = named("model", version === "" ? ["", name] : ["", name, version]);
+  return target.kind === "model"
+    ? { ...target, kind, rest: "", ...(queryIsInput === true ? { queryIsInput } : {}) }
+    : target;
+}
 
 /** `path` as sent, without the query. */
 export function parsePath(path: string): Target {

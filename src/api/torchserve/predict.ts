@@ -62,6 +62,8 @@ export interface Asked {
   /** An explanation instead of a prediction: how the engine makes it is in `explain`, unless the handler does. */
   readonly explains: boolean;
   readonly explain?: ExplainSettings;
+  /** A handler that serves gets the query's parameters as inputs, before the body's. */
+  readonly queryIsInput?: boolean;
 }
 
 export const plain: Asked = { urlPath: "", explains: false };
@@ -102,9 +104,9 @@ export class PredictCall implements Call {
   }
   request(body: Uint8Array): PlainRequest {
     const { requestId: id, contentType, accept } = this.exchange;
-    const { parts } = this;
-    const { urlPath, explains } = this.asked;
+    const { urlPath, explains, queryIsInput } = this.asked;
     const { query = "", headers = {} } = this.details ?? {};
+    const { parts } = queryIsInput === true ? withQuery(query, this.parts, { body, contentType }) : this;
     return new PlainRequest({
       id,
       body,
@@ -349,6 +351,22 @@ export class Predict {
   private notAcceptable(exchange: Exchange, types: string): void {
     sendError(exchange, "not_acceptable", `None of the types in Accept can be written. Ask for one of: ${types}.`);
   }
+}
+
+/** The query's parameters, then the fields of the form or the body. */
+function withQuery(
+  query: string,
+  parts: readonly Part[] | undefined,
+  { body, contentType }: { readonly body: Uint8Array; readonly contentType: string },
+): { readonly parts: readonly Part[] | undefined } {
+  if (query === "") return { parts };
+  const given = [...new URLSearchParams(query)].map(([name, value]) => ({
+    name,
+    fileName: "",
+    contentType: "",
+    bytes: Buffer.from(value),
+  }));
+  return { parts: [...given, ...(parts ?? [{ name: "body", fileName: "", contentType, bytes: body }])] };
 }
 
 function blockOf(contentType: string, model: string): string {

@@ -8,16 +8,19 @@ import type { HttpState } from "../../metrics/http-counters.js";
 import type { Route } from "../../inference/call.js";
 import type { Pipeline } from "../../inference/pipeline.js";
 import { Memo } from "../../inference/negotiate.js";
+import { isModelName } from "../../inference/path.js";
 import type { Dialect, Exchange, WireError, WireErrorCode } from "../../wire.js";
 import { errorBody, json, notAllowed, notFound, prettyJson, sendError } from "./errors.js";
 import { inferenceApi, metricsApi, predictionApi } from "./openapi.js";
 import { readExplainSettings } from "./explanations.js";
-import { parsePath, type Target } from "./paths.js";
+import { parseInferencePath, parsePath, type Target } from "./paths.js";
 import { ping } from "./ping.js";
 import { plain, Predict, type PredictContext } from "./predict.js";
 
 const reading = "GET, HEAD";
 const predicting = "POST, PUT, OPTIONS";
+
+type Asking = Extract<Target, { readonly kind: "predict" | "explain" }>;
 
 /** A path as this thread remembers it. */
 interface Known {
@@ -36,7 +39,7 @@ export interface InferenceContext extends PredictContext {
 export class InferenceDialect implements Dialect {
   private readonly predict: Predict;
   private readonly pipeline: Pipeline;
-  private readonly paths = new Memo<Known>((path) => ({ target: parsePath(path), route: undefined }), 4096);
+  private readonly paths = new Memo<Known>((path) => ({ target: parseInferencePath(path), route: undefined }), 4096);
 
   private readonly state: HttpState;
   private readonly compat: "torchserve" | "sconce";
@@ -59,11 +62,33 @@ export class InferenceDialect implements Dialect {
 
   head(exchange: Exchange): void {
     const known = this.paths.get(exchange.path);
-    const target = known.target;
-    if (target.kind !== "predict" && target.kind !== "explain") {
-      this.other(exchange, target);
-      return;
+    if (known.target.kind === "predict" || known.target.kind === "explain") this.asked(exchange, known, known.target);
+    else if (known.target.kind === "invocations") this.invocations(exchange);
+    else this.other(exchange, known.target);
+  }
+
+  /** Whether this path of another protocol is one of a model that answers by itself, in whatever form it likes. */
+  serves(path: string): boolean {
+    const known = this.paths.get(path);
+    if (known.target.kind !== "predict" && known.target.kind !== "explain") return false;
+    const { name, version } = known.target;
+    const { handler } = (known.route ??= this.pipeline.route(name, version)) ?? {};
+    return handler?.serve !== undefined && handler.spec.script === undefined;
+  }
+
+  /** Of SageMaker: the model of the query, else the only one there is. */
+  private invocations(exchange: Exchange): void {
+    const asked = new URLSearchParams(exchange.details(false).query).get("model_name");
+    const name = asked ?? this.pipeline.onlyName();
+    if (name === undefined) sendError(exchange, "bad_request", "Parameter model_name is required.");
+    else if (!isModelName(name)) refuseTarget(exchange, { kind: "badName", name });
+    else {
+      const target = { kind: "predict", name, version: "", rest: "", queryIsInput: true } as const;
+      this.asked(exchange, { target, route: undefined }, target);
     }
+  }
+
+  private asked(exchange: Exchange, known: Known, target: Asking): void {
     if (target.rest !== "" && this.pipeline.route(target.name, target.version)?.handler.serve === undefined) {
       refuseTarget(exchange, { kind: "unknown" });
       return;
@@ -77,10 +102,13 @@ export class InferenceDialect implements Dialect {
       this.predict.missing(exchange, target.name, target.version);
       return;
     }
-    const { rest } = target;
-    if (target.kind === "predict")
-      this.predict.head(exchange, model, rest === "" ? plain : { urlPath: rest, explains: false });
-    else this.explain(exchange, model, rest);
+    const { rest, queryIsInput } = target;
+    if (target.kind === "explain") this.explain(exchange, model, rest);
+    else {
+      const usual = rest === "" && queryIsInput === undefined;
+      const asked = { urlPath: rest, explains: false, queryIsInput: queryIsInput === true };
+      this.predict.head(exchange, model, usual ? plain : asked);
+    }
   }
 
   private explain(exchange: Exchange, model: Route, urlPath: string): void {

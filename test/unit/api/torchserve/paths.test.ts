@@ -1,7 +1,41 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { parsePath } from "../../../../src/api/torchserve/paths.js";
+import { parseInferencePath, parsePath } from "../../../../src/api/torchserve/paths.js";
 import { isModelName } from "../../../../src/inference/path.js";
+
+const predict = { kind: "predict", name: "m", version: "", rest: "" };
+
+describe("other names of predictions", () => {
+  test.each([
+    ["/invocations", { kind: "invocations" }],
+    ["/invocations/", { kind: "invocations" }],
+    ["/invocations/m", { kind: "unknown" }],
+    ["/models/m/invoke", { ...predict, queryIsInput: true }],
+    ["/models/m/invoked", { kind: "model", name: "m", version: "invoked" }],
+    ["/models/m/1/invoke", { kind: "unknown" }],
+    ["/v1/models/m:predict", predict],
+    ["/v1/models/m%3Apredict", predict],
+    ["/v1/models/m:explain", { ...predict, kind: "explain" }],
+    ["/v1/models/m:other", { kind: "badName", name: "m:other" }],
+    ["/v1/models/:predict", { kind: "unknown" }],
+    ["/v1/models/m", { kind: "modelReady", name: "m", version: "" }],
+    ["/v2/models/m/infer", predict],
+    ["/v2/models/m/explain", { ...predict, kind: "explain" }],
+    ["/v2/models/m/ready", { kind: "unknown" }],
+    ["/m/predict", { ...predict, queryIsInput: true }],
+    ["/m/2/predict", { ...predict, version: "2", queryIsInput: true }],
+    ["/m/2/3/predict", { kind: "unknown" }],
+    ["/a%2Fb/predict", { kind: "badName", name: "a/b" }],
+    ["/predict", { kind: "unknown" }],
+    ["/predictions/predict", { ...predict, name: "predict" }],
+    ["/explanations/m/predict", { ...predict, kind: "explain", version: "predict" }],
+    ["/models/m/predict", { kind: "model", name: "m", version: "predict" }],
+    ["/predictions/m", predict],
+    ["/%", { kind: "bad", message: "The path holds a control character or an escape that is not UTF-8." }],
+  ])("%s", (path, target) => {
+    expect(parseInferencePath(path)).toEqual(target);
+  });
+});
 
 describe("paths", () => {
   test.each([
