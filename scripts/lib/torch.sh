@@ -86,12 +86,13 @@ ensure_libtorch() {
   export LIBTORCH="$folder"
 }
 
-# TorchServe's own worker, for the tests of Python handlers: only where ./.venv has a torch that can be imported. Without it
-# those tests are skipped by name.
-ensure_torchserve() {
+# For tests: TorchServe's own worker for those of Python handlers, gRPC's tools for those of generated stubs. Only where
+# ./.venv has a torch that can be imported. Without them those tests are skipped by name.
+ensure_test_packages() {
   [ -x .venv/bin/python ] || return 0
-  .venv/bin/python -c 'import importlib.util as u, sys; sys.exit(not (u.find_spec("numpy") and not u.find_spec("ts")))' || return 0
-  note "TorchServe's worker into ./.venv, for the tests of Python handlers (40 MB)"
+  .venv/bin/python -c 'import importlib.util as u, sys; sys.exit(not (u.find_spec("numpy") and not (u.find_spec("ts") and u.find_spec("grpc_tools"))))' || return 0
+  note "TorchServe's worker and grpcio-tools into ./.venv, for the tests (50 MB)"
   .venv/bin/python -m pip install --disable-pip-version-check --no-deps torchserve==0.12.0 pyyaml psutil packaging \
+    grpcio==1.85.3 grpcio-tools==1.85.1 protobuf==7.36.2 \
     >.cache/pip-torchserve.log 2>&1 || note "it cannot be had, see .cache/pip-torchserve.log; those tests are skipped"
 }
