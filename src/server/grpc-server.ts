@@ -8,6 +8,7 @@ import type { MessagePort } from "node:worker_threads";
 import { inferenceService } from "../api/grpc/inference.js";
 import { type Manage, managementService } from "../api/grpc/management.js";
 import { Predictor, type PredictorContext } from "../api/grpc/predict.js";
+import { torchserveRefusal } from "../api/torchserve/compat.js";
 import { openInferenceServices } from "../api/grpc/v2.js";
 import type { Engine } from "../engine/engine.js";
 import { loadRpcLibrary, type RpcLimits, type RpcListening } from "../grpc/listener.js";
@@ -110,7 +111,8 @@ export class GrpcServer {
       this.ports.push(listening);
       return { [kind]: listening.port };
     };
-    const context = { pipeline: this.pipeline, unready, report, state };
+    const words = limits.compat === "torchserve" ? { words: torchserveRefusal } : {};
+    const context = { pipeline: this.pipeline, unready, report, state, ...words };
     const predictor = new Predictor(context);
     const inference = [
       inferenceService(context, predictor),

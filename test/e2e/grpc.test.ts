@@ -1,7 +1,7 @@
 /** TorchServe's gRPC service of a real server process, by grpc-js and by Python stubs made with the standard tools. */
 
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, readdirSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -91,23 +91,52 @@ describe("a server with gRPC", () => {
     expect((await client.predict("slow", "[1]")).text).toBe("[1.0]");
   });
 
-  /** 10,000 by SCONCE_TEST_STREAMS, a thousand at a time. */
-  test("streams opened and cancelled leave nothing behind", { timeout: 300_000 }, async () => {
-    const many = Number(process.env["SCONCE_TEST_STREAMS"] ?? 500);
-    for (let done = 0; done < many; done += 1000) {
-      const ends = Array.from({ length: Math.min(1000, many - done) }, async (_, i) => {
-        const stream = client.stream();
-        const end = collect(stream);
-        stream.write(i % 2 === 0 ? request("slow", "[50]") : request("ledger", sample));
-        setTimeout(() => stream.cancel(), i % 100);
-        return (await end).code;
-      });
-      expect(new Set(await Promise.all(ends))).toEqual(new Set([rpcStatus.CANCELLED]));
-    }
+  const nothingLeft = async (): Promise<void> => {
     await server.idle();
     await eventually(5000, "every call to be over", async () =>
       (await server.metric(/^sconce_grpc_open_calls/)) === 0 ? true : undefined,
     );
+  };
+
+  /** Opens a stream, asks and cancels it a little later; the code that it ended with. */
+  const openAndCancel = async (from: RpcClient, i: number): Promise<number> => {
+    const stream = from.stream();
+    const end = collect(stream);
+    stream.write(i % 2 === 0 ? request("slow", "[50]") : request("ledger", sample));
+    setTimeout(() => stream.cancel(), i % 100);
+    return (await end).code;
+  };
+
+  /** 10,000 by SCONCE_TEST_STREAMS, a thousand at a time. */
+  test("streams opened and cancelled leave nothing behind", { timeout: 300_000 }, async () => {
+    const many = Number(process.env["SCONCE_TEST_STREAMS"] ?? 500);
+    const files = (): number => readdirSync(`/proc/${server.process.pid}/fd`).length;
+    const [filesBefore, kibBefore] = [files(), server.rssKib()];
+    for (let done = 0; done < many; done += 1000) {
+      // Several, and new ones each time: one connection may not cancel as much, see the next test.
+      const clients = Array.from({ length: 10 }, () => new RpcClient(server.grpcPort));
+      const round = Array.from({ length: Math.min(1000, many - done) }, (_, i) => i);
+      const ends = round.map((i) => openAndCancel(clients[i % clients.length] ?? client, i));
+      expect(new Set(await Promise.all(ends))).toEqual(new Set([rpcStatus.CANCELLED]));
+      for (const each of clients) each.close();
+    }
+    await nothingLeft();
+    await eventually(5000, "the connections to be gone", () => (files() <= filesBefore ? true : undefined));
+    console.log(`${many} streams: ${kibBefore} KiB before, ${server.rssKib()} KiB after`);
+    expect((await client.predict("ledger", sample)).code).toBe(0);
+  });
+
+  test("a connection that cancels over a thousand in a burst is closed; its client goes on with the next", async () => {
+    const hasty = new RpcClient(server.grpcPort);
+    expect((await hasty.predict("ledger", sample)).code).toBe(0);
+    const ends = Array.from({ length: 1200 }, (_, i) => openAndCancel(hasty, i));
+    const closed = [rpcStatus.INTERNAL, rpcStatus.UNAVAILABLE];
+    expect([rpcStatus.CANCELLED, ...closed]).toEqual(expect.arrayContaining([...new Set(await Promise.all(ends))]));
+    await nothingLeft();
+    await eventually(5000, "an answer", async () =>
+      (await hasty.predict("ledger", sample)).code === 0 ? true : undefined,
+    );
+    hasty.close();
     expect((await client.predict("ledger", sample)).code).toBe(0);
   });
 

@@ -29,6 +29,8 @@ export interface PredictorContext {
   /** Registered versions of a name that are not being served. */
   readonly unready: (name: string) => readonly ModelEntry[];
   readonly report: (level: "warn" | "error", message: string, fields: Readonly<Record<string, unknown>>) => void;
+  /** Another way to say an error, for `--compat torchserve`. Undefined: it is said as it is. */
+  readonly words?: (code: ErrorCode, asked: { readonly name: string; readonly version: string }) => Refusal | undefined;
 }
 
 /** Told once: the answer or why there is none. Not after `cancel`. */
@@ -78,13 +80,25 @@ export class Predictor {
 
   /** Starts it; a refusal is told to `outcome` before this returns. */
   start(request: PredictionsRequest, rpc: RpcCall, outcome: Outcome): Running | undefined {
+    const told = this.worded(request, outcome);
     try {
-      return this.run(request, rpc, outcome);
+      return this.run(request, rpc, told);
     } catch (error) {
       if (!(error instanceof ServerError)) throw error;
-      outcome.failed(error.code, error.message);
+      told.failed(error.code, error.message);
       return undefined;
     }
+  }
+
+  private worded(request: PredictionsRequest, outcome: Outcome): Outcome {
+    const { words } = this.context;
+    if (words === undefined) return outcome;
+    const asked = { name: request.model_name, version: request.model_version };
+    const failed = (code: ErrorCode, message: string): void => {
+      const said = words(code, asked) ?? { code, message };
+      outcome.failed(said.code, said.message);
+    };
+    return { ...outcome, failed };
   }
 
   /** Cookies that are not back yet; 0 when nothing is under way. */

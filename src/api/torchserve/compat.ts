@@ -1,6 +1,7 @@
 /** Errors of predictions as TorchServe words and numbers them, for `--compat torchserve`. */
 
 import type { ErrorCode } from "../../errors.js";
+import type { Refusal } from "../../inference/refusals.js";
 import type { Exchange } from "../../wire.js";
 import { json, prettyJson, sendError } from "./errors.js";
 
@@ -28,6 +29,13 @@ export function torchserveWords(
   const model = version === "" ? `Model "${name}"` : `Model "${name}" Version ${version}"`;
   const message = `${model} has no worker to serve inference request. ${noWorker}`;
   return { status: 503, type: "ServiceUnavailableException", message };
+}
+
+/** The same for gRPC, as a row of the error table: a model that raises ends as a Python handler that raises does, 503. */
+export function torchserveRefusal(code: ErrorCode, asked: Asked): Refusal | undefined {
+  const words = torchserveWords(code, asked);
+  const failed = code === "model_error" || code === "bad_output";
+  return words && { code: failed ? "prediction_failed" : code, message: words.message };
 }
 
 export function sendAsTorchServe(exchange: Exchange, code: ErrorCode, message: string, asked: Asked): void {

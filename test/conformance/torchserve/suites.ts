@@ -1,0 +1,84 @@
+/** What the conformance tests share: the transcripts of this folder's .yaml files, and the store that they speak of. */
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { type Answer, call } from "../../e2e/client.js";
+import { models, repository, type Server } from "../../e2e/server.js";
+
+export interface Transcript {
+  readonly ask: string;
+  readonly on?: "inference" | "management" | "metrics";
+  readonly send?: string;
+  readonly file?: string;
+  readonly type?: string;
+  readonly status: number;
+  readonly says?: string;
+  readonly heads?: Readonly<Record<string, string>>;
+}
+
+export interface Suite {
+  readonly about: string;
+  readonly args: readonly string[];
+  readonly transcripts: readonly Transcript[];
+}
+
+const files = readdirSync(import.meta.dirname).filter((name) => name.endsWith(".yaml"));
+export const suites = files.map((name) => parse(readFileSync(join(import.meta.dirname, name), "utf8")) as Suite);
+
+/** An unpacked archive of one version. */
+function version(store: string, name: string, number: string): void {
+  const folder = join(store, `${name}-${number}`);
+  mkdirSync(join(folder, "MAR-INF"), { recursive: true });
+  cpSync(`${models}${name}.pt`, join(folder, `${name}.pt`));
+  cpSync(`${models}${name}.yaml`, join(folder, "model-config.yaml"));
+  const model = {
+    modelName: name,
+    modelVersion: `${number}.0`,
+    serializedFile: `${name}.pt`,
+    handler: "base_handler",
+    configFile: "model-config.yaml",
+  };
+  writeFileSync(join(folder, "MAR-INF", "MANIFEST.json"), JSON.stringify({ model, archiverVersion: "0.12.0" }));
+}
+
+/** A new folder with a store in it, and what must not be reachable beside it. */
+export function makeStore(): { readonly root: string; readonly store: string } {
+  const root = mkdtempSync(join(tmpdir(), "sconce-conformance-"));
+  const store = join(root, "store");
+  for (const number of ["1", "2", "3"]) version(store, "moody", number);
+  for (const name of ["slow", "lopsided", "wordy"]) version(store, name, "1");
+  cpSync(join(repository, "examples/digits/digits.mar"), join(store, "digits.mar"));
+  writeFileSync(join(store, "garbage.mar"), "not an archive");
+  writeFileSync(join(store, "empty.mar"), "");
+  writeFileSync(join(store, "garbage.pt"), "not a model");
+  mkdirSync(join(root, "store-evil"));
+  cpSync(join(store, "moody-1"), join(root, "store-evil", "moody"), { recursive: true });
+  symlinkSync(join(root, "store-evil", "moody"), join(store, "outside"));
+  return { root, store };
+}
+
+export function bodyOf({ send, file }: Transcript): string | Buffer | undefined {
+  return file === undefined ? send : readFileSync(join(repository, file));
+}
+
+/** The transcript's request, as REST. */
+export function askRest(server: Server, transcript: Transcript): Promise<Answer> {
+  const [method = "", path = ""] = transcript.ask.split(" ");
+  const body = bodyOf(transcript);
+  const ports = { inference: server.port, management: server.managementPort, metrics: server.metricsPort };
+  return call(ports[transcript.on ?? "inference"], {
+    method,
+    path,
+    headers: transcript.type === undefined ? {} : { "content-type": transcript.type },
+    ...(body === undefined ? {} : { body }),
+  });
+}
+
+export const dense = (text: string): string => text.replace(/\s+/g, "");
+
+/** A transcript's `says`: white space does not count, `…` stands for anything. */
+export function pattern(says: string): RegExp {
+  const parts = dense(says).split("…");
+  return new RegExp(`^${parts.map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join(".*")}$`);
+}
