@@ -24,6 +24,15 @@ export const pictureHandlers: readonly string[] = ["image_classifier", "image_se
 /** A handler's file in TypeScript or JavaScript. */
 export const scriptPattern = /\.(ts|mts|js|mjs)$/;
 
+/** As its own sources name its handlers: ts/torch_handler/image_classifier.py:handle. */
+const torchServesPath = /(?:^|\/)ts\/torch_handler\/([a-z_]+)\.py(?::\w+)?$/;
+
+/** A handler by the path of one that comes with TorchServe is the built-in one. */
+export function builtinOf(handler: string): string {
+  const name = torchServesPath.exec(handler)?.[1] ?? "";
+  return builtinHandlers.includes(name) ? name : handler;
+}
+
 /** All of TorchServe's. */
 export const builtinHandlers: readonly string[] = [
   ...nativeHandlers,

@@ -13,7 +13,7 @@ import { invalid } from "./failure.js";
 import { parseLabels } from "./labels.js";
 import { existing, type Manifest } from "./manifest.js";
 import { imageDefaults, parseModelConfig, type ModelConfig } from "./model-config.js";
-import { maxNameBytes, namePattern, pictureHandlers, textHandlers } from "./names.js";
+import { builtinOf, maxNameBytes, namePattern, pictureHandlers, textHandlers } from "./names.js";
 import { defaultMaxRetryMs, handlerFile, pythonModel } from "./python.js";
 import { unmetRequirements } from "./requirements.js";
 import { scriptOf } from "./script.js";
@@ -302,7 +302,7 @@ function handlerName(request: ModelRequest, manifest: Manifest, config: ModelCon
     throw invalid(path, "the manifest's runtime is LSP, TorchServe's C++ back end; pack the model with runtime python");
   }
   const fallback = config.image ? "image_classifier" : "base_handler";
-  return request.handler ?? manifest.handler ?? config.handler ?? fallback;
+  return builtinOf(request.handler ?? manifest.handler ?? config.handler ?? fallback);
 }
 
 function signatureOf(

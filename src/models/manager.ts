@@ -192,6 +192,7 @@ class Manager implements ModelManager {
 
   async scale(name: string, version: string | undefined, workers: Workers, wait: boolean): Promise<Scaled> {
     const model = this.table.version(name, version);
+    if (wait) await model.settled;
     if (model.state === "failed") {
       const words = `Failed to start workers for model ${name} version: ${model.version}`;
       throw new ServerError("no_workers", `${words}: ${model.reason ?? "it did not load"}`);

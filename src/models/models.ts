@@ -67,6 +67,8 @@ export interface RegisterRequest {
   readonly batchSize?: number;
   readonly maxBatchDelayMs?: number;
   readonly responseTimeoutMs?: number;
+  /** Of the trial load and of the load, when model-config.yaml names none. */
+  readonly startupTimeoutMs?: number;
   /**
    * Instances to begin with, when model-config.yaml names no number; 0: it is loaded and takes no requests.
    * Absent: --default-workers.

@@ -55,7 +55,8 @@ export function createPrepare(options: PrepareOptions): Prepare {
       request.signal.throwIfAborted();
       const folder = await (cache ??= openCache(cacheCandidates(options.env, uid), uid));
       const { said = {} } = request;
-      const { jobQueueSize, maxInstances, probeTimeoutMs: startupTimeoutMs } = config;
+      const { jobQueueSize, maxInstances } = config;
+      const startupTimeoutMs = said.startupTimeoutMs ?? config.probeTimeoutMs;
       const { maxWorkers } = said;
       const responseTimeoutMs = said.responseTimeoutMs ?? config.responseTimeoutMs;
       const instances = said.workers ?? config.defaultWorkers;

@@ -26,7 +26,7 @@ export interface ModelSource {
 
 export type Said = Pick<
   RegisterRequest,
-  "batchSize" | "maxBatchDelayMs" | "responseTimeoutMs" | "workers" | "maxWorkers"
+  "batchSize" | "maxBatchDelayMs" | "responseTimeoutMs" | "startupTimeoutMs" | "workers" | "maxWorkers"
 >;
 
 /** In the order of the command line. Rejects with StartError when a store or a named file of it is not there. */

@@ -61,15 +61,18 @@ export class Management {
 
   async register(given: Parameters): Promise<ManagementAnswer> {
     this.allowModelApi();
-    const request = registerRequest(given);
-    const entry = await this.context.admin.register(request);
-    if (!request.wait) return processing;
+    const { compat, admin } = this.context;
+    const request = registerRequest(given, compat);
+    const entry = await admin.register(request);
+    // TorchServe has nothing to wait for where no worker is to start, and says so whatever `synchronous` is.
+    const without = compat === "torchserve" && entry.spec?.instances === 0;
+    if (!request.wait && !without) return processing;
     return status(200, registered(entry, this.instancesOf(entry)));
   }
 
   /** version "": the default one. */
   async scale(name: string, version: string, given: Parameters): Promise<ManagementAnswer> {
-    const workers = workersOf(given);
+    const workers = workersOf(given, this.context.compat);
     const wanted = version === "" ? given.get("model_version") : version;
     const wait = truth(given, "synchronous", false);
     const scaled = await this.context.admin.scale(name, wanted, workers, wait);
@@ -150,7 +153,7 @@ function registered({ name, version }: ModelEntry, workers: number): string {
   return workers === 0 ? `${words}. Use scale workers API to add workers for the model.` : words;
 }
 
-function registerRequest(given: Parameters): RegisterRequest {
+function registerRequest(given: Parameters, compat: Compat): RegisterRequest {
   const url = given.get("url");
   if (url === undefined) throw new ServerError("bad_request", "Parameter url is required.");
   const runtime = given.get("runtime");
@@ -163,6 +166,10 @@ function registerRequest(given: Parameters): RegisterRequest {
   if (most !== undefined && workers !== undefined && most < workers) {
     throw new ServerError("bad_request", "max_worker cannot be less than initial_workers.");
   }
+  const startup = wholeNumber(given, "startup_timeout", 0, maxSeconds);
+  if (startup === 0 && workers !== undefined && workers > 0) {
+    throw new ServerError(faultOf(compat), "startup_timeout is 0; no worker starts in no time. Give it seconds.");
+  }
   return {
     url,
     ...present("name", given.get("model_name")),
@@ -170,16 +177,25 @@ function registerRequest(given: Parameters): RegisterRequest {
     ...present("batchSize", wholeNumber(given, "batch_size", 1, maxBatchSize)),
     ...present("maxBatchDelayMs", wholeNumber(given, "max_batch_delay", 0, maxDelayMs)),
     ...present("responseTimeoutMs", seconds === undefined ? undefined : seconds * 1000),
+    ...(startup === undefined || startup === 0 ? {} : { startupTimeoutMs: startup * 1000 }),
     ...present("workers", workers),
     ...present("maxWorkers", most),
     wait: truth(given, "synchronous", true),
   };
 }
 
-function workersOf(given: Parameters): Workers {
+type Compat = ManagementContext["compat"];
+
+/** TorchServe answers 500 to numbers that make it stumble. */
+function faultOf(compat: Compat): "internal" | "bad_request" {
+  return compat === "torchserve" ? "internal" : "bad_request";
+}
+
+function workersOf(given: Parameters, compat: Compat): Workers {
   for (const name of ["min_worker", "max_worker"]) {
     if (/^\s*-\s*[0-9]+\s*$/.test(given.get(name) ?? "")) {
-      throw new ServerError("bad_request", `${name} is ${given.get(name) ?? ""}; it cannot be negative.`);
+      const code = name === "min_worker" ? faultOf(compat) : "bad_request";
+      throw new ServerError(code, `${name} is ${given.get(name) ?? ""}; it cannot be negative.`);
     }
   }
   const min = wholeNumber(given, "min_worker", 0, maxWorkers) ?? 1;
