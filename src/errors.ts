@@ -107,6 +107,13 @@ export const errorTable = [
     "This model cannot be asked that, for instance a compiled package for an explanation; the message has the reason.",
   ),
   row(
+    "device_lost",
+    503,
+    "ServiceUnavailableException",
+    "UNAVAILABLE",
+    "The device that the model runs on is out of service; the message has its reason, and the server must be started anew.",
+  ),
+  row(
     "download_failed",
     400,
     "DownloadArchiveException",
@@ -241,7 +248,7 @@ export const errorTable = [
 export type ErrorCode = (typeof errorTable)[number]["code"];
 
 /** Rows that native code can report: native/core/status.h `kCodeCount`. */
-export const nativeCount = 19;
+export const nativeCount = 20;
 
 const internalIndex = 9;
 const byCode = new Map<string, ErrorRow>(errorTable.map((each) => [each.code, each]));

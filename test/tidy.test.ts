@@ -141,6 +141,7 @@ describe("directions", () => {
   test("native folders include downward only", () => {
     const below: Record<string, readonly string[]> = {
       core: ["core"],
+      sim: ["core", "sim"],
       codec: ["core", "codec"],
       torch: ["core", "codec", "torch"],
       probe: ["core", "codec", "torch", "probe"],

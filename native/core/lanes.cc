@@ -144,7 +144,7 @@ bool Lanes::TryTake(std::size_t self, Work& work, std::int64_t& wait_until_ns) {
   if (!MayStart(plan, states_[self])) return false;
   const BatchLimits limits = {.max_rows = std::max<std::uint32_t>(config_.max_batch_rows, 1),
                               .max_delay_ns = config_.max_batch_delay_ns,
-                              .idle_executors = IdleExecutors(plan),
+                              .idle_executors = config_.lanes_per_instance > 1 ? 1 : IdleExecutors(plan),
                               .in_order = config_.stateful};
   const BatchDecision decision = queue_.Take(limits, MonotonicNs(), work.batch, work.dropped);
   waiting_.store(queue_.size(), std::memory_order_relaxed);
@@ -286,7 +286,7 @@ Status Lanes::Resize(int instances) {
     MutexLock lock(mutex_);
     if (stopping_) return UnloadingStatus(config_);
     const bool one = config_.stateful || config_.one_lane;
-    target_ = std::clamp(instances, 0, one ? 1 : kMaxInstances);
+    target_ = one ? std::clamp(instances, 0, 1) : std::clamp(instances, 0, kMaxInstances) * PerInstance();
     refusing_.store(target_ == 0, std::memory_order_relaxed);
     start = Arrange();
     SignalNext();
@@ -296,14 +296,18 @@ Status Lanes::Resize(int instances) {
 
 int Lanes::instances() const {
   MutexLock lock(mutex_);
-  return target_;
+  return (target_ + PerInstance() - 1) / PerInstance();
 }
 
 int Lanes::running() const {
   MutexLock lock(mutex_);
   int count = 0;
   for (std::size_t i = 0; i < lanes_.size(); ++i) count += Counted(i) && !lanes_[i]->exited ? 1 : 0;
-  return count;
+  return (count + PerInstance() - 1) / PerInstance();
+}
+
+int Lanes::PerInstance() const {
+  return config_.stateful || config_.one_lane ? 1 : std::max(config_.lanes_per_instance, 1);
 }
 
 void Lanes::Close() {

@@ -50,7 +50,7 @@ class Lanes {
   std::size_t waiting() const { return waiting_.load(std::memory_order_relaxed); }
   std::size_t in_flight() const;  // waiting and running
   int instances() const;
-  int running() const;  // narrow lanes whose thread has not ended
+  int running() const;  // instances with a lane whose thread has not ended
 
  private:
   struct Lane {
@@ -72,6 +72,7 @@ class Lanes {
   void GiveUp(std::span<const std::size_t> unstarted) EXCLUDES(mutex_);
   void AddLane(const LaneSpec& spec) REQUIRES(mutex_);
   bool Counted(std::size_t lane) const REQUIRES(mutex_);
+  int PerInstance() const;  // counted lanes that make one instance
   void Retire(std::size_t lane) REQUIRES(mutex_);
   // True when the lane has to be started.
   bool Revive(std::size_t lane) REQUIRES(mutex_);

@@ -158,6 +158,38 @@ TEST(Lanes, ResizeUnderFireLosesNothing) {
   EXPECT_EQ(model->Resize(1).code(), Code::kNotReady);
 }
 
+// Two lanes that share a device are one instance, and what waits is one batch: the other lane is for the next one.
+TEST(Lanes, TwoLanesOfADeviceAreOneInstance) {
+  const auto runner = std::make_shared<FakeRunner>();
+  ModelConfig config = fake::Config(8);
+  config.lanes_per_instance = 2;
+  config.lanes = {{}, {}};
+  const auto model = Model::Start(config, runner);
+  EXPECT_EQ(model->instances(), 1);
+  runner->CloseGate();
+  fake::Sink sink;
+  for (std::uint32_t i = 0; i < 2; ++i) {
+    TaskPtr task = MakeTask(model, sink, i);
+    ASSERT_TRUE(model->Submit(task).ok());
+    runner->WaitForBatches(i + 1);
+  }
+  for (std::uint32_t i = 2; i < 8; ++i) {
+    TaskPtr task = MakeTask(model, sink, i);
+    ASSERT_TRUE(model->Submit(task).ok());
+  }
+  runner->LetThrough(1);
+  runner->WaitForBatches(3);
+  EXPECT_EQ(runner->Sizes(), (std::vector<std::size_t>{1, 1, 6}));
+  runner->OpenGate();
+  sink.Wait(8);
+  ASSERT_TRUE(model->Resize(3).ok());
+  EXPECT_EQ(model->instances(), 3);
+  EXPECT_EQ(model->lanes(), 3);
+  ASSERT_TRUE(model->Resize(0).ok());
+  EXPECT_EQ(model->instances(), 0);
+  model->Stop();
+}
+
 // Models are published, replaced and stopped while others resolve, submit and drop their environments.
 TEST(Lanes, LoadAndUnloadUnderFire) {
   Router router;

@@ -33,9 +33,12 @@ struct ModelConfig {
   std::size_t queue_capacity = 100;      // waiting requests; the option is jobQueueSize
   std::int64_t response_timeout_ns = 0;  // 0: none
   ExecutorChoice executor = ExecutorChoice::kAuto;
-  bool stateful = false;                // no re-runs, no freezing, batches in arrival order on one lane
-  bool one_lane = false;                // never two batches at once, however many instances are asked for
-  std::vector<LaneSpec> lanes;          // at least one
+  bool stateful = false;        // no re-runs, no freezing, batches in arrival order on one lane
+  bool one_lane = false;        // never two batches at once, however many instances are asked for
+  std::vector<LaneSpec> lanes;  // at least one
+  // Lanes that make one instance. On a device two: one gathers and copies while the other's batch is computed. They
+  // share one processor, so what waits is one batch and is not dealt out among idle lanes.
+  int lanes_per_instance = 1;
   std::vector<double> latency_buckets;  // seconds
   std::size_t max_instances = 1024;
   std::size_t max_decoded_bytes = std::size_t{64} << 20;
@@ -90,7 +93,7 @@ class Model : public std::enable_shared_from_this<Model> {
   // refused with kNotReady. kOutOfMemory: the system gives no more threads, and as many run as could be started.
   Status Resize(int instances);
   int instances() const;  // asked for, as far as the model allows
-  int lanes() const;      // narrow lanes whose thread has not ended
+  int lanes() const;      // instances with a lane whose thread has not ended
 
   // Stops taking tasks, fails what waits with kNotReady, joins the lanes. Idempotent. From a lane of its own (whose
   // batch held the last pin) it only closes.

@@ -26,6 +26,7 @@ constexpr std::array<const char*, kCodeCount> kNames = {
     "invalid_model",
     "conflict",
     "not_implemented",
+    "device_lost",
 };
 
 }  // namespace

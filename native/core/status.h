@@ -30,9 +30,10 @@ enum class Code : std::uint8_t {
   kInvalidModel = 16,         // 400 the artifact does not load
   kConflict = 17,             // 409 name and version are registered already
   kNotImplemented = 18,       // 501 this model cannot be asked that
+  kDeviceLost = 19,           // 503 the model's device is out of service
 };
 
-inline constexpr int kCodeCount = 19;
+inline constexpr int kCodeCount = 20;
 
 // The stable word for a code, as src/errors.ts spells it ("bad_request", "queue_full", …).
 const char* CodeName(Code code);

@@ -8,6 +8,7 @@
 
 #include "core/buffer.h"
 #include "torch/dtype.h"
+#include "torch/failure.h"
 
 namespace sconce::torch_engine {
 namespace {
@@ -57,7 +58,7 @@ at::Tensor Collator::Kept(Slot& slot, std::size_t rows, DType dtype, const Shape
   if (!slot.staging || slot.staging->bytes() < bytes || slot.dtype != dtype || !(slot.shape == shape)) {
     slot.by_rows.clear();
     if (!slot.staging || slot.staging->bytes() < bytes)
-      slot.staging = device_.NewStaging(std::max(bytes, Buffer::kAlign));
+      slot.staging = OrThrow(device_.NewStaging(std::max(bytes, Buffer::kAlign)));
     slot.dtype = dtype;
     slot.shape = shape;
   }
@@ -79,7 +80,7 @@ at::Tensor Collator::Empty(std::size_t input, std::size_t rows, DType dtype, con
 at::Tensor Collator::Gather(std::size_t input, std::span<const Row* const> rows) {
   const TensorView& first = rows[0]->inputs[input];
   const std::size_t total = first.bytes * rows.size();
-  if (!copies_ && total >= kAlwaysCopyBelow && OnePiece(input, rows)) {
+  if (!copies_ && device_.is_host() && total >= kAlwaysCopyBelow && OnePiece(input, rows)) {
     return View(first.data, rows.size(), first.dtype, first.shape);
   }
   std::byte* to = nullptr;

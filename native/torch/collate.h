@@ -8,18 +8,19 @@
 #include <span>
 #include <vector>
 
+#include "core/device.h"
 #include "core/task.h"
-#include "torch/device.h"
 
 namespace sconce::torch_engine {
 
 class Collator {
  public:
-  // `copies`: the model may change or keep its inputs, so each batch gets memory of its own.
-  Collator(const Device& device, bool copies) : device_(device), copies_(copies) {}
+  // `copies`: the model may change or keep its inputs, so each batch gets memory of its own. What goes to a device is
+  // copied anyway: it is always gathered in staging memory, which the device can read by itself.
+  Collator(const Device& device, bool copies) : device_(device), copies_(copies && device.is_host()) {}
 
   // [rows, …] of input `input`. Rows have equal shapes. The tensor is valid until the next call for this input, or
-  // for as long as the rows' storage lives when nothing had to be copied.
+  // for as long as the rows' storage lives when nothing had to be copied. Throws StatusError, std::bad_alloc.
   at::Tensor Gather(std::size_t input, std::span<const Row* const> rows);
 
   // Uninitialised memory for a batch of this shape; `*data` is where row 0 starts.

@@ -1,47 +1,19 @@
 #include "torch/device.h"
 
-#include "core/buffer.h"
-
 namespace sconce::torch_engine {
 namespace {
 
-class CpuStaging final : public Staging {
+class Cpu final : public TensorDevice {
  public:
-  explicit CpuStaging(std::size_t bytes) : buffer_(bytes), bytes_(bytes) {}
-  std::byte* data() const override { return buffer_.data(); }
-  std::size_t bytes() const override { return bytes_; }
-
- private:
-  mutable Buffer buffer_;
-  std::size_t bytes_;
-};
-
-class CpuStream final : public Stream {
- public:
-  void Enter() override {}
-  void Leave() override {}
-  void Synchronise() override {}
-};
-
-class CpuEvent final : public Event {
- public:
-  void Record(Stream&) override {}
-  void Wait() override {}
-};
-
-class Cpu final : public Device {
- public:
-  const char* name() const override { return "cpu"; }
-  std::unique_ptr<Staging> NewStaging(std::size_t bytes) const override { return std::make_unique<CpuStaging>(bytes); }
-  std::unique_ptr<Stream> NewStream() const override { return std::make_unique<CpuStream>(); }
-  std::unique_ptr<Event> NewEvent() const override { return std::make_unique<CpuEvent>(); }
+  const Device& device() const override { return CpuDevice(); }
+  c10::Device where() const override { return c10::Device(c10::kCPU); }
   at::Tensor Upload(const at::Tensor& host) const override { return host; }
-  at::Tensor Download(const at::Tensor& device) const override { return device; }
+  Status Download(std::span<at::Tensor>, Stream&, Event&) const override { return Status::Ok(); }
 };
 
 }  // namespace
 
-const Device& CpuDevice() {
+const TensorDevice& CpuTensors() {
   static const Cpu cpu;
   return cpu;
 }

@@ -97,6 +97,8 @@ std::string FailureLine(std::string_view what) {
 Status CurrentFailure(Code code, std::string_view prefix) {
   try {
     throw;
+  } catch (const StatusError& error) {
+    return error.status();
   } catch (const c10::OutOfMemoryError& error) {
     return {Code::kOutOfMemory, std::string(prefix) + ": " + FailureLine(error.what_without_backtrace())};
   } catch (const c10::Error& error) {

@@ -59,5 +59,17 @@ TEST(CurrentFailure, TellsMemoryFromOtherFailures) {
   EXPECT_EQ(Caught([] { throw 7; }).message(), "the model raised: an unknown exception");
 }
 
+TEST(Failure, AStatusComesThroughAsItWas) {
+  try {
+    OrThrow(Result<int>(Status(Code::kDeviceLost, "gone")));
+    FAIL();
+  } catch (...) {
+    const Status status = CurrentFailure(Code::kInternal, "prefix");
+    EXPECT_EQ(status.code(), Code::kDeviceLost);
+    EXPECT_EQ(status.message(), "gone");
+  }
+  EXPECT_EQ(OrThrow(Result<int>(3)), 3);
+}
+
 }  // namespace
 }  // namespace sconce::torch_engine

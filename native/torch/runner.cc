@@ -28,8 +28,8 @@ Status WrongRows(const OutputNode& layout, std::size_t leaf, const at::Tensor& t
                                 std::to_string(rows) + "), " + got};
 }
 
-// A dense, contiguous tensor in host memory with a dtype that has a wire form.
-Status MakePlain(const Device& device, const OutputNode& layout, std::size_t leaf, at::Tensor& tensor) {
+// A dense tensor with a dtype that has a wire form.
+Status CheckPlain(const OutputNode& layout, std::size_t leaf, const at::Tensor& tensor) {
   if (tensor.layout() != at::kStrided || tensor.is_quantized() || !FromTorch(tensor.scalar_type())) {
     return {Code::kBadOutput, "the model's " + LeafName(layout, static_cast<int>(leaf)) + " has dtype " +
                                   c10::toString(tensor.scalar_type()) + ", which has no wire form"};
@@ -39,19 +39,25 @@ Status MakePlain(const Device& device, const OutputNode& layout, std::size_t lea
                                   std::to_string(tensor.dim()) + " dimensions, the limit is " +
                                   std::to_string(kMaxDims)};
   }
-  tensor = device.Download(tensor);
-  if (tensor.is_neg()) tensor = tensor.resolve_neg();
-  if (!tensor.is_contiguous()) tensor = tensor.contiguous();
   return Status::Ok();
 }
 
 }  // namespace
 
 struct TorchRunner::Scratch final : RunnerScratch {
-  Scratch(const Device& device, bool copies) : collator(device, copies), stream(device.NewStream()) {}
+  Scratch(const TensorDevice& tensors, bool copies) : device(tensors), collator(tensors.device(), copies) {
+    Result<std::unique_ptr<Stream>> its_stream = tensors.device().NewStream(StreamPriority::kNormal);
+    Result<std::unique_ptr<Event>> its_event = tensors.device().NewEvent();
+    if (its_stream.ok()) stream = std::move(*its_stream);
+    if (its_event.ok()) done = std::move(*its_event);
+    broken = its_stream.ok() ? its_event.status() : its_stream.status();
+  }
 
+  const TensorDevice& device;
   Collator collator;
   std::unique_ptr<Stream> stream;
+  std::unique_ptr<Event> done;
+  Status broken;  // why there is no stream: the device is lost
   torch::jit::Stack stack;
   OutputNode layout;
   bool has_layout = false;
@@ -74,19 +80,25 @@ struct TorchRunner::Scratch final : RunnerScratch {
     view_count = 0;
   }
 
-  Status Split(const Device& device, std::size_t row_count);
+  Status Split(std::size_t row_count);
 };
 
-// Views of the leaves, row by row, appended to `views`.
-Status TorchRunner::Scratch::Split(const Device& device, std::size_t row_count) {
+// Views of the leaves, in host memory, row by row, appended to `views`.
+Status TorchRunner::Scratch::Split(std::size_t row_count) {
+  for (std::size_t leaf = 0; leaf < leaves.size(); ++leaf) {
+    const at::Tensor& tensor = leaves[leaf];
+    if (tensor.dim() == 0 || tensor.size(0) != static_cast<std::int64_t>(row_count)) {
+      return WrongRows(layout, leaf, tensor, row_count);
+    }
+    if (Status status = CheckPlain(layout, leaf, tensor); !status.ok()) return status;
+  }
+  if (Status status = device.Download(leaves, *stream, *done); !status.ok()) return status;
   if (views.size() < view_count + row_count) views.resize(view_count + row_count);
   for (std::size_t r = 0; r < row_count; ++r) views[view_count + r].resize(leaves.size());
   for (std::size_t leaf = 0; leaf < leaves.size(); ++leaf) {
     at::Tensor& tensor = leaves[leaf];
-    if (tensor.dim() == 0 || tensor.size(0) != static_cast<std::int64_t>(row_count)) {
-      return WrongRows(layout, leaf, tensor, row_count);
-    }
-    if (Status status = MakePlain(device, layout, leaf, tensor); !status.ok()) return status;
+    if (tensor.is_neg()) tensor = tensor.resolve_neg();
+    if (!tensor.is_contiguous()) tensor = tensor.contiguous();
     TensorView view;
     view.dtype = *FromTorch(tensor.scalar_type());
     const at::IntArrayRef sizes = tensor.sizes();
@@ -102,7 +114,7 @@ Status TorchRunner::Scratch::Split(const Device& device, std::size_t row_count) 
   return Status::Ok();
 }
 
-TorchRunner::TorchRunner(std::unique_ptr<Executable> executable, RunnerOptions options, const Device& device)
+TorchRunner::TorchRunner(std::unique_ptr<Executable> executable, RunnerOptions options, const TensorDevice& device)
     : executable_(std::move(executable)), options_(std::move(options)), device_(device) {}
 
 TorchRunner::~TorchRunner() = default;
@@ -148,9 +160,25 @@ void TorchRunner::Run(std::span<Task* const> batch, RunnerScratch& opaque, bool 
 void TorchRunner::RunAlone(Task& task, Scratch& scratch) {
   const bool sliced = !task.is_image && (task.rows.size() > max_rows_ || !UniformRows(task));
   Task* const one = &task;
-  const Status status = sliced ? RunSlices(task, scratch) : RunTogether({&one, 1}, scratch);
+  const Status status = sliced ? RunSlices(task, max_rows_, scratch) : RunTogether({&one, 1}, scratch);
   scratch.Release();
   if (!status.ok()) task.status = status;
+}
+
+Status TorchRunner::Attempt(std::span<Task* const> batch, std::uint32_t max_rows, RunnerScratch& opaque) {
+  auto& scratch = static_cast<Scratch&>(opaque);
+  if (!scratch.broken.ok()) return scratch.broken;
+  const c10::InferenceMode inference;
+  const StreamGuard guard(*scratch.stream);
+  Task& first = *batch[0];
+  const bool sliced = batch.size() == 1 && !first.is_image && (first.rows.size() > max_rows || !UniformRows(first));
+  Status status = sliced ? RunSlices(first, max_rows, scratch) : RunTogether(batch, scratch);
+  // What was queued before it failed may still read the staging memory that the next batch is gathered in.
+  if (!status.ok()) {
+    if (Status after = scratch.stream->Synchronise(); after.code() == Code::kDeviceLost) status = std::move(after);
+  }
+  scratch.Release();
+  return status;
 }
 
 Status TorchRunner::RunTogether(std::span<Task* const> batch, Scratch& scratch) try {
@@ -167,7 +195,7 @@ Status TorchRunner::RunTogether(std::span<Task* const> batch, Scratch& scratch) 
     total = scratch.rows.size();
     if (Status status = CallRows(scratch.rows, batch[0]->names, scratch); !status.ok()) return status;
   }
-  if (Status status = scratch.Split(device_, total); !status.ok()) return status;
+  if (Status status = scratch.Split(total); !status.ok()) return status;
   std::size_t first = 0;
   for (Task* task : batch) {
     const std::size_t rows = RowsOf(*task);
@@ -180,12 +208,12 @@ Status TorchRunner::RunTogether(std::span<Task* const> batch, Scratch& scratch) 
   return CurrentFailure(Code::kInternal, "running the model failed");
 }
 
-// Runs of rows with equal shapes, at most max_rows_ each; outputs are copied, a model may reuse their memory.
-Status TorchRunner::RunSlices(Task& task, Scratch& scratch) try {
+// Runs of rows with equal shapes, at most max_rows each; outputs are copied, a model may reuse their memory.
+Status TorchRunner::RunSlices(Task& task, std::uint32_t max_rows, Scratch& scratch) try {
   scratch.Release();
   for (std::size_t first = 0; first < task.rows.size();) {
     std::size_t end = first + 1;
-    while (end < task.rows.size() && end - first < max_rows_ && SameShape(task.rows[first], task.rows[end])) ++end;
+    while (end < task.rows.size() && end - first < max_rows && SameShape(task.rows[first], task.rows[end])) ++end;
     scratch.rows.clear();
     for (std::size_t r = first; r < end; ++r) scratch.rows.push_back(&task.rows[r]);
     const std::size_t leaves_before = scratch.leaves.size();
@@ -193,11 +221,11 @@ Status TorchRunner::RunSlices(Task& task, Scratch& scratch) try {
     if (first > 0 && leaves_before != scratch.leaves.size()) {
       return {Code::kBadOutput, "the model returned another number of outputs for another slice of the instances"};
     }
-    for (at::Tensor& leaf : scratch.leaves) {
-      leaf = leaf.clone();
-      scratch.kept.push_back(leaf);
+    if (device_.device().is_host()) {
+      for (at::Tensor& leaf : scratch.leaves) leaf = leaf.clone();
     }
-    if (Status status = scratch.Split(device_, end - first); !status.ok()) return status;
+    if (Status status = scratch.Split(end - first); !status.ok()) return status;
+    scratch.kept.insert(scratch.kept.end(), scratch.leaves.begin(), scratch.leaves.end());
     task.batch_rows = static_cast<std::uint32_t>(end - first);
     first = end;
   }

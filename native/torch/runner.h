@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "core/runner.h"
+#include "core/device_runner.h"
 #include "torch/arg_plan.h"
 #include "torch/device.h"
 #include "torch/executable.h"
@@ -25,13 +25,14 @@ struct RunnerOptions {
   bool stateful = false;  // a failed batch is not run again
 };
 
-class TorchRunner final : public Runner {
+class TorchRunner final : public Runner, public BatchProgram {
  public:
-  TorchRunner(std::unique_ptr<Executable> executable, RunnerOptions options, const Device& device = CpuDevice());
+  TorchRunner(std::unique_ptr<Executable> executable, RunnerOptions options, const TensorDevice& device = CpuTensors());
   ~TorchRunner() override;
 
   std::unique_ptr<RunnerScratch> NewScratch(int intra_op_threads) override;
   void Run(std::span<Task* const> batch, RunnerScratch& scratch, bool allow_rerun) override;
+  Status Attempt(std::span<Task* const> batch, std::uint32_t max_rows, RunnerScratch& scratch) override;
   void Explain(Task& task) override;
 
   // Lets explanations load the TorchScript file at `path` again; without it none are given, for the reason `why_not`.
@@ -47,7 +48,7 @@ class TorchRunner final : public Runner {
 
   Status RunTogether(std::span<Task* const> batch, Scratch& scratch);
   void RunAlone(Task& task, Scratch& scratch);
-  Status RunSlices(Task& task, Scratch& scratch);
+  Status RunSlices(Task& task, std::uint32_t max_rows, Scratch& scratch);
   Status CallRows(std::span<const Row* const> rows, std::span<const std::string> names, Scratch& scratch);
   Status CallImages(std::span<Task* const> batch, Scratch& scratch);
   Status CallModel(Scratch& scratch);
@@ -56,7 +57,7 @@ class TorchRunner final : public Runner {
 
   std::unique_ptr<Executable> executable_;
   RunnerOptions options_;
-  const Device& device_;
+  const TensorDevice& device_;
   std::uint32_t max_rows_ = 1;
   std::unique_ptr<Explainer> explainer_;
   std::string why_not_ = "this model gives no explanations";
