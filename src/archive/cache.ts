@@ -3,8 +3,8 @@
  * complete, so that a folder under `models` is always whole. Several processes may share it. Main thread, asynchronous.
  */
 import { createHash, randomUUID } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { access, constants, lstat, mkdir, rename, rm } from "node:fs/promises";
+import { createReadStream, lstatSync, renameSync } from "node:fs";
+import { access, constants, lstat, mkdir, rename, rm, utimes } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ServerError } from "../errors.js";
@@ -49,26 +49,106 @@ export async function openCache(candidates: readonly string[], uid: number): Pro
   );
 }
 
+/** Something on the disk while it is decided whether what is in it is accepted. One of both is called, once. */
+export interface Claim {
+  keep(): void;
+  /** It was refused: what was made for it goes. */
+  drop(why: unknown): Promise<void>;
+}
+
+/** An unpacked folder. One that was dropped stays where it was there before, or somebody else took it up. */
+export interface FolderClaim extends Claim {
+  readonly folder: string;
+}
+
+/** All that one load has on the disk. */
+export class Claims {
+  private readonly claims: Claim[] = [];
+
+  add(claim: Claim): void {
+    this.claims.push(claim);
+  }
+
+  keep(): void {
+    for (const claim of this.claims.splice(0)) claim.keep();
+  }
+
+  async drop(why: unknown): Promise<void> {
+    await Promise.all(this.claims.splice(0).map((claim) => claim.drop(why)));
+  }
+}
+
+/** Folders of this process that are under decision. */
+interface Undecided {
+  claims: number;
+  /** Modification time in ms when it was made here and nobody accepted it yet; else undefined. */
+  madeAt: number | undefined;
+}
+const undecided = new Map<string, Undecided>();
+
 /** The unpacked folder of this content, made by `fill` (which gets an empty folder) when it is not there yet. */
 export async function cachedFolder(
   cache: string,
   sha256: string,
   fill: (folder: string) => Promise<void>,
-): Promise<string> {
-  const final = join(cache, "models", sha256);
-  if (await isDirectory(final)) return final;
+): Promise<FolderClaim> {
+  const folder = join(cache, "models", sha256);
+  const state = undecided.get(folder) ?? { claims: 0, madeAt: undefined };
+  undecided.set(folder, state);
+  state.claims++;
+  const release = (): boolean => {
+    state.claims--;
+    if (state.claims === 0) undecided.delete(folder);
+    return state.claims === 0;
+  };
+  try {
+    if (await makeFolder(cache, folder, fill)) state.madeAt = (await lstat(folder)).mtimeMs;
+    // For other processes: it is in use, and not to be taken away.
+    else if (state.madeAt === undefined) await utimes(folder, new Date(), new Date()).catch(() => undefined);
+  } catch (error) {
+    release();
+    throw error;
+  }
+  return {
+    folder,
+    keep: () => {
+      state.madeAt = undefined;
+      release();
+    },
+    drop: async () => {
+      if (release() && state.madeAt !== undefined) await discard(cache, folder, state.madeAt);
+    },
+  };
+}
+
+/** Whether it was made; it is there in any case. */
+async function makeFolder(cache: string, final: string, fill: (folder: string) => Promise<void>): Promise<boolean> {
+  if (await isDirectory(final)) return false;
   const incoming = join(cache, "incoming", randomUUID());
   await mkdir(join(cache, "models"), { recursive: true, mode: 0o700 });
   await mkdir(incoming, { recursive: true, mode: 0o700 });
   try {
     await fill(incoming);
     await rename(incoming, final);
+    return true;
   } catch (error) {
     await rm(incoming, { recursive: true, force: true });
     // Another process may have been first: its folder has the same content.
     if (!(await isDirectory(final))) throw error;
+    return false;
   }
-  return final;
+}
+
+/** Out of sight at once, before anything else of this process can look: then removed. */
+async function discard(cache: string, folder: string, madeAt: number): Promise<void> {
+  const away = join(cache, "incoming", randomUUID());
+  try {
+    if (lstatSync(folder).mtimeMs !== madeAt) return;
+    renameSync(folder, away);
+  } catch {
+    return;
+  }
+  await rm(away, { recursive: true, force: true });
 }
 
 async function isDirectory(path: string): Promise<boolean> {

@@ -5,7 +5,7 @@
 import { lstat, open, readdir, readFile, stat } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { artifactExtensions } from "./artifact.js";
-import { cachedFolder, sha256File } from "./cache.js";
+import { cachedFolder, sha256File, type Claims } from "./cache.js";
 import { verifyDigests } from "./digests.js";
 import { invalid, invalidBy } from "./failure.js";
 import { archiveLimits, maxTextBytes, type ArchiveLimits } from "./limits.js";
@@ -29,6 +29,8 @@ export interface ModelFiles {
 export interface UnpackOptions {
   readonly cache: string;
   readonly limits?: ArchiveLimits;
+  /** Get what an archive is unpacked to, to decide about it. Absent: it stays. */
+  readonly claims?: Claims;
 }
 
 const archiveExtensions = [".mar", ".zip"];
@@ -67,9 +69,12 @@ export async function unpack(path: string, options: UnpackOptions): Promise<Mode
     if (!isArchive(absolute)) throw invalid(path, wrongExtension(absolute));
     if (found.size === 0) throw invalid(path, "the file is empty");
     const sha256 = await sha256File(absolute);
-    const folder = await cachedFolder(options.cache, sha256, async (into) => {
+    const claim = await cachedFolder(options.cache, sha256, async (into) => {
       await extractArchive(absolute, into, options.limits ?? archiveLimits, path);
     });
+    if (options.claims) options.claims.add(claim);
+    else claim.keep();
+    const { folder } = claim;
     return await fromFolder(isTar(absolute) ? await rootOf(folder) : folder, stemOf(absolute), path);
   } catch (error) {
     throw invalidBy(path, error);

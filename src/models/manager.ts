@@ -154,7 +154,7 @@ class Manager implements ModelManager {
     this.stopped = true;
     this.autoscaler.stop();
     const loading = this.table.all().filter((model) => model.state === "loading");
-    for (const model of loading) this.cancel(model);
+    for (const model of loading) model.abort.abort();
     await Promise.all(loading.map((model) => model.settled));
     await this.poll?.stop();
     await this.snapshots?.end(this.list());
@@ -320,7 +320,7 @@ class Manager implements ModelManager {
     }
     const { id } = step;
     if (step.kind === "load") void this.load(id);
-    else if (step.kind === "cancel") this.cancel(this.table.find(id));
+    else if (step.kind === "cancel") this.table.find(id).abort.abort();
     else if (step.kind === "forget") this.table.delete(id);
     else void this.unload(this.table.find(id), this.config.drainTimeoutMs);
   }
@@ -335,14 +335,17 @@ class Manager implements ModelManager {
       const spec = await this.prepare({
         ...source,
         signal: model.abort.signal,
+        claims: model.claims,
         onSpec: (opened) => this.opened(model, opened),
         ...(said === undefined ? {} : { said }),
       });
       await this.publisher.load(model, spec);
+      model.claims.keep();
       model.loadSeconds = model.seconds();
       model.enter("ready");
       this.log.info("model ready", readyFields(model));
     } catch (error) {
+      await model.claims.drop(error);
       this.failed(model, error);
     }
     if (!model.abort.signal.aborted) this.counts.add(model.source.trigger, model.state === "ready");
@@ -378,10 +381,6 @@ class Manager implements ModelManager {
     if (cancelled) return;
     const { name, version, source, reason } = model;
     this.log.error("model failed", { model: name, version, source: shownUrl(source.path), reason });
-  }
-
-  private cancel(model: Tracked): void {
-    model.abort.abort();
   }
 
   private async unload(model: Tracked, timeoutMs: number): Promise<boolean> {

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { cacheCandidates, openCache } from "../archive/cache.js";
+import { cacheCandidates, openCache, type Claims } from "../archive/cache.js";
 import { openModel, type OpenedModel, type OpenOptions } from "../archive/open.js";
 import { torchWarning } from "../archive/lineage.js";
 import { hasProbe, probe } from "../archive/probe.js";
@@ -31,6 +31,8 @@ export interface PrepareRequest {
   /** What a registration says beside it. A model's own model-config.yaml wins, except over batch size and delay. */
   readonly said?: Said & Pick<RegisterRequest, "handler">;
   readonly signal: AbortSignal;
+  /** Get what is put on the disk; the caller keeps or drops it with the model. */
+  readonly claims: Claims;
   /** Called once the archive is read, before the probe; throws to stop there. */
   readonly onSpec: (spec: ModelSpec) => void;
 }
@@ -44,7 +46,7 @@ export const builtProbe = fileURLToPath(new URL("../../build/Release/sconce-prob
 const parallel = 2;
 
 export function createPrepare(options: PrepareOptions): Prepare {
-  const { config, log } = options;
+  const { config } = options;
   const gate = createGate(parallel);
   const uid = process.getuid?.() ?? 0;
   const allow = parseAllowList(config.allowedUrls);
@@ -54,36 +56,49 @@ export function createPrepare(options: PrepareOptions): Prepare {
     gate(async () => {
       request.signal.throwIfAborted();
       const folder = await (cache ??= openCache(cacheCandidates(options.env, uid), uid));
-      const { said = {} } = request;
-      const { jobQueueSize, maxInstances } = config;
-      const startupTimeoutMs = said.startupTimeoutMs ?? config.probeTimeoutMs;
-      const { maxWorkers } = said;
-      const responseTimeoutMs = said.responseTimeoutMs ?? config.responseTimeoutMs;
-      const instances = said.workers ?? config.defaultWorkers;
-      const most = maxWorkers === undefined ? {} : { maxWorkers };
-      const { hookTimeoutMs } = config;
-      const figures = { jobQueueSize, responseTimeoutMs, maxInstances, instances, startupTimeoutMs, hookTimeoutMs };
-      const defaults = { ...figures, ...most };
-      const { modelSettings: settings, installPyDepPerModel: installs, python } = config;
-      const open = { cache: folder, defaults, settings, ...(installs ? {} : { python }) };
-      const { handler } = said;
-      const named = { ...request, ...(handler === undefined ? {} : { handler }) };
-      const opened = await openFrom(named, open, options, allow);
-      const { kind, source, lineage } = opened.spec;
-      const newer = kind === "python" ? undefined : torchWarning(source, lineage, options.libtorch);
-      const warnings = newer === undefined ? opened.warnings : [...opened.warnings, newer];
-      const spec = { ...keyed(batchedAs(opened.spec, said), config, isUrl(request.path)), warnings };
-      for (const warning of warnings) log.warn(warning);
-      request.onSpec(spec);
-      request.signal.throwIfAborted();
-      if (spec.kind !== "python" && (await wantsProbe(options))) {
-        const { probe: mode } = config;
-        const timeoutMs = spec.startupTimeoutMs ?? startupTimeoutMs;
-        const child = { program: options.probeProgram, timeoutMs, cache: folder, libtorch: options.libtorch };
-        await probe(spec.artifact, spec.sha256, mode === "auto", { ...child, signal: request.signal });
-      }
-      return spec;
+      const open = { ...openOptions(request, config, folder), claims: request.claims };
+      return accept(request, await openFrom(request, open, options, allow), options, folder);
     });
+}
+
+function openOptions({ said = {} }: PrepareRequest, config: ServeConfig, cache: string): OpenOptions {
+  const { jobQueueSize, maxInstances, hookTimeoutMs } = config;
+  const startupTimeoutMs = said.startupTimeoutMs ?? config.probeTimeoutMs;
+  const { maxWorkers } = said;
+  const responseTimeoutMs = said.responseTimeoutMs ?? config.responseTimeoutMs;
+  const instances = said.workers ?? config.defaultWorkers;
+  const most = maxWorkers === undefined ? {} : { maxWorkers };
+  const figures = { jobQueueSize, responseTimeoutMs, maxInstances, instances, startupTimeoutMs, hookTimeoutMs };
+  const { modelSettings: settings, installPyDepPerModel: installs, python } = config;
+  return {
+    cache,
+    defaults: { ...figures, ...most },
+    settings,
+    ...(installs ? {} : { python }),
+  };
+}
+
+/** What was opened as it will be loaded, once it was tried. */
+async function accept(
+  request: PrepareRequest,
+  { spec: found, warnings: said }: OpenedModel,
+  options: PrepareOptions,
+  cache: string,
+): Promise<ModelSpec> {
+  const { config, log, libtorch } = options;
+  const { kind, source, lineage } = found;
+  const newer = kind === "python" ? undefined : torchWarning(source, lineage, libtorch);
+  const warnings = newer === undefined ? said : [...said, newer];
+  const spec = { ...keyed(batchedAs(found, request.said ?? {}), config, isUrl(request.path)), warnings };
+  for (const warning of warnings) log.warn(warning);
+  request.onSpec(spec);
+  request.signal.throwIfAborted();
+  if (spec.kind !== "python" && (await wantsProbe(options))) {
+    const timeoutMs = spec.startupTimeoutMs ?? config.probeTimeoutMs;
+    const child = { program: options.probeProgram, timeoutMs, cache, libtorch, signal: request.signal };
+    await probe(spec.artifact, spec.sha256, config.probe === "auto", child);
+  }
+  return spec;
 }
 
 /**
@@ -109,23 +124,28 @@ function batchedAs(spec: ModelSpec, said: NonNullable<PrepareRequest["said"]>): 
 
 /** A path as it is; a URL by way of the cache. What is said of the model then names the URL, and its bytes go if refused. */
 async function openFrom(
-  request: PrepareRequest,
+  { said, claims, ...request }: PrepareRequest,
   open: OpenOptions,
   { config, log }: PrepareOptions,
   allow: AllowList,
 ): Promise<OpenedModel> {
-  if (!isUrl(request.path)) return openModel(request, open);
+  const named = { ...request, ...(said?.handler === undefined ? {} : { handler: said.handler }) };
+  if (!isUrl(request.path)) return openModel(named, open);
   const { maxDownloadSize: maxBytes, downloadTimeoutMs: timeoutMs } = config;
   const folder = join(open.cache, "downloads");
   const fetched = await fetchModel(request.path, { allow, maxBytes, timeoutMs, folder, signal: request.signal });
   const { path, shown, pinned } = fetched;
+  const invalid = (why: unknown): boolean => why instanceof ServerError && why.code === "invalid_model";
+  claims.add({
+    keep: () => undefined,
+    drop: (why) => (invalid(why) ? fetched.discard() : Promise.resolve()),
+  });
   log.info("model fetched", { source: shown, pinned });
   try {
-    const { spec, warnings } = await openModel({ ...request, path }, open);
+    const { spec, warnings } = await openModel({ ...named, path }, open);
     return { spec: { ...spec, source: shown }, warnings: warnings.map((each) => each.replaceAll(path, shown)) };
   } catch (error) {
     if (!(error instanceof ServerError)) throw error;
-    if (error.code === "invalid_model") await fetched.discard();
     throw new ServerError(error.code, error.message.replaceAll(path, shown), { cause: error });
   }
 }

@@ -1,4 +1,5 @@
 /** One model version on its way through the states, as the manager keeps it. Main thread only. */
+import { Claims } from "../archive/cache.js";
 import { stemOf } from "../archive/unpack.js";
 import { shownUrl } from "../download/url.js";
 import { ServerError } from "../errors.js";
@@ -36,6 +37,8 @@ export class Tracked {
   workerTimes: readonly string[] = [];
   events: readonly ModelEvent[] = [];
   readonly abort = new AbortController();
+  /** What it has on the disk until it is ready. */
+  readonly claims = new Claims();
   /** The archive is read, or the load is over. */
   readonly known: Promise<void>;
   readonly settled: Promise<void>;

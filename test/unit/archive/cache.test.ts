@@ -1,8 +1,8 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { cacheCandidates, cachedFolder, openCache, sha256File } from "../../../src/archive/cache.js";
 
 const root = mkdtempSync(join(tmpdir(), "sconce-cache-"));
@@ -51,10 +51,54 @@ describe("cachedFolder", () => {
     await expect(cachedFolder(cache, "h", failing)).rejects.toThrow("disk");
     expect(readdirSync(join(cache, "models"))).toEqual([]);
     expect(readdirSync(join(cache, "incoming"))).toEqual([]);
-    const first = await cachedFolder(cache, "h", fill);
-    expect(await cachedFolder(cache, "h", fill)).toBe(first);
-    expect(readdirSync(first)).toEqual(["x"]);
+    const { folder } = await cachedFolder(cache, "h", fill);
+    expect((await cachedFolder(cache, "h", fill)).folder).toBe(folder);
+    expect(readdirSync(folder)).toEqual(["x"]);
     expect(fills).toBe(2);
+  });
+
+  describe("what was refused goes", () => {
+    const cache = join(root, "claims");
+    const fill = (folder: string) => writeFile(join(folder, "x"), "x");
+    const claim = () => cachedFolder(cache, "h", fill);
+    const there = () => readdirSync(join(cache, "models")).length === 1;
+    afterEach(() => {
+      expect(readdirSync(join(cache, "incoming"))).toEqual([]);
+      rmSync(cache, { recursive: true });
+    });
+
+    test("when nobody else has it", async () => {
+      await (await claim()).drop("no");
+      expect(there()).toBe(false);
+      (await claim()).keep();
+      expect(there()).toBe(true);
+    });
+
+    test("but not what was there before, or was accepted in between", async () => {
+      (await claim()).keep();
+      await (await claim()).drop("no");
+      expect(there()).toBe(true);
+      rmSync(cache, { recursive: true });
+      const [first, second] = [await claim(), await claim()];
+      first.keep();
+      await second.drop("no");
+      expect(there()).toBe(true);
+    });
+
+    test("only once the last of several has refused it", async () => {
+      const [first, second] = [await claim(), await claim()];
+      await first.drop("no");
+      expect(there()).toBe(true);
+      await second.drop("no");
+      expect(there()).toBe(false);
+    });
+
+    test("but not what another process took up", async () => {
+      const mine = await claim();
+      utimesSync(mine.folder, new Date(), new Date(Date.now() + 5000));
+      await mine.drop("no");
+      expect(there()).toBe(true);
+    });
   });
 
   test("two at once end with one whole folder", async () => {
@@ -63,7 +107,7 @@ describe("cachedFolder", () => {
       await writeFile(join(folder, "x"), "x");
     };
     const folders = await Promise.all([1, 2, 3, 4].map(() => cachedFolder(cache, "h", fill)));
-    expect(new Set(folders).size).toBe(1);
+    expect(new Set(folders.map(({ folder }) => folder)).size).toBe(1);
     expect(readdirSync(join(cache, "incoming"))).toEqual([]);
   });
 });
