@@ -144,6 +144,7 @@ describe("directions", () => {
       sim: ["core", "sim"],
       codec: ["core", "codec"],
       torch: ["core", "codec", "torch"],
+      cuda: ["core", "torch", "cuda"],
       probe: ["core", "codec", "torch", "probe"],
       node: ["core", "codec", "torch", "node"],
       fuzz: ["core", "codec", "fuzz"],
@@ -202,10 +203,11 @@ describe("single importers", () => {
     expect(loads.sort()).toEqual(["src/engine/native.ts", "src/script/compile.ts"]);
   });
 
-  test("Node-API stops at native/node, libtorch at native/torch and its probe", () => {
+  test("Node-API stops at native/node, libtorch at native/torch and its probe, CUDA at native/cuda", () => {
     expect(includers(/#include <(napi|node_api)\.h>/)).toEqual(["node"]);
     const torch = includers(/#include <(torch|ATen|c10|caffe2)\//).filter((folder) => folder !== "probe");
-    expect(torch).toEqual(["torch"]);
+    expect(torch.sort()).toEqual(["cuda", "torch"]);
+    expect(includers(/#include <(cuda_runtime_api\.h|(c10|ATen)\/cuda\/)/)).toEqual(["cuda"]);
   });
 });
 

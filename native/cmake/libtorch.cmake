@@ -1,3 +1,4 @@
+include_guard()
 # An imported target `sconce_libtorch` of our own: find_package(Torch) of a CUDA build demands the CUDA toolkit even for
 # a program that only uses the CPU parts. SCONCE_LIBTORCH is the folder that holds include/ and lib/ (an unpacked
 # libtorch, or the `torch` folder of a Python environment); scripts/find-libtorch prints it.

@@ -1,0 +1,23 @@
+// From CUDA's errors to Status: what a batch may survive, what a device does not.
+// Thread: pure functions, usable anywhere.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <string>
+
+#include "core/status.h"
+
+namespace sconce::cuda {
+
+// Whether the error stays: every later call of the process on that device fails with it.
+bool IsSticky(cudaError_t error);
+
+// kOk, kOutOfMemory, kDeviceLost (IsSticky) or kInternal, with CUDA's own words. An error that does not stay is taken
+// from the thread, so that the next call does not report it again.
+Status FromCuda(cudaError_t error, const std::string& what);
+
+// Call inside a catch block: what libtorch threw.
+Status CurrentFault(const std::string& what);
+
+}  // namespace sconce::cuda
