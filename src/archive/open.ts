@@ -235,7 +235,7 @@ function shown(request: ModelRequest, files: ModelFiles, file: string): string {
 
 function checkName(path: string, what: "name" | "version", value: string): string {
   if (namePattern.test(value) && Buffer.byteLength(value) <= maxNameBytes) return value;
-  const fix = what === "name" ? "; give it one on the command line as name=path" : "";
+  const fix = what === "name" ? "; give it another (name=path on the command line, model_name when registering)" : "";
   throw invalid(
     path,
     `${JSON.stringify(value)} cannot be a model's ${what}: letters, digits, _, - and . after a letter or digit, at most ${maxNameBytes} bytes${fix}`,

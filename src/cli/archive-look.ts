@@ -1,7 +1,7 @@
 /** One look at an archive for the commands of `sconce archive`, under the settings that a server started here would have. */
-import { readFileSync } from "node:fs";
 import { inspectArchive, type Inspection } from "../archive/inspect.js";
 import { resolveServe } from "../config/resolve.js";
+import { readTextFile } from "../config/text-file.js";
 import { readBuildRecord } from "../engine/libtorch.js";
 import { defaultAddonPath } from "../engine/native.js";
 import { builtProbe } from "../models/prepare.js";
@@ -14,7 +14,7 @@ export function look(path: string, flags: ReadonlyMap<string, string>, terminal:
     words: timeout === undefined ? [] : ["--probe-timeout", timeout],
     env: terminal.env,
     machine: { cores: 1, logToTerminal: false },
-    readFile: (file) => readFileSync(file, "utf8"),
+    readFile: readTextFile,
     // What lies about in this folder is a server's business.
     exists: () => false,
   });

@@ -1,5 +1,5 @@
 /** `sconce config show | migrate | schema`: what a server would run with, and where each value comes from. */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { readAllowance } from "../config/cgroup.js";
 import { parseFlags, type FlagShape } from "../config/flags.js";
 import { migrate } from "../config/migrate.js";
@@ -10,6 +10,7 @@ import { snapshotsIn } from "../config/snapshot-files.js";
 import { didYouMean } from "../config/suggest.js";
 import { UsageError } from "../config/usage-error.js";
 import { showValue, type OptionValue } from "../config/values.js";
+import { readTextFile } from "../config/text-file.js";
 import { exitCodes } from "./exit-codes.js";
 import { table } from "./table.js";
 import { paint, type Terminal } from "./terminal.js";
@@ -33,7 +34,7 @@ function resolve(words: readonly string[], terminal: Terminal): Resolved {
     words,
     env: terminal.env,
     machine: { cores: readAllowance().cores, logToTerminal: terminal.colorErr },
-    readFile: (path) => readFileSync(path, "utf8"),
+    readFile: readTextFile,
     exists: existsSync,
     newestSnapshot: (folder) => snapshotsIn(folder)[0],
   });
@@ -84,8 +85,9 @@ function migrateFile(words: readonly string[], terminal: Terminal): number {
   if (path === undefined || more.length > 0) throw new UsageError("config migrate takes one config.properties");
   let text: string;
   try {
-    text = readFileSync(path, "utf8");
+    text = readTextFile(path);
   } catch (error) {
+    if (error instanceof UsageError) throw error;
     throw new UsageError(`${path}: ${error instanceof Error ? error.message : String(error)}`);
   }
   const made = migrate(path, text, terminal.env);

@@ -2,7 +2,7 @@
  * `sconce migrate check DIR`: reads a TorchServe deployment (its config.properties, its model store, its archives) and says
  * what will work here, what needs a Python worker, and what will not. Changes nothing and starts no server.
  */
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Inspection } from "../archive/inspect.js";
 import { looksLikeModel } from "../archive/unpack.js";
@@ -11,6 +11,7 @@ import { optionRows } from "../config/options.js";
 import { torchserveFile } from "../config/resolve.js";
 import { readTorchserve, type TorchserveSettings } from "../config/torchserve-file.js";
 import { UsageError } from "../config/usage-error.js";
+import { readTextFile } from "../config/text-file.js";
 import { look } from "./archive-look.js";
 import { exitCodes } from "./exit-codes.js";
 import { table } from "./table.js";
@@ -74,7 +75,7 @@ async function check(folder: string, flags: ReadonlyMap<string, string>, termina
 /** A string says why it cannot be read. */
 function readFile(path: string, terminal: Terminal): TorchserveSettings | string {
   try {
-    return readTorchserve(path, readFileSync(path, "utf8"), terminal.env);
+    return readTorchserve(path, readTextFile(path), terminal.env);
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }

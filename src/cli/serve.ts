@@ -2,7 +2,7 @@
  * `sconce serve`: configuration → engine → server → ready line → signals → drain. Main thread. The process is never ended
  * by process.exit while a listener is open: each part closes and the event loop runs dry.
  */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { Socket } from "node:net";
 import { isatty } from "node:tty";
 import { startServer, type Address, type RunningServer } from "../app.js";
@@ -11,6 +11,7 @@ import { openToAll, resolveServe, strangeVariables, type Resolved } from "../con
 import type { ServeConfig } from "../config/serve-config.js";
 import { snapshotsIn } from "../config/snapshot-files.js";
 import { UsageError } from "../config/usage-error.js";
+import { readTextFile } from "../config/text-file.js";
 import { openEngine } from "../engine/native.js";
 import { createModelManager } from "../models/manager.js";
 import { type ScriptEngine, withScripts } from "../script/engine.js";
@@ -59,7 +60,7 @@ function resolve(words: readonly string[], terminal: Terminal): Resolved {
     words,
     env: terminal.env,
     machine: { cores: readAllowance().cores, logToTerminal: isatty(2) },
-    readFile: (path) => readFileSync(path, "utf8"),
+    readFile: readTextFile,
     exists: existsSync,
     newestSnapshot: (folder) => snapshotsIn(folder)[0],
     torchserve: terminal.env[startedAsVariable] === "torchserve",

@@ -303,9 +303,10 @@ export const optionRows = {
   requestIds: row(
     "request-ids",
     choice("echo", "always"),
-    "echo",
+    "auto",
     "logging",
     "echo: an answer has the x-request-id of its request; always: and one is made where the request has none.",
+    { auto: "always when started as torchserve or with a config.properties, else echo" },
   ),
   logFolder: row(
     "log-folder",
@@ -369,6 +370,7 @@ export function autoDefault(key: OptionKey, machine: Machine, cores: number): Op
     grpcManagementPort: machine.torchserve ? 7071 : "off",
     tokenAuth: machine.torchserve,
     compat: machine.torchserve ? "torchserve" : "sconce",
+    requestIds: machine.torchserve ? "always" : "echo",
     configSnapshots: machine.torchserve,
     snapshotFolder: join(machine.logs ?? "logs", "config"),
     logFormat: machine.logToTerminal ? "text" : "json",

@@ -10,6 +10,8 @@ export interface Property {
   readonly value: string;
   /** From 1; the first of a continued setting's lines. */
   readonly line: number;
+  /** A `\\u` in it without four hexadecimal digits, which Java refuses. */
+  readonly badEscape?: string;
 }
 
 /** In the order of the file; a key that stands twice is there twice (Java takes the last). */
@@ -18,7 +20,11 @@ export function parseProperties(text: string): readonly Property[] {
   const properties: Property[] = [];
   for (const node of parseLines(text, true)) {
     if (!(node instanceof Pair)) continue;
-    properties.push({ key: node.key, value: node.value.trim(), line: lineOf(starts, node.range[0]) });
+    const [badEscape] =
+      /(?<=(?<!\\)(?:\\\\)*)\\u(?![0-9a-fA-F]{4}).{0,4}/.exec(text.slice(node.range[0], node.range[3])) ?? [];
+    const line = lineOf(starts, node.range[0]);
+    const bad = badEscape === undefined ? {} : { badEscape };
+    properties.push({ key: node.key, value: node.value.trim(), line, ...bad });
   }
   return properties;
 }

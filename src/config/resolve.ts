@@ -101,6 +101,7 @@ function readConfigFile({ path, by }: NamedFile, { readFile }: Sources): string 
   try {
     text = readFile(path);
   } catch (error) {
+    if (error instanceof UsageError) throw error;
     throw new UsageError(`${by}${path}: ${error instanceof Error ? error.message : String(error)}`);
   }
   if (text.length > maxConfigFileBytes) throw new UsageError(`${by}${path}: over ${maxConfigFileBytes} bytes`);

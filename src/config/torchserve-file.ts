@@ -27,6 +27,9 @@ export function readTorchserve(path: string, text: string, env: Environment): To
   const given = new Map<string, Given>();
   for (const property of parseProperties(text)) {
     const origin = `${path}:${property.line}`;
+    const { key, badEscape } = property;
+    if (badEscape !== undefined)
+      throw refuse(`${origin}: ${shownKey(key)}`, badEscape, "\\u and four hexadecimal digits");
     const before = given.get(property.key);
     if (before) notes.push(warning(`${origin}: ${property.key} is given again; ${before.origin} has no effect`));
     given.set(property.key, { text: substitute(origin, property, env), origin });
@@ -37,7 +40,9 @@ export function readTorchserve(path: string, text: string, env: Environment): To
     const known = torchserveKeys.find((one) => one.key === key);
     if (!known) {
       const names = torchserveKeys.map((one) => one.key);
-      notes.push(warning(`${each.origin}: ${key} is no key of TorchServe or sconce${didYouMean(key, names)}`));
+      notes.push(
+        warning(`${each.origin}: ${shownKey(key)} is no key of TorchServe or sconce${didYouMean(key, names)}`),
+      );
       continue;
     }
     const note = fill(settings, known, each);
@@ -46,6 +51,9 @@ export function readTorchserve(path: string, text: string, env: Environment): To
   checkPorts(path, settings);
   return { settings, notes };
 }
+
+/** Of a file that is no text: on one line, and not without end. */
+const shownKey = (key: string): string => JSON.stringify(key).slice(1, -1).slice(0, 200);
 
 const warning = (message: string): Note => ({ level: "warn", message });
 

@@ -5,10 +5,18 @@ import { ServerError } from "../errors.js";
 /** In neither of base64's alphabets, and no line break or space, which are common there. */
 const notBase64 = /[^\w+/=\s-]/;
 
-/** The picture's own bytes: the body itself, or what its base64 text says. */
+/** How base64 of a JPEG, PNG, GIF and WebP begins; no picture itself does. */
+const base64Heads = ["/9j/", "iVBORw0K", "R0lGOD", "UklGR"].map((text) => Buffer.from(text));
+
+/** The picture's own bytes: the body itself, or what its base64 text says, plain or in JSON. */
 export function pictureBytes(body: Uint8Array, maxBytes: number): Uint8Array {
   const first = firstText(body);
-  if (first !== '"' && first !== "{") return body;
+  if (first !== '"' && first !== "{") {
+    const isText = base64Heads.some((head) => head.every((byte, i) => body[i] === byte));
+    return isText
+      ? decoded(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString("latin1"), maxBytes)
+      : body;
+  }
   let parsed: unknown;
   try {
     parsed = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString());
@@ -23,6 +31,10 @@ export function pictureBytes(body: Uint8Array, maxBytes: number): Uint8Array {
   if (text === undefined) {
     throw new ServerError("bad_request", 'Expected picture bytes, a base64 JSON string, or {"data": "<base64>"}.');
   }
+  return decoded(text, maxBytes);
+}
+
+function decoded(text: string, maxBytes: number): Uint8Array {
   if (notBase64.test(text)) {
     throw new ServerError("bad_request", "The text that should be a picture's base64 has other characters in it.");
   }

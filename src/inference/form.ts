@@ -11,6 +11,8 @@ import { npyFirstByte, type ReadAs, readAs } from "./negotiate.js";
 /** Parts of one form; more is refused. */
 export const maxParts = 100;
 const maxNameBytes = 256;
+/** RFC 2046, 5.1.1. */
+const maxBoundary = 70;
 /** The fields that are read, the first found wins. */
 const inputFields = ["data", "body"];
 
@@ -27,7 +29,7 @@ export function mayBeUrlEncoded(contentType: string, firstByte: number): boolean
 
 export function readUrlEncoded(bytes: Uint8Array): FormInput {
   const fields = new URLSearchParams(new TextDecoder().decode(bytes));
-  const value = inputFields.map((name) => fields.get(name)).find((each) => each !== null);
+  const value = inputFields.map((name) => fields.getAll(name).at(-1)).find((each) => each !== undefined);
   if (value === undefined) throw noInput([...fields.keys()]);
   return { bytes: new TextEncoder().encode(value), how: "sniff" };
 }
@@ -83,10 +85,16 @@ function noInput(names: readonly string[]): ServerError {
 
 /** All parts of a multipart/form-data body, in order. */
 export function parseMultipart(contentType: string, body: Uint8Array): Promise<readonly Part[]> {
+  const [, quoted, plain = ""] = /boundary=(?:"([^"]*)"|([^;]*))/i.exec(contentType) ?? [];
+  const boundary = (quoted ?? plain).trim().length;
   return new Promise((resolve, reject) => {
     const refuse = (why: string): void => reject(new ServerError("bad_request", `The multipart body ${why}`));
     const broken = (error: unknown): void =>
       refuse(`cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    if (boundary > maxBoundary) {
+      refuse(`cannot be read: its boundary has ${boundary} characters; at most ${maxBoundary} are allowed.`);
+      return;
+    }
     try {
       const parts: (Part & { readonly chunks: Uint8Array[] })[] = [];
       const parser = new Busboy({

@@ -25,6 +25,7 @@ function sourceOf(
   const { marName = "", minWorkers: min, maxWorkers = min ?? 0, defaultVersion } = version;
   return {
     path: pathOf(marName, store),
+    ...(inStore(marName) ? { url: marName } : {}),
     name,
     required: true,
     said: saidOf(snapshot, version),
@@ -33,8 +34,10 @@ function sourceOf(
   };
 }
 
+const inStore = (marName: string): boolean => !isUrl(marName) && !isAbsolute(marName);
+
 function pathOf(marName: string, store: string | undefined): string {
-  if (isUrl(marName) || isAbsolute(marName)) return marName;
+  if (!inStore(marName)) return marName;
   const file = normalize(marName);
   if (file === ".." || file.startsWith("../")) {
     throw new StartError(marName, "marName names a file of the model store, and this lies outside it");

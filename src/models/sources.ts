@@ -1,7 +1,7 @@
 /** Which models the configuration names: positionals and files of the model store. Reads folders, opens no model. */
 import { readdir, stat } from "node:fs/promises";
 import { existsSync } from "node:fs";
-import { join, normalize } from "node:path";
+import { basename, join, normalize } from "node:path";
 import { looksLikeModel } from "../archive/unpack.js";
 import type { ServeConfig } from "../config/serve-config.js";
 import { didYouMean } from "../config/suggest.js";
@@ -13,6 +13,8 @@ import { StartError } from "./start-error.js";
 export interface ModelSource {
   readonly path: string;
   readonly name?: string;
+  /** How it is called to clients, when not by its path: a file of the model store, as a registration names it. */
+  readonly url?: string;
   /** When it fails, the start fails. */
   readonly required: boolean;
   /** What a snapshot says of it, as a registration would. */
@@ -42,7 +44,7 @@ export async function listSources(
   const store = config.modelStore;
   const all = config.models.some((each) => each.toLowerCase() === "all");
   const found = all
-    ? (await listStore(store)).map((path) => ({ path, required: config.strict }))
+    ? (await listStore(store)).map((path) => ({ path, url: basename(path), required: config.strict }))
     : await Promise.all(config.models.map((word) => inStore(store, word)));
   return [...named, ...found];
 }
@@ -101,9 +103,9 @@ async function inStore(store: string, word: string): Promise<ModelSource> {
   if (file.startsWith("/") || file === ".." || file.startsWith("../")) {
     throw new StartError(word, "--models names files of the model store, and this lies outside it");
   }
-  const full = [file, `${file}.mar`].map((each) => join(store, each)).find((each) => existsSync(each));
-  if (full === undefined) {
+  const url = [file, `${file}.mar`].find((each) => existsSync(join(store, each)));
+  if (url === undefined) {
     throw new StartError(join(store, file), `no such file in the model store${didYouMean(file, names)}`);
   }
-  return { path: full, required: true, ...(name === undefined ? {} : { name }) };
+  return { path: join(store, url), url, required: true, ...(name === undefined ? {} : { name }) };
 }

@@ -17,7 +17,6 @@ const maxEventLength = 512;
 /** What is wanted: where it comes from and what was said of it. */
 export interface Wanted extends ModelSource {
   readonly trigger: LoadCount["trigger"];
-  readonly url?: string;
   readonly request?: RegisterRequest;
 }
 

@@ -63,6 +63,12 @@ export class ManagementDialect extends MainDialect {
     const action = exchange.attachment as Action | undefined;
     if (action === undefined) return;
     exchange.attachment = undefined;
+    const coded = exchange.contentEncoding;
+    if (coded !== "" && coded !== "identity") {
+      const words = `This port reads bodies as they are; Content-Encoding is ${JSON.stringify(coded.slice(0, 64))}.`;
+      sendError(exchange, "unsupported_media_type", words);
+      return;
+    }
     const bytes = chunk === undefined ? this.port.takeBody(exchange.cookie) : new Uint8Array(chunk.slice(0));
     void this.run(exchange, action, bytes);
   }

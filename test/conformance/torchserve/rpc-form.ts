@@ -51,10 +51,10 @@ type Given = ReadonlyMap<string, string>;
 
 /** The query's, or those of a JSON body instead; undefined for a body that is none. */
 function parametersOf({ send, type }: Transcript, query: string): Given | undefined {
-  if (type !== "application/json") return new Map(new URLSearchParams(query));
+  if (type !== "application/json") return new Map([...new URLSearchParams(query)].reverse());
   try {
     const body = JSON.parse(send ?? "") as object;
-    if (Array.isArray(body)) return undefined;
+    if (Array.isArray(body) || Object.values(body).some((each) => typeof each === "object")) return undefined;
     return new Map(Object.entries(body).map(([key, value]) => [key, String(value)]));
   } catch {
     return undefined;

@@ -31,6 +31,17 @@ describe("parseProperties", () => {
     ]);
   });
 
+  test.each([
+    ["a=\\u00g7", "\\u00g7"],
+    ["a=x\\u00", "\\u00"],
+    ["\\u12=x", "\\u12=x"],
+    ["a=\\\\u00g7", undefined],
+    ["a=\\u0041", undefined],
+    ["# \\u00g7\na=1", undefined],
+  ])("%j has the bad escape %j", (text, badEscape) => {
+    expect(parseProperties(text)[0]?.badEscape).toBe(badEscape);
+  });
+
   test("Windows and old Mac line ends count as lines", () => {
     expect(parseProperties("a=1\r\n\r\nb=2\r\n").map(({ line }) => line)).toEqual([1, 3]);
   });

@@ -79,6 +79,10 @@ describe("config.properties", () => {
 
   test.each([
     ["job_queue_size=lots", 'c.properties:1: job_queue_size: "lots" is not allowed; expected a whole number from 1 to'],
+    [
+      "model_store=/a\\u00g7",
+      'c.properties:1: model_store: "\\\\u00g7" is not allowed; expected \\u and four hexadecimal',
+    ],
     ["\n\nmodels={", 'c.properties:3: models: "{" is not allowed; expected JSON like'],
     [
       "inference_address=ftp://x",

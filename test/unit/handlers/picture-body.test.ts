@@ -16,6 +16,16 @@ describe("what is sent", () => {
       expect(Buffer.from(pictureBytes(Buffer.from(` ${JSON.stringify(value)}`), 100))).toEqual(picture);
     }
   });
+  test("base64 as it is, of every kind of picture", () => {
+    const heads = ["\xff\xd8\xff\xe0", "\x89PNG\r\n\x1a\n", "GIF89a", "RIFF\0\0\0\0WEBP"];
+    for (const head of heads) {
+      const bytes = Buffer.from(`${head}and more`, "latin1");
+      expect(Buffer.from(pictureBytes(Buffer.from(bytes.toString("base64")), 100))).toEqual(bytes);
+      expect(pictureBytes(bytes, 100)).toBe(bytes);
+    }
+    expect(pictureBytes(Buffer.from("/9"), 100).length).toBe(2);
+    expect(() => pictureBytes(Buffer.from("/9j/<svg>"), 100)).toThrow("other characters");
+  });
   test("anything else is said to be wrong", () => {
     const of = (text: string) => () => pictureBytes(Buffer.from(text), 5);
     expect(of("{broken")).toThrow("does not parse");

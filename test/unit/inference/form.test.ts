@@ -37,6 +37,11 @@ describe("multipart", () => {
     });
   });
 
+  test("a boundary that is too long", async () => {
+    const long = `multipart/form-data; boundary=${"b".repeat(71)}`;
+    await expect(parseMultipart(long, bytes(end))).rejects.toThrow(/boundary has 71 characters; at most 70/);
+  });
+
   test("without a boundary", async () => {
     await expect(parseMultipart("multipart/form-data", bytes(end))).rejects.toMatchObject({ code: "bad_request" });
   });
@@ -45,6 +50,7 @@ describe("multipart", () => {
 test("URL-encoded fields", () => {
   expect(text(readUrlEncoded(bytes("data=%5B1%2C2%5D&x=1")).bytes)).toBe("[1,2]");
   expect(text(readUrlEncoded(bytes("body=[1]")).bytes)).toBe("[1]");
+  expect(text(readUrlEncoded(bytes("data=1&data=2")).bytes)).toBe("2");
   expect(() => readUrlEncoded(bytes("d=1"))).toThrow(/it has "d"/);
   const form = "application/x-www-form-urlencoded";
   expect([mayBeUrlEncoded(form, 0x64), mayBeUrlEncoded(form, 0x5b), mayBeUrlEncoded("text/plain", 0x64)]).toEqual([

@@ -8,7 +8,14 @@ const sources = (changes: object, more: object = {}) =>
 describe("snapshotSources", () => {
   test("TorchServe's batch size of 1 asks for nothing, and its delay neither", () => {
     expect(sources({})).toEqual([
-      { path: "/store/m.mar", name: "m", required: true, said: { responseTimeoutMs: 60_000 }, isDefault: true },
+      {
+        path: "/store/m.mar",
+        url: "m.mar",
+        name: "m",
+        required: true,
+        said: { responseTimeoutMs: 60_000 },
+        isDefault: true,
+      },
     ]);
     expect(sources({ batchSize: 8 })[0]?.said).toEqual({
       batchSize: 8,

@@ -70,6 +70,7 @@ describe("Snapshots", () => {
     expect(snapshotSources(read(), "/store")).toEqual([
       {
         path: "/store/a.mar",
+        url: "a.mar",
         name: "a",
         required: true,
         said: { responseTimeoutMs: 2000, workers: 1 },

@@ -40,20 +40,27 @@ describe("listSources", () => {
     const found = await list({ models: ["all"], positional: [join(store, "b.mar"), "x.pt"], kept });
     expect(found).toEqual([
       { path: "x.pt", required: true },
-      { path: join(store, "b.mar"), name: "n", required: true, said: { workers: 2 }, workers: { min: 2, max: 2 } },
+      {
+        path: join(store, "b.mar"),
+        url: "b.mar",
+        name: "n",
+        required: true,
+        said: { workers: 2 },
+        workers: { min: 2, max: 2 },
+      },
     ]);
   });
 
   test("all of a store: archives, artifacts and folders, by name", async () => {
-    const paths = ["a.pt", "b.mar", "folder"].map((name) => join(store, name));
-    expect(await list({ models: ["all"] })).toEqual(paths.map((path) => ({ path, required: false })));
-    expect(await list({ models: ["ALL"], strict: true })).toEqual(paths.map((path) => ({ path, required: true })));
+    const files = ["a.pt", "b.mar", "folder"].map((url) => ({ path: join(store, url), url }));
+    expect(await list({ models: ["all"] })).toEqual(files.map((each) => ({ ...each, required: false })));
+    expect(await list({ models: ["ALL"], strict: true })).toEqual(files.map((each) => ({ ...each, required: true })));
   });
 
   test("named ones are required; .mar may be left out", async () => {
     expect(await list({ models: ["n=b.mar", "b"] })).toEqual([
-      { path: join(store, "b.mar"), name: "n", required: true },
-      { path: join(store, "b.mar"), required: true },
+      { path: join(store, "b.mar"), url: "b.mar", name: "n", required: true },
+      { path: join(store, "b.mar"), url: "b.mar", required: true },
     ]);
   });
 
