@@ -65,7 +65,9 @@ async function options() {
 async function metrics() {
   const { metricTable } = await load("metrics/table.js");
   const labels = (row) => row.labels.map((each) => `\`${each}\``).join(", ");
-  const rows = metricTable.map((row) => [`\`${row.name}\``, row.type, labels(row), row.help]);
+  const { processMetrics } = await load("metrics/exposition.js");
+  const all = [...metricTable, ...processMetrics()];
+  const rows = all.map((row) => [`\`${row.name}\``, row.type, labels(row), row.help]);
   return table(["metric", "type", "labels", "meaning"], rows);
 }
 

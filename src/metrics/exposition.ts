@@ -46,6 +46,18 @@ export function createExposition(snapshot: () => Snapshot, options: ExpositionOp
   };
 }
 
+/** Those of the process, as prom-client has them, by name. */
+export function processMetrics(): readonly Pick<MetricRow, "name" | "type" | "labels" | "help">[] {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const rows = registry.getMetricsAsArray().map((each) => {
+    const { labelNames = [] } = each as unknown as { readonly labelNames?: readonly string[] };
+    const type = String(each.type) as MetricRow["type"];
+    return { name: each.name, type, labels: labelNames, help: each.help };
+  });
+  return rows.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
 function exposedRows(mode: MetricsMode): readonly MetricRow[] {
   const hidden = torchserveRows.filter((row) => !isExposed(mode, row.name)).map((row): string => row.name);
   return metricTable.filter((row) => !hidden.includes(row.name));

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { ModelStats } from "../../../src/engine/engine.js";
 import { createExposition } from "../../../src/metrics/exposition.js";
@@ -123,6 +125,12 @@ test("every mode's text follows the format's grammar; the modes move TorchServe'
   expect(await shown("prometheus")).toEqual(torchserveNames);
   expect(await shown("legacy")).toEqual(torchserveNames.filter((name) => name.startsWith("ts_")));
   expect(await shown("log")).toEqual([]);
+});
+
+test("every family of a scrape has its row in docs/metrics.md", async () => {
+  const docs = readFileSync(join(import.meta.dirname, "../../../docs/metrics.md"), "utf8");
+  const { text } = await createExposition(() => snapshot, { processMetrics: true }).scrape();
+  expect([...families(text).keys()].filter((name) => !docs.includes(`| \`${name}\` | `))).toEqual([]);
 });
 
 test("a filter gives the families it names, by their own name or a sample's", async () => {
