@@ -57,8 +57,8 @@ export function parseManifest(file: string, text: string): Manifest {
     const path = found[field];
     if (path !== undefined) insidePath(file, `model.${field}`, path);
   }
-  // A handler is a built-in's name or a file of the archive, perhaps with ":function" behind it.
-  if (found["handler"] !== undefined) insidePath(file, "model.handler", found["handler"]);
+  // A handler is a built-in's name or a file of the archive, perhaps with ":function" behind it: "h:handle" is no drive.
+  if (found["handler"] !== undefined) insidePath(file, "model.handler", found["handler"].replace(/:\w+$/, ""));
   return { ...found, ...(lineage === undefined ? {} : { lineage }) };
 }
 

@@ -43,6 +43,11 @@ describe("parseManifest", () => {
       expect(parse({ [field]: "..a/b" })).toEqual({ [field]: "..a/b" });
     },
   );
+
+  test("a function behind a handler of one letter is no path on a drive", () => {
+    expect(parse({ handler: "h:handle" })).toEqual({ handler: "h:handle" });
+    expect(() => parse({ handler: "../h:handle" })).toThrow(/lies outside/);
+  });
 });
 
 test("insidePath gives the normal form", () => {
