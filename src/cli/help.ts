@@ -44,11 +44,12 @@ export const commandTable: readonly CommandHelp[] = [
   tokenHelp,
   {
     name: "migrate",
-    usage: "check DIR [--json] [--no-probe]",
+    usage: "check DIR [--json] [--no-probe] [--python PROGRAM]",
     summary: "Says of a TorchServe deployment what works here, what needs Python, and what will not work.",
     flags: [
       ["--json", "The report as JSON on standard output."],
       ["--no-probe", "Reads the archives without loading a model file in a process of its own."],
+      ["--python PROGRAM", "The Python that would run handlers written in Python. Default: SCONCE_PYTHON, else python3."],
     ],
     examples: ["sconce migrate check /home/model-server"],
   },

@@ -1,6 +1,6 @@
 /**
  * `sconce migrate check DIR`: reads a TorchServe deployment (its config.properties, its model store, its archives) and says
- * what will work here, what needs a Python worker, and what will not. Changes nothing and starts no server.
+ * what will work here, what needs a Python that can run its handler, and what will not. Changes nothing and starts no server.
  */
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -12,7 +12,8 @@ import { torchserveFile } from "../config/resolve.js";
 import { readTorchserve, type TorchserveSettings } from "../config/torchserve-file.js";
 import { UsageError } from "../config/usage-error.js";
 import { readTextFile } from "../config/text-file.js";
-import { look } from "./archive-look.js";
+import { findPython } from "../worker/python.js";
+import { look, settingsHere } from "./archive-look.js";
 import { exitCodes } from "./exit-codes.js";
 import { table } from "./table.js";
 import type { Terminal } from "./terminal.js";
@@ -43,6 +44,7 @@ export async function migrate(words: readonly string[], terminal: Terminal): Pro
   const shapes = [
     { flag: "json", takes: "nothing" as const },
     { flag: "probe", takes: "nothing" as const },
+    { flag: "python", takes: "value" as const },
   ];
   const { values, positionals } = parseFlags(rest, shapes);
   const [folder, ...more] = positionals;
@@ -61,8 +63,11 @@ async function check(folder: string, flags: ReadonlyMap<string, string>, termina
   const read = file === undefined ? undefined : readFile(file, terminal);
   const settings = typeof read === "object" ? read.settings : undefined;
   const store = storeOf(folder, settings?.get(optionRows.modelStore)?.value);
+  const worker = onceOnly(() => workerPython(settingsHere(flags, terminal).python));
   const models: ModelReport[] = [];
-  for (const path of store === undefined ? [] : modelsIn(store)) models.push(await judge(path, flags, terminal));
+  for (const path of store === undefined ? [] : modelsIn(store)) {
+    models.push(await judge(path, flags, terminal, worker));
+  }
   return {
     ...(file === undefined ? {} : { configuration: file }),
     ...(typeof read === "string" ? { refused: read } : {}),
@@ -97,21 +102,50 @@ function modelsIn(store: string): readonly string[] {
     .filter((path) => (isFolder(path) ? existsSync(join(path, "MAR-INF", "MANIFEST.json")) : looksLikeModel(path)));
 }
 
-async function judge(path: string, flags: ReadonlyMap<string, string>, terminal: Terminal): Promise<ModelReport> {
+/** What can run handlers in Python, in words, and whether it can. */
+interface Worker {
+  readonly able: boolean;
+  readonly words: string;
+}
+
+const onceOnly = <T>(ask: () => Promise<T>): (() => Promise<T>) => {
+  let asked: Promise<T> | undefined;
+  return () => (asked ??= ask());
+};
+
+/** The one that a server started here would take. */
+async function workerPython(command: string): Promise<Worker> {
   try {
-    return reportOf(path, await look(path, flags, terminal));
+    const { executable, version, torch, torchserve } = await findPython(command);
+    return {
+      able: true,
+      words: `in a Python worker: ${executable} ${version}, torch ${torch}, torchserve ${torchserve}`,
+    };
+  } catch (error) {
+    return { able: false, words: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+async function judge(
+  path: string,
+  flags: ReadonlyMap<string, string>,
+  terminal: Terminal,
+  worker: () => Promise<Worker>,
+): Promise<ModelReport> {
+  try {
+    return await reportOf(path, await look(path, flags, terminal), worker);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     return { path, verdict: "will not work", reason, warnings: [] };
   }
 }
 
-const needs = "its handler runs in a Python worker: --python names a Python with torch and torchserve";
-
-function reportOf(path: string, { refused, runtime, manifest, spec, warnings }: Inspection): ModelReport {
-  const python = runtime === "python" || spec?.kind === "python";
-  const verdict = refused !== undefined ? "will not work" : python ? "needs Python" : "works";
-  const reason = refused ?? (python ? needs : undefined);
+async function reportOf(path: string, inspection: Inspection, worker: () => Promise<Worker>): Promise<ModelReport> {
+  const { refused, runtime, manifest, spec, warnings } = inspection;
+  const python = refused === undefined && (runtime === "python" || spec?.kind === "python");
+  const runs = python ? await worker() : undefined;
+  const verdict = refused !== undefined ? "will not work" : runs?.able === false ? "needs Python" : "works";
+  const reason = refused ?? runs?.words;
   const model = spec?.name ?? manifest.modelName;
   const version = spec?.version ?? manifest.modelVersion;
   return {

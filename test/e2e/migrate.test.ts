@@ -15,6 +15,10 @@ const store = join(root, "model-store");
 const mar = ["deflated", "stored", "configured", "extras", "labelled", "required"];
 const others = ["custom", "eager", "checkpoint", "cpp", "text"];
 
+// The one of a machine without Python, whatever this one has.
+const missing = join(root, "no-python");
+const noSuchPython = /no-python\) cannot run it: there is no such program/;
+
 /** What each model of the sample is, for whoever reads the report. */
 const expected = {
   configured: ["works", undefined],
@@ -26,9 +30,9 @@ const expected = {
   required: ["works", undefined],
   stored: ["works", undefined],
   tarred: ["works", undefined],
-  custom: ["needs Python", /--python/],
-  eager: ["needs Python", /--python/],
-  "handler-only": ["needs Python", /--python/],
+  custom: ["needs Python", noSuchPython],
+  eager: ["needs Python", noSuchPython],
+  "handler-only": ["needs Python", noSuchPython],
   text: ["will not work", /tokenizer\.json/],
   checkpoint: ["will not work", /torch\.save checkpoint/],
   cpp: ["will not work", /runtime is LSP/],
@@ -66,7 +70,12 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(root, { recursive: true }));
 
-const env = { SAMPLE_STORE: store, SCONCE_CACHE_DIR: join(root, "cache"), TS_JOB_QUEUE_SIZE: "77" };
+const env = {
+  SAMPLE_STORE: store,
+  SCONCE_CACHE_DIR: join(root, "cache"),
+  SCONCE_PYTHON: missing,
+  TS_JOB_QUEUE_SIZE: "77",
+};
 
 interface Report {
   readonly refused?: string;
@@ -108,8 +117,8 @@ test("the report is right, and the deployment then serves as it stands", { timeo
       const answer = await call(server.managementPort, { path: `/models/${name}` });
       const [described] = jsonOf(answer) as { sconce: { state: string; reason?: string }; workers: object[] }[];
       expect([name, described?.sconce.state]).toEqual([name, verdict === "works" ? "ready" : "failed"]);
-      // What would not work fails for the reason that the report gave.
-      if (verdict === "will not work") expect(described?.sconce.reason).toContain(reason.slice(reason.indexOf(": ")));
+      // What does not work fails for the reason that the report gave.
+      if (verdict !== "works") expect(described?.sconce.reason).toContain(reason.slice(reason.indexOf(": ")));
     }
     // Each that works answers, with the configuration's figures.
     // The pictures' model takes what is left of any picture.

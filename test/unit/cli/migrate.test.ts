@@ -10,9 +10,13 @@ const root = mkdtempSync(join(tmpdir(), "sconce-migrate-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 const digits = join(import.meta.dirname, "../../../examples/digits/digits.mar");
 
-async function check(folder: string, ...words: string[]) {
+/** Pythons that say what they have, one of them all that a worker needs. */
+const able = join(root, "able");
+const without = join(root, "without");
+
+async function check(folder: string, words: readonly string[] = [], python = without) {
   const { terminal, out, err } = fakeTerminal({ env: { TMPDIR: root } });
-  const code = await run(["migrate", "check", folder, "--no-probe", ...words], terminal);
+  const code = await run(["migrate", "check", folder, "--no-probe", "--python", python, ...words], terminal);
   return { code, out: out(), err: err() };
 }
 
@@ -31,6 +35,11 @@ beforeAll(() => {
   writeFileSync(join(store, "bert.mar"), buildZip(python));
   writeFileSync(join(store, "torn.mar"), "not a zip");
   writeFileSync(join(store, "README"), "no model");
+  const found = { torch: "2.13.0", torchserve: null, pyyaml: "6", psutil: "5", packaging: "24" };
+  const facts = { executable: "/usr/bin/python3", version: "3.11.2", home: "/site", found };
+  const says = (said: object): string => `#!/bin/sh\necho '${JSON.stringify(said)}'\n`;
+  writeFileSync(without, says(facts), { mode: 0o755 });
+  writeFileSync(able, says({ ...facts, found: { ...found, torchserve: "0.12.0" } }), { mode: 0o755 });
   writeFileSync(
     join(root, "full", "config.properties"),
     "model_store=/home/model-server/model-store\njob_queue_size=10\nnumber_of_gpu=2\n",
@@ -44,13 +53,20 @@ describe("sconce migrate check", () => {
     expect(out).toMatch(/config\.properties is read as it is\.$/m);
     expect(out).toMatch(/config\.properties:3: number_of_gpu is not used/);
     expect(out).toMatch(/^digits 1\.0 +works +\S+digits\.mar$/m);
-    expect(out).toMatch(/^bert 2\.0 +needs Python +its handler runs in a Python worker/m);
+    expect(out).toMatch(/^bert 2\.0 +needs Python +The handler is Python code, .* lacks torchserve; add with: /m);
     expect(out).toMatch(/^\S+torn\.mar +will not work +/m);
     expect(out).not.toContain("README");
   });
 
+  test("a handler in Python works where there is a Python for it", async () => {
+    const { out } = await check(join(root, "full"), [], able);
+    expect(out).toMatch(
+      /^bert 2\.0 +works +in a Python worker: .*python3 3\.11\.2, torch 2\.13\.0, torchserve 0\.12\.0/m,
+    );
+  });
+
   test("as data", async () => {
-    const { out } = await check(join(root, "full"), "--json");
+    const { out } = await check(join(root, "full"), ["--json"]);
     const report = JSON.parse(out) as { readonly models: readonly { readonly verdict: string }[] };
     expect(report.models.map(({ verdict }) => verdict)).toEqual(["needs Python", "works", "will not work"]);
     expect(report).toMatchObject({ store: join(root, "full", "model-store") });
