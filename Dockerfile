@@ -1,7 +1,7 @@
-# sconce on the CPU. docs/docker.md says how it is built, run and derived from.
+# sconce on the CPU; Dockerfile.cuda is the one for GPUs. docs/docker.md says how it is built, run and derived from.
 #
-#   docker build -t sconce .                    without Python
-#   docker build -t sconce:python --target python .
+#   docker build -t sconce .                            without Python
+#   docker build -t sconce:python --target python .     with what Python handlers run in
 ARG NODE_VERSION=22.23.3
 
 FROM node:${NODE_VERSION}-bookworm-slim AS build
@@ -22,7 +22,8 @@ RUN npm run build:ts && npm run build:native && bash scripts/image-root /image
 FROM build AS python-packages
 ARG PIP_INDEX_URL
 RUN python3 -m venv /opt/python \
-    && /opt/python/bin/python -m pip install --no-cache-dir -r requirements.txt numpy==2.3.4
+    && /opt/python/bin/python -m pip install --no-cache-dir -r requirements.txt torchserve==0.12.0 \
+        pyyaml==6.0.4 psutil==7.2.2 packaging==26.4 numpy==2.4.6
 
 FROM node:${NODE_VERSION}-bookworm-slim AS server
 COPY --from=build /image /

@@ -37,14 +37,21 @@ export function inherited(stages, stage) {
   return [...(below ? inherited(stages, below) : []), ...stage.instructions];
 }
 
+/** What Debian's and Node's images set. */
+const basePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /** What a container of this stage starts with: environment, user, folder, exec forms, health check. */
 export function startOf(stages, stage) {
   const all = inherited(stages, stage);
   const last = (word) => all.filter((each) => each.word === word).at(-1)?.text;
   const exec = (text) => (text === undefined ? [] : JSON.parse(text));
   const check = all.filter((each) => each.word === "HEALTHCHECK").at(-1);
+  const env = { PATH: basePath };
+  for (const { text } of all.filter((each) => each.word === "ENV"))
+    for (const [key, value] of Object.entries(pairs(text)))
+      env[key] = value.replace(/\$(\w+)/g, (_, name) => env[name] ?? "");
   return {
-    env: Object.assign({}, ...all.filter((each) => each.word === "ENV").map((each) => pairs(each.text))),
+    env,
     user: last("USER"),
     folder: last("WORKDIR") ?? "/",
     command: [...exec(last("ENTRYPOINT")), ...exec(last("CMD"))],
