@@ -103,6 +103,8 @@ export interface HandlerSpec {
   readonly name: string;
   readonly image?: ImageTransform;
   readonly text?: TextSpec;
+  /** Of picture handlers: pictures of one request. */
+  readonly maxPictures?: number;
   /** object_detector: the least score of what is answered. */
   readonly threshold?: number;
   /** Classes of an answer, the most probable first; 0: all, in the model's order. */

@@ -1,12 +1,14 @@
 #include "codec/json_decode.h"
 
 #include <algorithm>
+#include <array>
 #include <bitset>
 #include <string>
 #include <vector>
 
 #include "codec/check.h"
 #include "codec/json_reader.h"
+#include "codec/json_skip.h"
 #include "codec/json_string.h"
 #include "codec/json_tensor.h"
 
@@ -14,6 +16,8 @@ namespace sconce::codec {
 namespace {
 
 constexpr std::string_view kInstances = "instances";
+// What clients of Vertex AI, KServe and TensorFlow Serving send beside the instances; it changes nothing here.
+constexpr std::array<std::string_view, 2> kBeside = {"parameters", "signature_name"};
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 class BodyReader {
@@ -49,8 +53,25 @@ class BodyReader {
   bool OpensInstances() {
     JsonReader ahead = reader_;
     if (!ahead.Take('{')) return false;
-    ahead.SkipSpace();
-    return ReadString(ahead, kMaxNameBytes, &key_).ok() && key_ == kInstances;
+    for (std::size_t beside = 0; beside <= kBeside.size(); ++beside) {
+      ahead.SkipSpace();
+      if (!ReadString(ahead, kMaxNameBytes, &key_).ok()) return false;
+      if (key_ == kInstances) return true;
+      if (!IsBeside(key_)) return false;
+      ahead.SkipSpace();
+      if (!ahead.Take(':')) return false;
+      ahead.SkipSpace();
+      if (!SkipValue(ahead, layout_.limits().max_json_depth).ok()) return false;
+      ahead.SkipSpace();
+      if (!ahead.Take(',')) return false;
+    }
+    return false;
+  }
+
+  // An input may be called so; then it is that.
+  bool IsBeside(std::string_view key) const {
+    return std::ranges::find(kBeside, key) != kBeside.end() &&
+           std::ranges::find(signature_.inputs, key, &InputSpec::name) == signature_.inputs.end();
   }
 
   Status Key() {
@@ -77,7 +98,40 @@ class BodyReader {
     task_.instances = true;
     reader_.Take('{');
     reader_.SkipSpace();
-    if (Status s = Key(); !s.ok()) return s;
+    bool seen = false;
+    std::bitset<kBeside.size()> passed;
+    for (bool more = true; more;) {
+      const std::size_t key_at = reader_.offset();
+      if (Status s = Key(); !s.ok()) return s;
+      if (key_ == kInstances) {
+        if (seen) return Again(key_at);
+        seen = true;
+        if (Status s = Samples(); !s.ok()) return s;
+      } else if (Status s = PassBeside(key_at, passed); !s.ok()) {
+        return s;
+      }
+      if (Status s = Next('}', &more); !s.ok()) return s;
+    }
+    return Status::Ok();
+  }
+
+  Status Again(std::size_t key_at) const {
+    return {Code::kBadRequest, "malformed JSON: the key " + Shown(key_) + " again at byte " + std::to_string(key_at)};
+  }
+
+  Status PassBeside(std::size_t key_at, std::bitset<kBeside.size()>& passed) {
+    if (!IsBeside(key_)) {
+      return {Code::kBadRequest, "the key " + Shown(key_) + " at byte " + std::to_string(key_at) +
+                                     " beside \"instances\", which only \"parameters\" and \"signature_name\" may"
+                                     " stand beside"};
+    }
+    const auto place = static_cast<std::size_t>(std::ranges::find(kBeside, key_) - kBeside.begin());
+    if (passed[place]) return Again(key_at);
+    passed[place] = true;
+    return SkipValue(reader_, layout_.limits().max_json_depth);
+  }
+
+  Status Samples() {
     if (!reader_.Take('[')) {
       return {Code::kBadRequest,
               "\"instances\" at byte " + std::to_string(reader_.offset()) + " has to be an array of samples"};
@@ -94,8 +148,7 @@ class BodyReader {
       if (s.ok()) s = Next(']', &more);
       if (!s.ok()) return {s.code(), "instance " + std::to_string(index) + ": " + s.message()};
     }
-    reader_.SkipSpace();
-    return reader_.Take('}') ? Status::Ok() : reader_.Error("expected } (\"instances\" stands alone in its object)");
+    return Status::Ok();
   }
 
   // `depth`: arrays and objects around the sample.
@@ -157,7 +210,7 @@ class BodyReader {
       task_.names.push_back(key_);
       views.emplace_back();
     }
-    if (seen_[index]) return {Code::kBadRequest, "malformed JSON: the key " + Shown(key_) + " again" + at()};
+    if (seen_[index]) return Again(key_at);
     seen_[index] = true;
     TensorPlace place{.declared = nullptr, .name = key_, .depth = depth};
     if (signature_.declared) {

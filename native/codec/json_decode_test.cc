@@ -57,6 +57,31 @@ TEST(JsonDecode, InstancesLieBackToBack) {
   EXPECT_EQ(task.storage.size(), 48U);
 }
 
+TEST(JsonDecode, WhatOtherServersTakeBesideInstancesIsPassedOver) {
+  for (const char* text : {R"({"instances":[[1,2,3,4]],"parameters":{"instances":[7],"x":["}"]}})",
+                           R"({"signature_name" : "serving_default", "instances" : [[1,2,3,4]] })",
+                           R"({"parameters":null,"instances":[[1,2,3,4]],"signature_name":"a"})"}) {
+    Task task;
+    ASSERT_TRUE(DecodeText(text, kFloat4, task).ok()) << text;
+    EXPECT_TRUE(task.instances);
+    ASSERT_EQ(task.rows.size(), 1U);
+    EXPECT_EQ(Values<float>(task.rows[0].inputs[0]), (std::vector<float>{1, 2, 3, 4}));
+  }
+  const std::string deep =
+      "{\"parameters\":" + std::string(101, '[') + std::string(101, ']') + ",\"instances\":[[1,2,3,4]]}";
+  ExpectBad(deep, kFloat4, "no input \"parameters\"");
+}
+
+TEST(JsonDecode, AnInputMayBeCalledWhatMayStandBesideInstances) {
+  const Signature named = Declare({{"parameters", DType::kFloat32, {2}, false}});
+  Task task;
+  ASSERT_TRUE(DecodeText(R"({"parameters":[1,2]})", named, task).ok());
+  EXPECT_FALSE(task.instances);
+  Task undeclared;
+  ASSERT_TRUE(DecodeText(R"({"parameters":[1,2],"other":[3]})", kUndeclared, undeclared).ok());
+  EXPECT_EQ(undeclared.names, (std::vector<std::string>{"parameters", "other"}));
+}
+
 TEST(JsonDecode, SeveralInputsInAnyOrderOptionalOnesMissing) {
   Task task;
   ASSERT_TRUE(DecodeText(R"({"mask":[true,false,1],"ids":[1,2,9007199254740993]})", kTwo, task).ok());
@@ -246,7 +271,13 @@ TEST(JsonDecode, MalformedTextNamesTheByte) {
       {"{}", "input \"x\" is missing"},
       {"{\"instances\":5}", "array of samples"},
       {"{\"instances\":[]}", "empty"},
-      {"{\"instances\":[[1,2,3,4]],\"y\":1}", "stands alone"},
+      {"{\"instances\":[[1,2,3,4]],\"y\":1}", "the key \"y\" at byte 25 beside \"instances\""},
+      {"{\"instances\":[[1,2,3,4]],\"instances\":[[1,2,3,4]]}", "\"instances\" again at byte 25"},
+      {"{\"parameters\":1,\"instances\":[[1,2,3,4]],\"parameters\":2}", "\"parameters\" again at byte 40"},
+      {"{\"parameters\":[,\"instances\":[[1,2,3,4]]}", "no input \"parameters\""},
+      {"{\"parameters\":{}}", "no input \"parameters\""},
+      {"{\"instances\":[[1,2,3,4]],\"parameters\":}", "at byte"},
+      {"{\"instances\":[[1,2,3,4]],}", "at byte"},
       {"{\"instances\":[[1,2,3,4]", "at byte 23"},
       {"{\"instances\":[[1,2,3,4],[1,2,3]]}", "instance 1: input \"x\": expected float32 [4], got shape [3]"},
       {"{\"instances\":[{\"instances\":[[1,2,3,4]]}]}", "stand alone"},

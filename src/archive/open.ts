@@ -265,13 +265,18 @@ async function handlerOf(
   }
   const threshold = thresholdOf(request.path, name, config);
   checkTopK(request.path, name, config);
-  const spec = { name, ...(image ? { image } : {}), ...threshold, ...(labels ? { labels } : {}) };
+  const maxInstances = config.maxInstances ?? options.defaults.maxInstances;
+  const spec = {
+    name,
+    ...(image ? { image, maxPictures: maxInstances } : {}),
+    ...threshold,
+    ...(labels ? { labels } : {}),
+  };
   if (!textHandlers.includes(name)) {
     if (config.text)
       throw invalid(request.path, `sconce.text is for ${textHandlers.join(", ")}, and the handler is ${name}`);
     return { handler: { ...spec, topK: config.topK ?? defaultTopK } };
   }
-  const maxInstances = config.maxInstances ?? options.defaults.maxInstances;
   const facts = {
     path: request.path,
     handler: name,

@@ -49,7 +49,10 @@ export const commandTable: readonly CommandHelp[] = [
     flags: [
       ["--json", "The report as JSON on standard output."],
       ["--no-probe", "Reads the archives without loading a model file in a process of its own."],
-      ["--python PROGRAM", "The Python that would run handlers written in Python. Default: SCONCE_PYTHON, else python3."],
+      [
+        "--python PROGRAM",
+        "The Python that would run handlers written in Python. Default: SCONCE_PYTHON, else python3.",
+      ],
     ],
     examples: ["sconce migrate check /home/model-server"],
   },

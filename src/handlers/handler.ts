@@ -16,6 +16,11 @@ export interface Pixels {
   readonly channels: 1 | 3;
 }
 
+/** Several pictures of one request; `post` gets the outputs of one after those of another. */
+export interface Pictures {
+  readonly pictures: readonly Pixels[];
+}
+
 /** One input of the model for one sample; `data` is little-endian and row-major. */
 export interface TensorIn {
   /** As the model declares it; absent: by place. All of a request's tensors have names, or none has. */
@@ -103,6 +108,9 @@ export interface Reply {
   fail(code: ErrorCode, message: string, cause?: unknown): void;
 }
 
+/** What `pre` makes of a request. */
+export type Input = Pixels | Pictures | Rows | readonly TensorIn[];
+
 export interface Handler {
   readonly name: string;
   /** What has to be known of this model (labels, topK). */
@@ -111,7 +119,7 @@ export interface Handler {
    * Makes the model's input of a request, whatever its content type says. Undefined: the engine decodes the body by its
    * type. Throws ServerError bad_request, unsupported_media_type or payload_too_large.
    */
-  readonly pre?: ((request: HandlerRequest) => Promise<Pixels | Rows | readonly TensorIn[]>) | undefined;
+  readonly pre?: ((request: HandlerRequest) => Promise<Input>) | undefined;
   /**
    * Makes the answer (text: JSON). Undefined: the engine encodes it by `Accept`. Without `pre` the request's body is
    * empty here.

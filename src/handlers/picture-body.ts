@@ -1,6 +1,24 @@
-/** Where in a request the picture is. Pure. */
+/**
+ * Where in a request the pictures are. Pure.
+ *
+ *   picture bytes, their base64 text, or JSON: "<base64>", {"data": "<base64>"} (also "body", "b64", "image", "image_bytes",
+ *   each of which may hold {"b64": …} in turn), a list of these, or {"instances": […]} as KServe's and Vertex AI's clients send it
+ */
 
 import { ServerError } from "../errors.js";
+import type { Form } from "./answers.js";
+
+export interface PictureLimits {
+  /** Of all pictures together. */
+  readonly maxBytes: number;
+  readonly maxPictures: number;
+}
+
+/** The bytes of each picture, and how the answers are to stand in the response. */
+export interface PicturesSent {
+  readonly pictures: readonly Uint8Array[];
+  readonly form: Form;
+}
 
 /** In neither of base64's alphabets, and no line break or space, which are common there. */
 const notBase64 = /[^\w+/=\s-]/;
@@ -8,18 +26,33 @@ const notBase64 = /[^\w+/=\s-]/;
 /** How base64 of a JPEG, PNG, GIF and WebP begins; no picture itself does. */
 const base64Heads = ["/9j/", "iVBORw0K", "R0lGOD", "UklGR"].map((text) => Buffer.from(text));
 
-/** The picture's own bytes: the body itself, or what its base64 text says, plain or in JSON. */
-export function pictureBytes(body: Uint8Array, maxBytes: number): Uint8Array {
+/** Keys of an object that may hold the picture, the first of them counts. */
+const pictureKeys = ["data", "body", "b64", "image", "image_bytes"] as const;
+/** Objects around one picture's base64, the outermost included. */
+const maxDepth = 4;
+
+const expected = 'picture bytes, a base64 JSON string, {"data": "<base64>"}, a list of these, or {"instances": […]}';
+
+/** Throws ServerError bad_request for what holds no picture, payload_too_large past a limit. */
+export function readPictures(body: Uint8Array, limits: PictureLimits): PicturesSent {
   const first = firstText(body);
-  if (first !== '"' && first !== "{") {
+  if (first !== '"' && first !== "{" && first !== "[") {
     const isText = base64Heads.some((head) => head.every((byte, i) => body[i] === byte));
-    return isText
-      ? decoded(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString("latin1"), maxBytes)
-      : body;
+    const only = isText ? decoded(latin1(body), limits.maxBytes) : body;
+    return { pictures: [only], form: "one" };
   }
-  let parsed: unknown;
+  const value = parse(body);
+  if (Array.isArray(value)) return { pictures: all(value, limits), form: "list" };
+  const instances = isObject(value) ? value["instances"] : undefined;
+  if (Array.isArray(instances)) return { pictures: all(instances, limits), form: "instances" };
+  const text = base64Of(value, maxDepth);
+  if (text === undefined) throw new ServerError("bad_request", `Expected ${expected}.`);
+  return { pictures: [decoded(text, limits.maxBytes)], form: "one" };
+}
+
+function parse(body: Uint8Array): unknown {
   try {
-    parsed = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString());
+    return JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString()) as unknown;
   } catch (cause) {
     throw new ServerError(
       "bad_request",
@@ -27,21 +60,39 @@ export function pictureBytes(body: Uint8Array, maxBytes: number): Uint8Array {
       { cause },
     );
   }
-  const text = base64Of(parsed);
-  if (text === undefined) {
-    throw new ServerError("bad_request", 'Expected picture bytes, a base64 JSON string, or {"data": "<base64>"}.');
-  }
-  return decoded(text, maxBytes);
 }
 
-function decoded(text: string, maxBytes: number): Uint8Array {
+function all(values: readonly unknown[], { maxBytes, maxPictures }: PictureLimits): readonly Uint8Array[] {
+  if (values.length === 0) throw new ServerError("bad_request", `The body holds no pictures; expected ${expected}.`);
+  if (values.length > maxPictures) {
+    const words = `${values.length} pictures, more than ${maxPictures}; maxInstances sets the limit.`;
+    throw new ServerError("bad_request", words);
+  }
+  let left = maxBytes;
+  return values.map((value, index) => {
+    const text = base64Of(value, maxDepth);
+    if (text === undefined) {
+      throw new ServerError(
+        "bad_request",
+        `instance ${index}: there is no picture's base64 in it; expected ${expected}.`,
+      );
+    }
+    const bytes = decoded(text, left, `instance ${index}: `);
+    left -= bytes.length;
+    return bytes;
+  });
+}
+
+function decoded(text: string, maxBytes: number, place = ""): Uint8Array {
   if (notBase64.test(text)) {
-    throw new ServerError("bad_request", "The text that should be a picture's base64 has other characters in it.");
+    const words = "The text that should be a picture's base64 has other characters in it.";
+    throw new ServerError("bad_request", `${place}${words}`);
   }
   const bytes = Buffer.from(text, "base64");
-  if (bytes.length === 0) throw new ServerError("bad_request", "The base64 text holds no bytes.");
-  if (bytes.length > maxBytes)
-    throw new ServerError("payload_too_large", "The decoded picture is over --max-request-size.");
+  if (bytes.length === 0) throw new ServerError("bad_request", `${place}The base64 text holds no bytes.`);
+  if (bytes.length > maxBytes) {
+    throw new ServerError("payload_too_large", `${place}The decoded picture is over --max-request-size.`);
+  }
   return bytes;
 }
 
@@ -52,11 +103,18 @@ function firstText(body: Uint8Array): string {
   return "";
 }
 
-function base64Of(parsed: unknown): string | undefined {
-  if (typeof parsed === "string") return stripDataUrl(parsed);
-  if (parsed === null || typeof parsed !== "object" || Array.isArray(parsed)) return undefined;
-  const record = parsed as Readonly<Record<string, unknown>>;
-  return base64Of(record["data"] ?? record["body"] ?? record["b64"] ?? null);
+const latin1 = (body: Uint8Array): string =>
+  Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString("latin1");
+
+function base64Of(value: unknown, depth: number): string | undefined {
+  if (typeof value === "string") return stripDataUrl(value);
+  if (!isObject(value) || depth === 0) return undefined;
+  const held = pictureKeys.map((key) => value[key]).find((each) => each !== undefined && each !== null);
+  return base64Of(held, depth - 1);
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function stripDataUrl(text: string): string {

@@ -8,7 +8,7 @@
 import sharp, { type Sharp } from "sharp";
 import { ServerError } from "../errors.js";
 import { cmykToRgb } from "./cmyk.js";
-import type { HandlerContext, Pixels } from "./handler.js";
+import type { HandlerContext, Pictures, Pixels } from "./handler.js";
 import { broken, type PictureHead, readHead } from "./picture-head.js";
 
 /** Pictures that may wait for a decode on one thread. */
@@ -39,6 +39,22 @@ export class PictureDecoder {
       "payload_too_large",
       `The picture is ${width}×${height} pixels, more than the ${this.context.maxImagePixels} that --max-image-pixels allows.`,
     );
+  }
+
+  /** All of one request; together they may have as many pixels as one alone. A fault names the picture by its place. */
+  async decodeAll(pictures: readonly Uint8Array[], exif = false): Promise<Pictures> {
+    const heads = pictures.map((bytes, index) => inPlace(index, () => this.admit(bytes)));
+    const pixels = heads.reduce((sum, { width, height }) => sum + width * height, 0);
+    if (pixels > this.context.maxImagePixels) {
+      throw new ServerError(
+        "payload_too_large",
+        `The pictures have ${pixels} pixels together, more than the ${this.context.maxImagePixels} that --max-image-pixels allows.`,
+      );
+    }
+    const decoded = pictures.map((bytes, index) =>
+      this.decode(bytes, exif).catch((error: unknown) => inPlace(index, () => rethrow(error))),
+    );
+    return { pictures: await Promise.all(decoded) };
   }
 
   /** `exif`: turn the picture as its EXIF orientation says. Throws what `admit` does, and bad_request for broken bytes. */
@@ -108,6 +124,20 @@ export class PictureDecoder {
     const next = this.waiting.shift();
     if (next === undefined) this.running--;
     else next();
+  }
+}
+
+function rethrow(error: unknown): never {
+  throw error;
+}
+
+/** "instance 3: …". */
+function inPlace<T>(index: number, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof ServerError)) throw error;
+    throw new ServerError(error.code, `instance ${index}: ${error.message}`, { cause: error.cause });
   }
 }
 

@@ -20,14 +20,7 @@ import {
   type TensorOut,
 } from "../engine/engine.js";
 import { nativeErrorCode, ServerError } from "../errors.js";
-import {
-  type Answer,
-  type OutputTensor,
-  type Pixels,
-  readsBytes,
-  type Rows,
-  type TensorIn,
-} from "../handlers/handler.js";
+import { type Answer, type Input, type OutputTensor, type Pictures, readsBytes } from "../handlers/handler.js";
 import { heatMap } from "../handlers/heat-map.js";
 import type { HandlerRegistry } from "../handlers/registry.js";
 import { packRows, packTensors } from "../handlers/tensor-frame.js";
@@ -38,6 +31,7 @@ import { pngType } from "./negotiate.js";
 import { withTarget } from "./explain-target.js";
 import { CallReply } from "./reply.js";
 import type { PlainRequest } from "./request.js";
+import { Several } from "./several.js";
 
 /** One version of a model and what others there are. */
 export interface ModelAbout {
@@ -57,6 +51,7 @@ export class Pipeline {
   private readonly requests: (PlainRequest | undefined)[] = [];
   /** By cookie: what a handler serves. */
   private readonly served: (CallReply | undefined)[] = [];
+  private readonly several: Several;
   private flushing = false;
   private closed = false;
   private readonly sink: CompletionSink = (cookie, code, model, body, tensors) =>
@@ -73,6 +68,7 @@ export class Pipeline {
     this.channel = engine.openChannel(() => {
       if (!this.closed) this.channel.drain(this.sink);
     });
+    this.several = new Several(this.channel);
   }
 
   /** What a name and version mean on this thread; undefined when none was announced or ever served. */
@@ -133,6 +129,7 @@ export class Pipeline {
   /** The client is gone or was told 504: the engine drops the request when it gets to it. */
   cancel(call: Call): void {
     if (this.inEngine[call.cookie] === call) this.channel.cancel(call.cookie);
+    this.several.cancel(call);
     if (this.requests[call.cookie] === undefined) return;
     this.requests[call.cookie]?.abort();
     this.served[call.cookie]?.cancelled();
@@ -178,15 +175,27 @@ export class Pipeline {
         return;
       }
       if (call.explain !== undefined) call.explain = withTarget(call.explain, request);
-      this.submitted(call, this.submitMade(call, input));
+      if ("pictures" in input) this.submitSeveral(call, input);
+      else this.submitted(call, this.submitMade(call, input));
     } catch (error) {
       if (!call.over) this.raised(call, error);
       this.forget(call);
     }
   }
 
+  private submitSeveral(call: Call, { pictures }: Pictures): void {
+    const inline = this.several.start(call, pictures, (model, outcome) => {
+      if (call.over) this.forget(call);
+      else if ("code" in outcome) {
+        call.fail(outcome.code, outcome.message);
+        this.forget(call);
+      } else void this.runPost(call, model, () => outcome);
+    });
+    if (inline) this.flushSoon();
+  }
+
   /** What `pre` made. */
-  private submitMade(call: Call, input: Pixels | Rows | readonly TensorIn[]): Submitted {
+  private submitMade(call: Call, input: Exclude<Input, Pictures>): Submitted {
     const { cookie } = call;
     const { nameId, version, timeoutMs } = call.route;
     const output = engineOutput(call);
@@ -213,10 +222,13 @@ export class Pipeline {
     }
     this.inEngine[call.cookie] = call;
     call.held();
-    if (how === INLINE && !this.flushing) {
-      this.flushing = true;
-      setImmediate(this.flush);
-    }
+    if (how === INLINE) this.flushSoon();
+  }
+
+  private flushSoon(): void {
+    if (this.flushing) return;
+    this.flushing = true;
+    setImmediate(this.flush);
   }
 
   private completed(
@@ -226,6 +238,10 @@ export class Pipeline {
     body: string | ArrayBuffer,
     tensors: readonly TensorOut[] | undefined,
   ): void {
+    if (this.several.owns(cookie)) {
+      this.several.completed(cookie, code, model, () => outputsOf(body, tensors), body);
+      return;
+    }
     const call = this.inEngine[cookie];
     if (call === undefined) return;
     this.inEngine[cookie] = undefined;
@@ -238,20 +254,15 @@ export class Pipeline {
     } else if (call.route.handler.post === undefined || (call.explain !== undefined && !shapes(call))) {
       call.answer(model, body, call.output);
       call.released();
-    } else void this.runPost(call, model, body, tensors);
+    } else void this.runPost(call, model, () => outputsOf(body, tensors));
   }
 
   /** A hook that answers at once does so in this turn. */
-  private async runPost(
-    call: Call,
-    model: string,
-    body: string | ArrayBuffer,
-    tensors: readonly TensorOut[] | undefined,
-  ): Promise<void> {
+  private async runPost(call: Call, model: string, outputs: () => readonly OutputTensor[]): Promise<void> {
     try {
       const request = this.requests[call.cookie] ?? call.request(new Uint8Array());
       const { post, explained } = call.route.handler;
-      const made = (call.explain === undefined ? post : explained)?.(outputsOf(body, tensors), request);
+      const made = (call.explain === undefined ? post : explained)?.(outputs(), request);
       const answer = made instanceof Promise ? await made : made;
       if (answer !== undefined && !call.over && !this.closed) this.answerMade(call, model, answer);
     } catch (error) {

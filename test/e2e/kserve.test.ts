@@ -1,5 +1,6 @@
 /** The Open Inference Protocol (KServe v2) of a real server process, over HTTP. */
 
+import { readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Answer, call, Connection, jsonOf, requestBytes } from "./client.js";
@@ -180,4 +181,39 @@ test("bytes that are missing are told, and the server goes on", async () => {
   expect(answer.status).toBe(400);
   expect(answer.body.toString()).toContain("expected behind the JSON");
   expect((await infer("moody", { inputs: [x([1, 1])] })).status).toBe(200);
+});
+
+describe("KServe v1", () => {
+  const predict = (name: string, body: unknown): Promise<Answer> =>
+    call(server.port, { path: `/v1/models/${name}:predict`, body: JSON.stringify(body) });
+  const digit = (name: string): string => readFileSync(`${repository}examples/digits/${name}.png`).toString("base64");
+
+  test("pictures as instances are answered one by one, as they are alone", async () => {
+    const names = ["7", "3", "7"];
+    const alone = await Promise.all(names.map((name) => predict("digits", { b64: digit(name) })));
+    const instances = [digit("7"), { data: digit("3") }, { image_bytes: { b64: digit("7") } }];
+    const answer = await predict("digits", { parameters: { k: 1 }, instances });
+    expect(answer.status, answer.body.toString()).toBe(200);
+    const { predictions } = jsonOf(answer) as { predictions: Readonly<Record<string, number>>[] };
+    expect(predictions.map((each) => Object.keys(each)[0])).toEqual(["seven", "three", "seven"]);
+    predictions.forEach((each, at) => {
+      const wanted = jsonOf(alone[at]!) as Readonly<Record<string, number>>;
+      for (const [label, value] of Object.entries(each)) expect(value).toBeCloseTo(wanted[label] ?? -1, 5);
+    });
+  });
+
+  test("one that is none fails them all, by its place", async () => {
+    const torn = Buffer.from(digit("7"), "base64").subarray(0, 80).toString("base64");
+    const answer = await predict("digits", { instances: [digit("7"), torn] });
+    expect([answer.status, answer.body.toString()]).toEqual([400, expect.stringContaining("instance 1: ")]);
+    expect((await predict("digits", { instances: [digit("7")] })).status).toBe(200);
+  });
+
+  test("numbers with what other servers take beside them", async () => {
+    const body = { signature_name: "serving_default", instances: [[1, 2]], parameters: { top: 1 } };
+    const answer = await predict("moody", body);
+    expect([answer.status, Object.keys(jsonOf(answer) as object)]).toEqual([200, ["predictions"]]);
+    const odd = await predict("moody", { instances: [[1, 2]], other: 1 });
+    expect([odd.status, odd.body.toString()]).toEqual([400, expect.stringContaining("other")]);
+  });
 });

@@ -10,17 +10,12 @@ import { ServerError } from "../../errors.js";
 import type { HandlerSpec } from "../../types.js";
 import type { Handler, HandlerContext, OutputTensor } from "../handler.js";
 import type { PictureDecoder } from "../picture.js";
-import { pictureBytes } from "../picture-body.js";
+import { pictureHandler } from "./pictures.js";
 import { readFloats } from "../tensor-read.js";
 import { softmax, topClasses } from "./classes.js";
 
 export function imageClassifier(spec: HandlerSpec, context: HandlerContext, decoder: PictureDecoder): Handler {
-  return {
-    name: "image_classifier",
-    spec,
-    pre: ({ body }) => decoder.decode(pictureBytes(body, context.maxRequestSize), spec.image?.exif),
-    post: (outputs) => classes(outputs, spec),
-  };
+  return pictureHandler("image_classifier", spec, context, decoder, (outputs) => classes(outputs, spec));
 }
 
 function classes(outputs: readonly OutputTensor[], spec: HandlerSpec): string {

@@ -8,7 +8,7 @@ import { ServerError } from "../../errors.js";
 import type { HandlerSpec } from "../../types.js";
 import type { Handler, HandlerContext, OutputTensor } from "../handler.js";
 import type { PictureDecoder } from "../picture.js";
-import { pictureBytes } from "../picture-body.js";
+import { pictureHandler } from "./pictures.js";
 import { readFloats } from "../tensor-read.js";
 
 /** Pixels of one answer; each takes about 15 bytes of JSON. */
@@ -17,12 +17,7 @@ export const maxSegmentedPixels = 2 ** 22;
 const steps = 1e8;
 
 export function imageSegmenter(spec: HandlerSpec, context: HandlerContext, decoder: PictureDecoder): Handler {
-  return {
-    name: "image_segmenter",
-    spec,
-    pre: ({ body }) => decoder.decode(pictureBytes(body, context.maxRequestSize), spec.image?.exif),
-    post: segments,
-  };
+  return pictureHandler("image_segmenter", spec, context, decoder, segments);
 }
 
 function segments(outputs: readonly OutputTensor[]): string {

@@ -9,18 +9,13 @@ import { ServerError } from "../../errors.js";
 import type { DType, HandlerSpec } from "../../types.js";
 import type { Handler, HandlerContext, OutputTensor } from "../handler.js";
 import type { PictureDecoder } from "../picture.js";
-import { pictureBytes } from "../picture-body.js";
+import { pictureHandler } from "./pictures.js";
 import { readFloats } from "../tensor-read.js";
 
 const floats: readonly DType[] = ["float16", "bfloat16", "float32", "float64"];
 
 export function objectDetector(spec: HandlerSpec, context: HandlerContext, decoder: PictureDecoder): Handler {
-  return {
-    name: "object_detector",
-    spec,
-    pre: ({ body }) => decoder.decode(pictureBytes(body, context.maxRequestSize), spec.image?.exif),
-    post: (outputs) => objects(outputs, spec),
-  };
+  return pictureHandler("object_detector", spec, context, decoder, (outputs) => objects(outputs, spec));
 }
 
 function objects(outputs: readonly OutputTensor[], spec: HandlerSpec): string {

@@ -8,7 +8,8 @@ import type { Piece } from "../../tokenizer/library.js";
 import type { HandlerSpec } from "../../types.js";
 import type { Handler, OutputTensor } from "../handler.js";
 import { readFloats } from "../tensor-read.js";
-import { inputsOf, outputsOf, type ReadTexts, textSpecOf, type TextReader, together } from "../text/text-input.js";
+import { together } from "../answers.js";
+import { inputsOf, outputsOf, type ReadTexts, textSpecOf, type TextReader } from "../text/text-input.js";
 import { allClasses, softmax, topClasses } from "./classes.js";
 import { numberText } from "./text-embedding.js";
 
@@ -27,14 +28,14 @@ export function textClassifier(spec: HandlerSpec, reader: TextReader): Handler {
       const texts = state as ReadTexts;
       return together(
         outputsOf(outputs, texts, text).map((output) => classesOf(output, spec)),
-        texts,
+        texts.form,
       );
     },
     explained: (outputs, { state }) => {
       const texts = state as ReadTexts;
       return together(
         texts.tokens.map(({ pieces }, row) => insight(outputs, row, texts.texts.length, pieces)),
-        texts,
+        texts.form,
         "explanations",
       );
     },

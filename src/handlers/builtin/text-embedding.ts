@@ -6,7 +6,8 @@
 import type { HandlerSpec } from "../../types.js";
 import type { Handler } from "../handler.js";
 import { pooled } from "../text/pool.js";
-import { inputsOf, outputsOf, type ReadTexts, textSpecOf, type TextReader, together } from "../text/text-input.js";
+import { together } from "../answers.js";
+import { inputsOf, outputsOf, type ReadTexts, textSpecOf, type TextReader } from "../text/text-input.js";
 
 /** Enough for a float32 to be read back as it was. */
 const digits = 9;
@@ -27,7 +28,7 @@ export function textEmbedding(spec: HandlerSpec, reader: TextReader): Handler {
       const vectors = outputsOf(outputs, texts, text).map((output, i) =>
         pooled(output, texts.tokens[i]?.ids.length ?? 0, text),
       );
-      return together(vectors.map(vectorText), texts);
+      return together(vectors.map(vectorText), texts.form);
     },
   };
 }

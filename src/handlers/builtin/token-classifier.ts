@@ -9,7 +9,8 @@ import type { Piece } from "../../tokenizer/library.js";
 import type { HandlerSpec } from "../../types.js";
 import type { Handler, OutputTensor } from "../handler.js";
 import { readFloats } from "../tensor-read.js";
-import { inputsOf, outputsOf, type ReadTexts, textSpecOf, type TextReader, together } from "../text/text-input.js";
+import { together } from "../answers.js";
+import { inputsOf, outputsOf, type ReadTexts, textSpecOf, type TextReader } from "../text/text-input.js";
 import { softmax } from "./classes.js";
 
 /** The label of a token that is nothing. */
@@ -31,7 +32,7 @@ export function tokenClassifier(spec: HandlerSpec, reader: TextReader): Handler 
       const answers = outputsOf(outputs, texts, text).map((output, i) =>
         entities(output, texts.tokens[i]?.pieces ?? [], spec),
       );
-      return together(answers, texts);
+      return together(answers, texts.form);
     },
   };
 }

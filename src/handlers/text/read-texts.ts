@@ -8,11 +8,11 @@
  */
 
 import { ServerError } from "../../errors.js";
+import type { Form } from "../answers.js";
 
 export interface Texts {
   readonly texts: readonly string[];
-  /** How the answers stand in the response: alone, as a list, or as {"predictions": […]}. */
-  readonly form: "one" | "list" | "instances";
+  readonly form: Form;
 }
 
 /** Keys of an object that may hold the text, the first of them counts. */

@@ -90,13 +90,6 @@ export function outputsOf(
   });
 }
 
-/** The answers, JSON each, in the form that the texts came in; `name` is what instances are answered under. */
-export function together(answers: readonly string[], { form }: ReadTexts, name = "predictions"): string {
-  if (form === "one") return answers[0] ?? "null";
-  const list = `[\n${answers.join(",\n")}\n]`;
-  return form === "list" ? list : `{\n"${name}": ${list}\n}`;
-}
-
 /** The spec of a text model, which archive/open.ts gives every version with such a handler. */
 export function textSpecOf(text: TextSpec | undefined): TextSpec {
   if (text === undefined) throw new ServerError("internal", "A text handler was announced without its tokenizer.");

@@ -1,5 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { pictureBytes } from "../../../src/handlers/picture-body.js";
+import { readPictures } from "../../../src/handlers/picture-body.js";
+
+const pictureBytes = (body: Uint8Array, maxBytes: number): Uint8Array => {
+  const { pictures, form } = readPictures(body, { maxBytes, maxPictures: 2 });
+  expect([pictures.length, form]).toEqual([1, "one"]);
+  return pictures[0] ?? new Uint8Array();
+};
 
 describe("what is sent", () => {
   const picture = Buffer.from([0xff, 0xd8, 0xff, 1, 2, 3]);
@@ -12,6 +18,8 @@ describe("what is sent", () => {
       { data: base64 },
       { body: base64 },
       { b64: base64 },
+      { image_bytes: { b64: base64 } },
+      { data: { b64: base64 } },
     ]) {
       expect(Buffer.from(pictureBytes(Buffer.from(` ${JSON.stringify(value)}`), 100))).toEqual(picture);
     }
@@ -34,5 +42,19 @@ describe("what is sent", () => {
     expect(of('"<svg>"')).toThrow("other characters");
     expect(pictureBytes(Buffer.from(JSON.stringify(" QUJD\r\n REVG ")), 9).toString()).toBe("ABCDEF");
     expect(of(JSON.stringify(base64))).toThrow("--max-request-size");
+  });
+  test("several, as a list or as instances, at most as many as the model takes", () => {
+    const of = (value: unknown, maxBytes = 100) =>
+      readPictures(Buffer.from(JSON.stringify(value)), { maxBytes, maxPictures: 2 });
+    const two = [base64, { image_bytes: { b64: base64 } }];
+    expect(of(two)).toEqual({ form: "list", pictures: [picture, picture] });
+    expect(of({ instances: two, parameters: {} })).toEqual({ form: "instances", pictures: [picture, picture] });
+    expect(of({ instances: [two[1]] }).form).toBe("instances");
+    expect(() => of({ instances: [] })).toThrow("holds no pictures");
+    expect(() => of([...two, base64])).toThrow("3 pictures, more than 2; maxInstances sets the limit");
+    expect(() => of([base64, { data: 5 }])).toThrow("instance 1: there is no picture's base64 in it");
+    expect(() => of([base64, "<svg>"])).toThrow("instance 1: The text that should be");
+    expect(() => of(two, 2 * picture.length - 1)).toThrow("instance 1: The decoded picture is over");
+    expect(() => of({ b64: { b64: { b64: { b64: { b64: base64 } } } } })).toThrow("Expected picture bytes");
   });
 });

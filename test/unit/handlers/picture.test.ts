@@ -48,6 +48,19 @@ describe("pictures that are refused", () => {
     await expect(decoder.decode(half.subarray(0, half.length / 2))).rejects.toMatchObject({ code: "bad_request" });
   });
 
+  test("of several, those that are broken by their place, and all over the limit together", async () => {
+    const small = await size(7, 7);
+    expect(await decoder.decodeAll([small, small])).toMatchObject({ pictures: [{ width: 7 }, { width: 7 }] });
+    await expect(decoder.decodeAll([small, small, small])).rejects.toThrow("147 pixels together, more than the 100");
+    await expect(decoder.decodeAll([small, Buffer.from("II*\0--------------")])).rejects.toThrow(/^instance 1: /);
+    const tiny = await size(2, 2);
+    const torn = fileOf("png rgb").subarray(0, fileOf("png rgb").length - 20);
+    await expect(decoder.decodeAll([tiny, torn])).rejects.toMatchObject({
+      code: "bad_request",
+      message: expect.stringMatching(/^instance 1: /) as string,
+    });
+  });
+
   test("of another kind or absent", async () => {
     await expect(decoder.decode(Buffer.from("II*\0--------------"))).rejects.toMatchObject({
       code: "unsupported_media_type",

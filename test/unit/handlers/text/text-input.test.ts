@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { OutputTensor } from "../../../../src/handlers/handler.js";
-import { inputsOf, outputsOf, TextReader, textSpecOf, together } from "../../../../src/handlers/text/text-input.js";
+import { together } from "../../../../src/handlers/answers.js";
+import { inputsOf, outputsOf, TextReader, textSpecOf } from "../../../../src/handlers/text/text-input.js";
 import { textSpec } from "./spec.js";
 
 const reader = new TextReader({ maxImagePixels: 1, maxRequestSize: 1, decodeParallelism: 2 });
@@ -57,8 +58,8 @@ test("the handler's output of each text, and the answers together", () => {
   expect(() => outputsOf(outputs, read, textSpec({ output: 2 }))).toThrow(
     "gave 2 outputs, and sconce.text.output is 2",
   );
-  expect(JSON.parse(together(["1", "2"], read))).toEqual([1, 2]);
-  expect(JSON.parse(together(["1", "2"], { ...read, form: "instances" }))).toEqual({ predictions: [1, 2] });
-  expect(together(["1"], { ...read, form: "one" })).toBe("1");
+  expect(JSON.parse(together(["1", "2"], read.form))).toEqual([1, 2]);
+  expect(JSON.parse(together(["1", "2"], "instances"))).toEqual({ predictions: [1, 2] });
+  expect(together(["1"], "one")).toBe("1");
   expect(() => textSpecOf(undefined)).toThrow("without its tokenizer");
 });

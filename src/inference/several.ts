@@ -1,0 +1,140 @@
+/**
+ * One request of several pictures: each goes to the engine as a request of its own, under a cookie of its own, so that the
+ * batcher treats it like any other; the request is over when all of them are.
+ *
+ *   several.start(call, pictures, done)   submits; true when any of them is to be flushed in this turn
+ *   several.completed(cookie, …)          from the channel's sink, for cookies that `owns` knows
+ *
+ * What fails fails the request, by the first picture that did; the others are dropped where the engine has not begun them.
+ * Thread: one per HTTP thread.
+ */
+import { type Channel, INLINE, OutputFormat } from "../engine/engine.js";
+import { type ErrorCode, nativeErrorCode, ServerError } from "../errors.js";
+import type { OutputTensor, Pixels } from "../handlers/handler.js";
+import type { Call } from "./call.js";
+
+/** Cookies from here on are parts of requests; exchanges are numbered from 0 and never come near. */
+const firstCookie = 2 ** 31;
+const lastCookie = 2 ** 32 - 1;
+
+export interface Failure {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+/** `outputs`: those of one picture after those of another. */
+export type SeveralDone = (model: string, outcome: readonly OutputTensor[] | Failure) => void;
+
+interface Group {
+  readonly call: Call;
+  readonly cookies: number[];
+  readonly outputs: (readonly OutputTensor[])[];
+  readonly done: SeveralDone;
+  waiting: number;
+  model: string;
+  /** Of the first picture, in the request's order, that failed. */
+  failure: (Failure & { readonly index: number }) | undefined;
+}
+
+interface Part {
+  readonly group: Group;
+  readonly index: number;
+}
+
+export class Several {
+  private readonly channel: Channel;
+  private readonly parts = new Map<number, Part>();
+  private readonly groups = new Map<Call, Group>();
+  private next = firstCookie;
+
+  constructor(channel: Channel) {
+    this.channel = channel;
+  }
+
+  owns(cookie: number): boolean {
+    return cookie >= firstCookie;
+  }
+
+  start(call: Call, pictures: readonly Pixels[], done: SeveralDone): boolean {
+    const group: Group = { call, cookies: [], outputs: [], done, waiting: 0, model: "", failure: undefined };
+    this.groups.set(call, group);
+    const { nameId, version, timeoutMs } = call.route;
+    let inline = false;
+    for (const [index, { data, width, height, channels }] of pictures.entries()) {
+      const cookie = this.cookie();
+      const format = OutputFormat.tensors;
+      const how = this.channel.inferImage(cookie, nameId, version, data, width, height, channels, format, timeoutMs);
+      if (how < 0) {
+        this.failed(group, index, { code: nativeErrorCode(-how), message: this.channel.lastError() });
+        break;
+      }
+      inline ||= how === INLINE;
+      this.parts.set(cookie, { group, index });
+      group.cookies.push(cookie);
+      group.waiting++;
+    }
+    if (group.waiting === 0) this.finish(group);
+    return inline;
+  }
+
+  completed(
+    cookie: number,
+    code: number,
+    model: string,
+    outputs: () => readonly OutputTensor[],
+    body: string | ArrayBuffer,
+  ): void {
+    const part = this.parts.get(cookie);
+    if (part === undefined) return;
+    this.parts.delete(cookie);
+    const { group, index } = part;
+    group.waiting--;
+    group.model = model;
+    if (code === 0) this.keep(group, index, outputs);
+    else {
+      const message = typeof body === "string" ? body : Buffer.from(body).toString();
+      this.failed(group, index, { code: nativeErrorCode(code), message });
+    }
+    if (group.waiting === 0) this.finish(group);
+  }
+
+  /** The client is gone or was told 504. */
+  cancel(call: Call): void {
+    const group = this.groups.get(call);
+    if (group !== undefined) this.drop(group);
+  }
+
+  private keep(group: Group, index: number, outputs: () => readonly OutputTensor[]): void {
+    try {
+      group.outputs[index] = outputs();
+    } catch (error) {
+      if (!(error instanceof ServerError)) throw error;
+      this.failed(group, index, { code: error.code, message: error.message });
+    }
+  }
+
+  private failed(group: Group, index: number, failure: Failure): void {
+    if (group.failure !== undefined && (group.failure.index < index || failure.code === "cancelled")) return;
+    group.failure = { ...failure, index };
+    this.drop(group);
+  }
+
+  private drop({ cookies }: Group): void {
+    for (const cookie of cookies) if (this.parts.has(cookie)) this.channel.cancel(cookie);
+  }
+
+  private finish(group: Group): void {
+    this.groups.delete(group.call);
+    const { failure, outputs, model, done } = group;
+    if (failure === undefined) done(model, outputs.flat());
+    else done(model, { code: failure.code, message: `instance ${failure.index}: ${failure.message}` });
+  }
+
+  /** Numbers in turn; none that is in use. */
+  private cookie(): number {
+    do {
+      this.next = this.next === lastCookie ? firstCookie : this.next + 1;
+    } while (this.parts.has(this.next));
+    return this.next;
+  }
+}
