@@ -19,6 +19,7 @@ import { type Listener, type Listening, loadListener, setHeaderLimit } from "./h
 import type { TlsFiles } from "./http/raw.js";
 import { createExposition, type Exposition } from "./metrics/exposition.js";
 import { createHttpState, HttpState } from "./metrics/http-counters.js";
+import { GpuWatch } from "./metrics/gpus.js";
 import type { Snapshot } from "./metrics/samples.js";
 import { MetricLines } from "./metrics/torchserve.js";
 import { Windows } from "./metrics/window.js";
@@ -149,6 +150,9 @@ class Server implements RunningServer {
       stats: () => engine.stats(),
       intervalMs: config.metricsIntervalMs,
       system: config.systemMetrics,
+      gpus: new GpuWatch((fault) =>
+        fault === undefined ? log.info("GPUs answer again") : log.warn("no figures of the GPUs", { fault }),
+      ),
       onWindow: () => this.logMetrics(),
     });
   }

@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 import { readAllowance } from "../config/cgroup.js";
 import { optionRows } from "../config/options.js";
 import { defaultAddonPath } from "../engine/native.js";
+import { checkGpus } from "./doctor-gpu.js";
 import { exitCodes } from "./exit-codes.js";
 import { paint, type Style, type Terminal } from "./terminal.js";
 import { builtAgainst, packageRoot, packageVersion } from "./version.js";
@@ -30,7 +31,7 @@ export async function doctor(json: boolean, terminal: Terminal): Promise<number>
     checkCpu(readFileSync("/proc/cpuinfo", "utf8")),
     ...checkAllowance(),
     checkDescriptors(readFileSync("/proc/self/limits", "utf8")),
-    checkGpu(),
+    ...(await checkGpus()),
     ...(await Promise.all(
       [optionRows.port, optionRows.managementPort, optionRows.metricsPort].map((row) =>
         checkPort(Number(row.fallback)),
@@ -149,25 +150,6 @@ export function checkDescriptors(limits: string): Check {
   return few
     ? { ...check, status: "warn", fix: `ulimit -n ${goodDescriptors} (each connection takes one)` }
     : { ...check, status: "ok" };
-}
-
-function checkGpu(): Check {
-  const name = "GPU";
-  const ran = spawnSync("nvidia-smi", ["-L"], { encoding: "utf8", timeout: 20_000 });
-  if (ran.status === 0 && ran.stdout.trim() !== "") {
-    return {
-      name,
-      status: "ok",
-      found: `${ran.stdout.trim().split("\n").length} (this version runs models on the CPU)`,
-    };
-  }
-  if (!existsSync("/proc/driver/nvidia/version")) return { name, status: "ok", found: "none" };
-  return {
-    name,
-    status: "warn",
-    found: "an NVIDIA driver, but nvidia-smi lists no GPU",
-    fix: "check the driver with nvidia-smi",
-  };
 }
 
 async function checkPort(port: number): Promise<Check> {

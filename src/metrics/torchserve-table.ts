@@ -20,6 +20,7 @@ function row<const Name extends string>(
 }
 
 const host = ["Level", "Hostname"] as const;
+const gpu = ["Level", "DeviceId", "Hostname"] as const;
 const model = ["model_name", "model_version", "hostname"] as const;
 const handler = ["ModelName", "Level", "Hostname"] as const;
 
@@ -46,6 +47,15 @@ export const torchserveRows = [
   row("MemoryAvailable", "gauge", "Megabytes", host, "TorchServe: the machine's available memory."),
   row("DiskUsage", "gauge", "Gigabytes", host, "TorchServe: the root file system's space in use."),
   row("DiskAvailable", "gauge", "Gigabytes", host, "TorchServe: the root file system's free space."),
+  row(
+    "GPUUtilization",
+    "gauge",
+    "Percent",
+    gpu,
+    "TorchServe: the time in which the GPU ran something. Where there are GPUs.",
+  ),
+  row("GPUMemoryUtilization", "gauge", "Percent", gpu, "TorchServe: the GPU's memory in use. Where there are GPUs."),
+  row("GPUMemoryUsed", "gauge", "Megabytes", gpu, "TorchServe: the GPU's memory in use. Where there are GPUs."),
   row("HandlerTime", "gauge", "Milliseconds", handler, "TorchServe: a request's time after its wait, mean likewise."),
   row("PredictionTime", "gauge", "Milliseconds", handler, "TorchServe: one run of a batch, mean likewise."),
 ] as const satisfies readonly MetricRow[];

@@ -5,6 +5,7 @@
 
 import type { ModelStats } from "../engine/engine.js";
 import type { ModelEntry } from "../models/models.js";
+import type { GpuSample } from "./gpus.js";
 import { countedStatuses } from "./http-counters.js";
 import type { Labels, Sample, Snapshot } from "./samples.js";
 import { type MetricRow, torchserveRows, type TorchserveName } from "./torchserve-table.js";
@@ -31,6 +32,11 @@ export const torchserveReaders: Readonly<Record<TorchserveName, Reader>> = {
   MemoryAvailable: (snapshot) => onHost(snapshot, snapshot.window.system?.memoryAvailableMb),
   DiskUsage: (snapshot) => onHost(snapshot, snapshot.window.system?.diskUsedGb),
   DiskAvailable: (snapshot) => onHost(snapshot, snapshot.window.system?.diskAvailableGb),
+  GPUUtilization: perGpu((gpu) => gpu.utilization),
+  GPUMemoryUtilization: perGpu(({ memoryUsed, memoryTotal }) =>
+    memoryUsed === undefined || !memoryTotal ? undefined : Math.round((1000 * memoryUsed) / memoryTotal) / 10,
+  ),
+  GPUMemoryUsed: perGpu((gpu) => gpu.memoryUsed),
   HandlerTime: (snapshot) => perModelTime(snapshot, "handlerMs"),
   PredictionTime: (snapshot) => perModelTime(snapshot, "predictionMs"),
 };
@@ -57,6 +63,15 @@ function perModel(read: (stats: ModelStats) => number): Reader {
 
 function onHost({ hostname }: Snapshot, value: number | undefined): readonly Sample[] {
   return value === undefined ? [] : [{ labels: { Level: "Host", Hostname: hostname }, value }];
+}
+
+function perGpu(read: (gpu: GpuSample) => number | undefined): Reader {
+  return ({ window, hostname }) =>
+    window.gpus.flatMap((gpu) => {
+      const value = read(gpu);
+      const labels = { Level: "Host", DeviceId: String(gpu.index), Hostname: hostname };
+      return value === undefined ? [] : [{ labels, value }];
+    });
 }
 
 function perModelTime({ window, hostname }: Snapshot, key: "handlerMs" | "predictionMs"): readonly Sample[] {

@@ -4,6 +4,7 @@
  */
 
 import type { Histogram, ModelStats } from "../engine/engine.js";
+import type { GpuSample, GpuWatch } from "./gpus.js";
 import { type CpuTimes, readCpuTimes, readSystem, type SystemSample } from "./system.js";
 
 /** Of all versions of a name; means of the last interval that had requests, in milliseconds. */
@@ -17,6 +18,8 @@ export interface ModelTimes {
 
 export interface Window {
   readonly system: SystemSample | undefined;
+  /** As the driver last said. Empty where there are none. */
+  readonly gpus: readonly GpuSample[];
   /** Undefined before the first request. */
   readonly queueMs: number | undefined;
   /** What a request takes beside waiting and the model's run. */
@@ -37,13 +40,15 @@ export interface WindowsOptions {
   readonly intervalMs: number;
   /** Whether to look at the machine too. */
   readonly system: boolean;
+  /** Asked about the GPUs too, where `system` is set. */
+  readonly gpus?: GpuWatch;
   /** After each look but the first, with the counters of that moment. */
   readonly onWindow?: (window: Window) => void;
 }
 
 /** Looks at once and then every `intervalMs`, until closed. */
 export class Windows {
-  current: Window = { system: undefined, queueMs: undefined, threadMs: undefined, models: [] };
+  current: Window = { system: undefined, gpus: [], queueMs: undefined, threadMs: undefined, models: [] };
   private readonly options: WindowsOptions;
   private readonly timer: NodeJS.Timeout;
   private totals = new Map<string, Totals>();
@@ -89,10 +94,21 @@ export class Windows {
       sum.requests > 0 ? (1000 * seconds) / sum.requests : before;
     this.current = {
       system: this.lookAtMachine(),
+      gpus: this.lookAtGpus(),
       queueMs: each(sum.queue, this.current.queueMs),
       threadMs: each(sum.thread, this.current.threadMs),
       models: [...this.times.values()],
     };
+  }
+
+  /** The driver answers later than a look may take: its answer then goes into the window that is there. */
+  private lookAtGpus(): readonly GpuSample[] {
+    const { gpus, system } = this.options;
+    if (!system || gpus === undefined) return [];
+    void gpus.look().then(() => {
+      this.current = { ...this.current, gpus: gpus.current };
+    });
+    return gpus.current;
   }
 
   private lookAtMachine(): SystemSample | undefined {

@@ -55,7 +55,13 @@ const snapshot: Snapshot = {
   otherPorts: [new HttpState(createHttpState(1), 0)],
   rpc: new RpcCounters(createRpcMemory()),
   tokens: [{ name: "shop", allowed: 3, limited: 1 }],
-  window: { system, queueMs: 1.5, threadMs: 0.25, models: [{ name: "m", predictionMs: 2, handlerMs: 3 }] },
+  window: {
+    system,
+    gpus: [{ index: 0, utilization: 37, memoryUsed: 4096, memoryTotal: 81559 }],
+    queueMs: 1.5,
+    threadMs: 0.25,
+    models: [{ name: "m", predictionMs: 2, handlerMs: 3 }],
+  },
 };
 
 test("the table's names are Prometheus', each with a unit or a total, words and a reader", () => {

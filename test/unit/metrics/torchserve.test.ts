@@ -24,7 +24,7 @@ function snapshot(requests: number): Snapshot {
     entries: [entry],
     http,
     otherPorts: [management],
-    window: { system: undefined, queueMs: 0.5, threadMs: undefined, models: [] },
+    window: { system: undefined, gpus: [], queueMs: 0.5, threadMs: undefined, models: [] },
   } as unknown as Snapshot;
 }
 

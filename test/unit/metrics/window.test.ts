@@ -35,7 +35,7 @@ test("times are the mean of the last interval that had requests, over a name's v
     system: false,
     onWindow: ({ queueMs }) => seen.push(queueMs ?? -1),
   });
-  expect(windows.current).toEqual({ system: undefined, queueMs: undefined, threadMs: undefined, models: [] });
+  expect(windows.current).toEqual({ system: undefined, gpus: [], queueMs: undefined, threadMs: undefined, models: [] });
   now = [stats("m", "1", 4, [4, 1, 1]), stats("m", "2", 4, [4, 1, 1])];
   vi.advanceTimersByTime(1000);
   expect(windows.current).toMatchObject({ queueMs: 250, threadMs: 250 });
