@@ -36,8 +36,11 @@ ENV NODE_ENV=production \
 WORKDIR /models
 USER 10001:10001
 EXPOSE 8080 8082
+# docs/hosting.md
+LABEL com.amazonaws.sagemaker.capabilities.multi-models=true \
+    com.amazonaws.sagemaker.capabilities.accept-bind-to-port=true
 HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=3 \
-    CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.SCONCE_PORT||process.env.PORT||8080}/ping`).then((r)=>process.exit(r.ok?0:1),()=>process.exit(1))"]
+    CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.SCONCE_PORT||process.env.AIP_HTTP_PORT||process.env.SAGEMAKER_BIND_TO_PORT||process.env.PORT||8080}/ping`).then((r)=>process.exit(r.ok?0:1),()=>process.exit(1))"]
 ENTRYPOINT ["sconce"]
 CMD ["serve"]
 

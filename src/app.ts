@@ -9,6 +9,7 @@
 import { hostname } from "node:os";
 import type { ManagementContext } from "./api/torchserve/management.js";
 import { ManagementDialect } from "./api/torchserve/management-routes.js";
+import { MultiModelDialect } from "./api/torchserve/multi-model.js";
 import { MetricsDialect } from "./api/torchserve/routes.js";
 import type { TokenIssuer } from "./auth/token-issuer.js";
 import { sharesAddress, speaksTls } from "./config/resolve.js";
@@ -45,6 +46,7 @@ interface MainDialects {
   readonly bodies: MemoryBodies;
   readonly management: Dialect;
   readonly metrics: Dialect;
+  readonly multiModel: Dialect;
 }
 
 /** What models/manager.ts makes. */
@@ -220,7 +222,7 @@ class Server implements RunningServer {
     const dialects = this.mainDialects();
     if (sharesAddress(config)) {
       this.relay = new RelayDesk((path) => (path.startsWith("/metrics") ? dialects.metrics : dialects.management));
-    }
+    } else if (config.multiModel) this.relay = new RelayDesk(() => dialects.multiModel);
     this.threads = await startThreads({ ...options, relay: this.relay });
     try {
       this.grpcThread = await grpc;
@@ -243,10 +245,17 @@ class Server implements RunningServer {
       takeBody: (cookie) => bodies.take(cookie),
       report: this.managementFault,
     });
+    const multiModel = new MultiModelDialect({
+      admin: this.manager,
+      root: this.config.multiModelRoot,
+      workers: this.config.defaultWorkers || this.config.cores,
+      report: this.managementFault,
+    });
     const scrape = this.config.metricsApi ? (names: readonly string[]) => this.exposition.scrape(names) : undefined;
     return {
       bodies,
       management: guarded(management, "management", this.limits, this.issuer),
+      multiModel: guarded(multiModel, "management", this.limits),
       metrics: new MetricsDialect(scrape, this.deps.version),
     };
   }

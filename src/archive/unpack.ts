@@ -61,6 +61,8 @@ export async function unpack(path: string, options: UnpackOptions): Promise<Mode
   });
   try {
     if (found.isDirectory()) {
+      const inside = await onlyArchive(absolute);
+      if (inside !== undefined) return await unpack(inside, options);
       await verifyDigests(absolute, path);
       return await fromFolder(absolute, stemOf(absolute));
     }
@@ -79,6 +81,14 @@ export async function unpack(path: string, options: UnpackOptions): Promise<Mode
   } catch (error) {
     throw invalidBy(path, error);
   }
+}
+
+/** What a folder holds that is no model itself but has one archive in it, as hosting services lay models down. */
+async function onlyArchive(folder: string): Promise<string | undefined> {
+  const names = await readdir(folder);
+  const archives = names.filter(isArchive);
+  const isModel = names.includes("MAR-INF") || names.some(isArtifact);
+  return isModel || archives.length !== 1 ? undefined : join(folder, archives[0] ?? "");
 }
 
 /**

@@ -132,6 +132,7 @@ const groupTitles: Readonly<Record<OptionGroup, string>> = {
   loading: "Loading",
   python: "Python handlers",
   handlers: "Handlers in TypeScript",
+  hosting: "Hosting services",
   logging: "Logs and metrics",
 };
 

@@ -40,8 +40,8 @@ export function readEnvironment(
 /** The variable that sets an option; undefined when none does. */
 export function variableOf(env: Environment, row: OptionRow): string | undefined {
   const isLink = (text: string): boolean => row.env.endsWith("_PORT") && serviceLink.test(text);
-  return [row.env, row.alsoEnv].find((name) => {
-    const text = name === undefined ? undefined : env[name];
+  return [row.env, ...(row.alsoEnv ?? [])].find((name) => {
+    const text = env[name];
     return text !== undefined && text !== "" && !isLink(text);
   });
 }

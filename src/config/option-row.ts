@@ -12,6 +12,7 @@ export type OptionGroup =
   | "loading"
   | "python"
   | "handlers"
+  | "hosting"
   | "logging";
 
 export interface OptionRow {
@@ -19,8 +20,8 @@ export interface OptionRow {
   readonly flag: string;
   /** Environment variable: SCONCE_ and the flag in capitals. */
   readonly env: string;
-  /** A second variable, read where the first is unset: a name that platforms set and sconce does not choose. */
-  readonly alsoEnv?: string;
+  /** Further variables, read in this order where the first is unset: names that platforms set and sconce does not choose. */
+  readonly alsoEnv?: readonly string[];
   /** Key in the YAML file that --config names: the flag in camel case. */
   readonly fileKey: string;
   readonly kind: Kind;

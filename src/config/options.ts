@@ -6,6 +6,7 @@
 import { join } from "node:path";
 import { bytes, choice, count, flag, GiB, KiB, MiB, type OptionRow, port, row, seconds, text } from "./option-row.js";
 import { grpcRows } from "./options-grpc.js";
+import { hostingRows } from "./options-hosting.js";
 import { handlerRows } from "./options-handlers.js";
 import { pythonRows } from "./options-python.js";
 import { securityRows } from "./options-security.js";
@@ -57,6 +58,7 @@ export const optionRows = {
     "Batch sizes, delays, workers, timeouts by model and version, where the model's own model-config.yaml says nothing.",
   ),
   ...storeRows,
+  ...hostingRows,
   defaultWorkers: row(
     "default-workers",
     count(0, 1024),
@@ -64,14 +66,19 @@ export const optionRows = {
     "models",
     "Instances of a model that names no number itself; 0: one per core.",
   ),
-  host: row("host", text, "127.0.0.1", "listeners", "Address of the inference listener.", { placeholder: "ADDRESS" }),
+  host: row("host", text, "auto", "listeners", "Address of the inference listener.", {
+    placeholder: "ADDRESS",
+    auto: "127.0.0.1; all addresses where AIP_HTTP_PORT or SAGEMAKER_BIND_TO_PORT is set",
+  }),
   managementHost: row("management-host", text, "127.0.0.1", "listeners", "Address of the management listener.", {
     placeholder: "ADDRESS",
   }),
   metricsHost: row("metrics-host", text, "127.0.0.1", "listeners", "Address of the metrics listener.", {
     placeholder: "ADDRESS",
   }),
-  port: row("port", port, 8080, "listeners", "Port for inference; 0 takes any free one.", { alsoEnv: "PORT" }),
+  port: row("port", port, 8080, "listeners", "Port for inference; 0 takes any free one.", {
+    alsoEnv: ["AIP_HTTP_PORT", "SAGEMAKER_BIND_TO_PORT", "PORT"],
+  }),
   managementPort: row("management-port", port, 8081, "listeners", "Port for management; 0 takes any free one."),
   metricsPort: row("metrics-port", port, 8082, "listeners", "Port for metrics; 0 takes any free one."),
   ...grpcRows,
@@ -355,6 +362,8 @@ export interface Machine {
   readonly logToTerminal: boolean;
   /** Started as `torchserve`, or with a config.properties: where the two differ, TorchServe's way. */
   readonly torchserve: boolean;
+  /** A hosting service says which port it will ask. */
+  readonly hosted?: boolean;
   /** Where TorchServe would put its logs; undefined: its `logs` in the working directory. */
   readonly logs?: string;
 }
@@ -363,6 +372,7 @@ export interface Machine {
 export function autoDefault(key: OptionKey, machine: Machine, cores: number): OptionValue | undefined {
   const half = Math.min(Math.max(1, Math.floor(cores / 2)), 64);
   const values: Partial<Record<OptionKey, OptionValue>> = {
+    host: machine.hosted === true ? "0.0.0.0" : "127.0.0.1",
     cores: Math.min(machine.cores, 1024),
     httpThreads: half,
     loadParallelism: half,

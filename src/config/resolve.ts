@@ -30,7 +30,7 @@ export interface Sources {
   /** The words after `serve`. */
   readonly words: readonly string[];
   readonly env: Environment;
-  readonly machine: Omit<Machine, "torchserve" | "logs">;
+  readonly machine: Omit<Machine, "torchserve" | "hosted" | "logs">;
   /** Started by the command `torchserve`. */
   readonly torchserve?: boolean;
   /** Returns the file's text; throws what node:fs throws. */
@@ -173,10 +173,15 @@ function findSnapshot(
 ): NamedFile | undefined {
   const on = find(optionRows.configSnapshots)?.value ?? torchserve;
   if (on !== true) return undefined;
-  const machine = { ...sources.machine, torchserve, logs: logsOf(find, sources) };
+  const machine = { ...sources.machine, torchserve, hosted: isHosted(sources.env), logs: logsOf(find, sources) };
   const folder = find(optionRows.snapshotFolder)?.value ?? autoDefault("snapshotFolder", machine, 1);
   const path = typeof folder === "string" ? sources.newestSnapshot?.(folder) : undefined;
   return path === undefined ? undefined : { path, by: "" };
+}
+
+/** Vertex AI and SageMaker ask from outside the container, at the port that they name. */
+function isHosted(env: Environment): boolean {
+  return ["AIP_HTTP_PORT", "SAGEMAKER_BIND_TO_PORT"].some((name) => (env[name] ?? "") !== "");
 }
 
 function logsOf(find: (row: OptionRow) => Setting | undefined, { env }: Sources): string {
@@ -190,7 +195,7 @@ function logsOf(find: (row: OptionRow) => Setting | undefined, { env }: Sources)
 export function resolveServe(sources: Sources): Resolved {
   const parsed = parseFlags(reword(sources.words), shapes);
   const { find, torchserve, files, notes } = gather(parsed.values, sources);
-  const machine = { ...sources.machine, torchserve, logs: logsOf(find, sources) };
+  const machine = { ...sources.machine, torchserve, hosted: isHosted(sources.env), logs: logsOf(find, sources) };
   const cores = Number(find(optionRows.cores)?.value ?? autoDefault("cores", machine, 1));
   const settingOf = (key: OptionKey): Setting | undefined => {
     const row: OptionRow = optionRows[key];
@@ -209,8 +214,22 @@ export function resolveServe(sources: Sources): Resolved {
   // Every key of ServeConfig has a row (checked by the compiler), and each kind's reader gives the key's type (tested).
   const config = { ...values, positional: parsed.positionals } as unknown as ServeConfig;
   checkTogether(config, settings);
+  const notHere = unfetched(sources.env);
   const idle = settingsWithoutEffect(config.modelSettings).map((message): Note => ({ level: "warn", message }));
-  return { config, yes: find(startRows.yes)?.value === true, torchserve, settings, files, notes: [...notes, ...idle] };
+  return {
+    config,
+    yes: find(startRows.yes)?.value === true,
+    torchserve,
+    settings,
+    files,
+    notes: [...notes, ...notHere, ...idle],
+  };
+}
+
+/** Vertex AI names where a model's files lie, and leaves fetching them to the container. */
+function unfetched({ AIP_STORAGE_URI: uri = "" }: Environment): readonly Note[] {
+  const message = `AIP_STORAGE_URI is not read: sconce fetches nothing from ${uri}; put the model into the image or mount it`;
+  return uri === "" ? [] : [{ level: "warn", message }];
 }
 
 /** Whether an address reaches no other machine. */
@@ -243,6 +262,9 @@ function checkTogether(config: ServeConfig, settings: ReadonlyMap<OptionKey, Set
   if (sharesAddress(config) && config.https !== config.managementHttps) {
     const origins = `${origin("port")}, ${origin("managementPort")}`;
     throw new UsageError(`${origins}: one address for both needs --https and --management-https, or neither`);
+  }
+  if (config.multiModel && sharesAddress(config)) {
+    throw new UsageError(`${origin("multiModel")}: the inference port has one /models; give management another port`);
   }
   const stray = strayArchive(config);
   if (stray !== undefined) {

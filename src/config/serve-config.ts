@@ -24,6 +24,15 @@ export interface ServeConfig {
   readonly pollModelStoreMs: number;
   /** Instances of a model that does not say how many; 0: one per core. */
   readonly defaultWorkers: number;
+  /** Further paths of the inference port: of /ping, and of /invocations. */
+  readonly healthRoute: string | undefined;
+  readonly predictRoute: string | undefined;
+  /** What is served when no model is named and it is there. */
+  readonly modelDir: string;
+  /** SageMaker's multi-model API, on the inference port. */
+  readonly multiModel: boolean;
+  /** Where its models must lie. */
+  readonly multiModelRoot: string;
   readonly host: string;
   readonly managementHost: string;
   readonly metricsHost: string;

@@ -9,7 +9,10 @@
  */
 import { lookup } from "node:dns/promises";
 import { BlockList, isIP } from "node:net";
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
 import { addNetwork } from "../config/networks.js";
+import type { ServeConfig } from "../config/serve-config.js";
 import { UsageError } from "../config/usage-error.js";
 import { ServerError } from "../errors.js";
 
@@ -18,6 +21,17 @@ export interface AllowList {
   readonly patterns: readonly RegExp[];
   /** Private addresses that are allowed. */
   readonly addresses: BlockList;
+}
+
+/** What a server's configuration allows: what is listed, and the folder of the multi-model API where that is on. */
+export function allowListOf({
+  allowedUrls,
+  multiModel,
+  multiModelRoot,
+}: Pick<ServeConfig, "allowedUrls" | "multiModel" | "multiModelRoot">): AllowList {
+  const listed = parseAllowList(allowedUrls);
+  if (!multiModel) return listed;
+  return { ...listed, prefixes: [...listed.prefixes, pathToFileURL(`${resolve(multiModelRoot)}/`)] };
 }
 
 /** Throws UsageError for an entry that is none of the three. */

@@ -7,7 +7,7 @@ import { openModel, type OpenedModel, type OpenOptions } from "../archive/open.j
 import { torchWarning } from "../archive/lineage.js";
 import { hasProbe, probe } from "../archive/probe.js";
 import type { ServeConfig } from "../config/serve-config.js";
-import { parseAllowList, type AllowList } from "../download/allow-list.js";
+import { allowListOf, type AllowList } from "../download/allow-list.js";
 import { fetchModel } from "../download/fetch-model.js";
 import { isUrl } from "../download/url.js";
 import { ServerError } from "../errors.js";
@@ -49,7 +49,7 @@ export function createPrepare(options: PrepareOptions): Prepare {
   const { config } = options;
   const gate = createGate(parallel);
   const uid = process.getuid?.() ?? 0;
-  const allow = parseAllowList(config.allowedUrls);
+  const allow = allowListOf(config);
   let cache: Promise<string> | undefined;
 
   return (request) =>

@@ -2,7 +2,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { basename, join, normalize } from "node:path";
-import { looksLikeModel } from "../archive/unpack.js";
+import { isArchive, looksLikeModel } from "../archive/unpack.js";
 import type { ServeConfig } from "../config/serve-config.js";
 import { didYouMean } from "../config/suggest.js";
 import { isUrl } from "../download/url.js";
@@ -33,6 +33,17 @@ export type Said = Pick<
 
 /** In the order of the command line. Rejects with StartError when a store or a named file of it is not there. */
 export async function listSources(
+  config: Pick<
+    ServeConfig,
+    "positional" | "models" | "modelStore" | "modelDir" | "multiModel" | "strict" | "modelSnapshot"
+  >,
+): Promise<readonly ModelSource[]> {
+  const found = await namedSources(config);
+  const laidDown = found.length === 0 && !config.multiModel && config.modelSnapshot === undefined;
+  return laidDown ? sourcesIn(config.modelDir) : found;
+}
+
+async function namedSources(
   config: Pick<ServeConfig, "positional" | "models" | "modelStore" | "strict" | "modelSnapshot">,
 ): Promise<readonly ModelSource[]> {
   const named = config.positional.map((word) => ({ ...splitName(word, existsSync), required: true }));
@@ -47,6 +58,15 @@ export async function listSources(
     ? (await listStore(store)).map((path) => ({ path, url: basename(path), required: config.strict }))
     : await Promise.all(config.models.map((word) => inStore(store, word)));
   return [...named, ...found];
+}
+
+/** A folder that a hosting service fills: it is a model, or it holds some. Nothing where it is not there or empty. */
+async function sourcesIn(folder: string): Promise<readonly ModelSource[]> {
+  const names = await readdir(folder).catch((): string[] => []);
+  const archives = names.filter((name) => isArchive(name) && !name.startsWith(".")).sort();
+  if (names.length === 0) return [];
+  if (archives.length < 2) return [{ path: folder, required: true }];
+  return archives.map((name) => ({ path: join(folder, name), required: true }));
 }
 
 /** "name=path" → both; a path that exists as it stands is a path, whatever is in it. */

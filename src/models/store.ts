@@ -5,7 +5,7 @@
 import { realpath, stat } from "node:fs/promises";
 import { join, sep } from "node:path";
 import type { ServeConfig } from "../config/serve-config.js";
-import { parseAllowList } from "../download/allow-list.js";
+import { allowListOf } from "../download/allow-list.js";
 import { allowedUrl } from "../download/url.js";
 import { ServerError } from "../errors.js";
 
@@ -14,8 +14,10 @@ export interface ModelStore {
   locate(url: string): Promise<string>;
 }
 
-export function createStore(config: Pick<ServeConfig, "modelStore" | "allowedUrls">): ModelStore {
-  const allow = parseAllowList(config.allowedUrls);
+type StoreConfig = Pick<ServeConfig, "modelStore" | "allowedUrls" | "multiModel" | "multiModelRoot">;
+
+export function createStore(config: StoreConfig): ModelStore {
+  const allow = allowListOf(config);
   return {
     locate: async (url) => {
       if (!/^(https?|file|s3):\/\//i.test(url)) return locate(config.modelStore, url);

@@ -16,11 +16,12 @@ import { Pipeline } from "../inference/pipeline.js";
 import type { HttpState } from "../metrics/http-counters.js";
 import type { ModelEntry } from "../models/models.js";
 import { Scripts } from "../script/door.js";
+import type { Dialect } from "../wire.js";
 import { Door } from "../worker/door.js";
 import { AccessLog } from "../telemetry/access-log.js";
 import { ByPath } from "./by-path.js";
 import type { Announcement, ThreadLimits } from "./messages.js";
-import { RelayedDialect } from "./relay.js";
+import { isMains, isMultiModels, RelayedDialect } from "./relay.js";
 import { guarded } from "./tokens.js";
 
 export interface InferenceServerOptions {
@@ -72,9 +73,16 @@ export class InferenceServer {
     this.v2 = new V2Dialect(context, state);
     const own = guarded(new ByPath(this.dialect, this.v2), "inference", limits);
     const { channel } = this.pipeline;
+    const relayed = (inner: Dialect, port: MessagePort): Dialect =>
+      new RelayedDialect(
+        inner,
+        port,
+        (cookie) => channel.bodyTake(cookie),
+        limits.multiModel ? isMultiModels : isMains,
+      );
     this.port = new Port({
       listener,
-      dialect: options.relay ? new RelayedDialect(own, options.relay, (cookie) => channel.bodyTake(cookie)) : own,
+      dialect: options.relay ? relayed(own, options.relay) : own,
       store: this.pipeline.channel,
       limits,
       state,

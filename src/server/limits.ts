@@ -30,6 +30,9 @@ export function threadLimits(config: ServeConfig, { tokens, namedTokens }: GateM
     tokens,
     namedTokens,
     compat: config.compat,
+    healthRoute: config.healthRoute ?? "",
+    predictRoute: config.predictRoute ?? "",
+    multiModel: config.multiModel,
     version,
     decodeParallelism: Math.max(1, Math.ceil(config.cores / Math.max(1, config.httpThreads))),
   };

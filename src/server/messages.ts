@@ -23,6 +23,11 @@ export interface ThreadLimits extends ExchangeLimits, ConnectionLimits {
   /** The named tokens that requests are checked against too; undefined: there are none. */
   readonly namedTokens: SharedArrayBuffer | undefined;
   readonly compat: "torchserve" | "sconce";
+  /** Further paths of the inference port, as api/torchserve/paths.ts has them; "": none. */
+  readonly healthRoute: string;
+  readonly predictRoute: string;
+  /** SageMaker's multi-model API is answered on the inference port. */
+  readonly multiModel: boolean;
   /** The server's version. */
   readonly version: string;
 }

@@ -33,6 +33,11 @@ export function isMains(path: string): boolean {
   return /^\/(?:models|token|metrics|v1\/models)(?:\/|$)/.test(path) && !predicts.test(path);
 }
 
+/** What main answers of SageMaker's multi-model API. */
+export function isMultiModels(path: string): boolean {
+  return /^\/models(?:\/|$)/.test(path) && !predicts.test(path);
+}
+
 /** SageMaker's and KServe's names of a prediction. */
 const predicts = /^\/(?:models\/[^/]+\/invoke|v1\/models\/[^/:]+(?::|%3a)(?:predict|explain))\/?$/i;
 
@@ -43,10 +48,18 @@ export class RelayedDialect implements Dialect {
   private readonly inner: Dialect;
   private readonly port: MessagePort;
   private readonly takeBody: (cookie: number) => ArrayBuffer;
+  private readonly isMains: (path: string) => boolean;
   private readonly waiting = new Map<number, Exchange>();
   private nextId = 1;
 
-  constructor(inner: Dialect, port: MessagePort, takeBody: (cookie: number) => ArrayBuffer) {
+  /** `mains`: which paths main answers. */
+  constructor(
+    inner: Dialect,
+    port: MessagePort,
+    takeBody: (cookie: number) => ArrayBuffer,
+    mains: (path: string) => boolean = isMains,
+  ) {
+    this.isMains = mains;
     this.inner = inner;
     this.port = port;
     this.takeBody = takeBody;
@@ -58,11 +71,11 @@ export class RelayedDialect implements Dialect {
   }
 
   head(exchange: Exchange): void {
-    if (!isMains(exchange.path)) this.inner.head(exchange);
+    if (!this.isMains(exchange.path)) this.inner.head(exchange);
   }
 
   body(exchange: Exchange, chunk: ArrayBuffer | undefined): void {
-    if (!isMains(exchange.path)) {
+    if (!this.isMains(exchange.path)) {
       this.inner.body(exchange, chunk);
       return;
     }
@@ -77,7 +90,7 @@ export class RelayedDialect implements Dialect {
 
   aborted(exchange: Exchange): void {
     // What was asked of main is done all the same; its answer finds nobody, and lets the exchange go.
-    if (!isMains(exchange.path)) this.inner.aborted(exchange);
+    if (!this.isMains(exchange.path)) this.inner.aborted(exchange);
   }
   expired(exchange: Exchange): void {
     this.inner.expired(exchange);

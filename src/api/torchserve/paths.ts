@@ -37,8 +37,18 @@ export type Target =
 /** Segments that begin paths of their own, so that no model's `/{model}/predict` can. */
 const reserved: ReadonlySet<string | undefined> = new Set(["predictions", "explanations", "models", "v1", "v2"]);
 
+/** Paths that the configuration adds to the inference port; "": none. */
+export interface HostedRoutes {
+  /** Means /ping. */
+  readonly healthRoute: string;
+  /** Means /invocations. */
+  readonly predictRoute: string;
+}
+
 /** The inference port's paths: those below, and the other names that predictions have there. */
-export function parseInferencePath(path: string): Target {
+export function parseInferencePath(path: string, routes?: HostedRoutes): Target {
+  if (path === routes?.predictRoute) return { kind: "invocations" };
+  if (path === routes?.healthRoute) return { kind: "ping" };
   const segments = decodeSegments(path);
   return (segments && alias(segments)) ?? parsePath(path);
 }

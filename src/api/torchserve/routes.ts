@@ -13,7 +13,7 @@ import type { Dialect, Exchange, WireError, WireErrorCode } from "../../wire.js"
 import { errorBody, json, notAllowed, notFound, prettyJson, sendError } from "./errors.js";
 import { inferenceApi, metricsApi, predictionApi } from "./openapi.js";
 import { readExplainSettings } from "./explanations.js";
-import { parseInferencePath, parsePath, type Target } from "./paths.js";
+import { type HostedRoutes, parseInferencePath, parsePath, type Target } from "./paths.js";
 import { ping } from "./ping.js";
 import { plain, Predict, type PredictContext } from "./predict.js";
 
@@ -28,7 +28,7 @@ interface Known {
   route: Route | undefined;
 }
 
-export interface InferenceContext extends PredictContext {
+export interface InferenceContext extends PredictContext, HostedRoutes {
   /** The server's. */
   readonly version: string;
   /** What stands before every path; "": nothing. */
@@ -39,7 +39,7 @@ export interface InferenceContext extends PredictContext {
 export class InferenceDialect implements Dialect {
   private readonly predict: Predict;
   private readonly pipeline: Pipeline;
-  private readonly paths = new Memo<Known>((path) => ({ target: parseInferencePath(path), route: undefined }), 4096);
+  private readonly paths: Memo<Known>;
 
   private readonly state: HttpState;
   private readonly compat: "torchserve" | "sconce";
@@ -48,6 +48,7 @@ export class InferenceDialect implements Dialect {
 
   constructor(context: InferenceContext, state: HttpState) {
     this.state = state;
+    this.paths = new Memo((path) => ({ target: parseInferencePath(path, context), route: undefined }), 4096);
     this.predict = new Predict(context);
     this.pipeline = context.pipeline;
     this.compat = context.compat;

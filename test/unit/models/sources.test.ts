@@ -18,6 +18,8 @@ const list = (config: {
   strict?: boolean;
   store?: string;
   kept?: ModelSnapshot;
+  modelDir?: string;
+  multiModel?: boolean;
 }) =>
   listSources({
     positional: config.positional ?? [],
@@ -25,6 +27,8 @@ const list = (config: {
     strict: config.strict ?? false,
     modelStore: config.store ?? store,
     modelSnapshot: config.kept,
+    modelDir: config.modelDir ?? join(store, "none"),
+    multiModel: config.multiModel ?? false,
   });
 
 describe("listSources", () => {
@@ -33,6 +37,21 @@ describe("listSources", () => {
       { path: "x.pt", required: true },
       { path: "y.pt", name: "n", required: true },
     ]);
+  });
+
+  test("what a hosting service laid down, when no other model is named", async () => {
+    const modelDir = join(store, "laid");
+    expect(await list({ modelDir })).toEqual([]);
+    mkdirSync(modelDir);
+    expect(await list({ modelDir })).toEqual([]);
+    writeFileSync(join(modelDir, "one.mar"), "");
+    expect(await list({ modelDir })).toEqual([{ path: modelDir, required: true }]);
+    writeFileSync(join(modelDir, "two.tar.gz"), "");
+    const each = ["one.mar", "two.tar.gz"].map((name) => ({ path: join(modelDir, name), required: true }));
+    expect(await list({ modelDir })).toEqual(each);
+    expect(await list({ modelDir, positional: ["x.pt"] })).toEqual([{ path: "x.pt", required: true }]);
+    expect(await list({ modelDir, multiModel: true })).toEqual([]);
+    rmSync(modelDir, { recursive: true });
   });
 
   test("a snapshot wins over --models, and over a positional that names the same file", async () => {

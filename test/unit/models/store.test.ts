@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createStore } from "../../../src/models/store.js";
 
+const closed = { allowedUrls: [], multiModel: false, multiModelRoot: "/opt/ml/models" };
+
 const base = mkdtempSync(join(tmpdir(), "sconce-store-"));
 const store = join(base, "store");
 
@@ -20,7 +22,7 @@ beforeAll(() => {
 afterAll(() => rmSync(base, { recursive: true }));
 
 const locate = (url: string) =>
-  createStore({ modelStore: store, allowedUrls: ["https://models.example.com/"] }).locate(url);
+  createStore({ ...closed, modelStore: store, allowedUrls: ["https://models.example.com/"] }).locate(url);
 
 test("files, folders and links that stay inside are found", async () => {
   expect(await locate("m.mar")).toBe(join(store, "m.mar"));
@@ -57,8 +59,8 @@ test.each([
 });
 
 test("without a store, or with one that is gone", async () => {
-  const none = createStore({ modelStore: undefined, allowedUrls: [] });
+  const none = createStore({ ...closed, modelStore: undefined });
   await expect(none.locate("m.mar")).rejects.toThrow("Model store has not been configured.");
-  const gone = createStore({ modelStore: join(base, "gone"), allowedUrls: [] });
+  const gone = createStore({ ...closed, modelStore: join(base, "gone") });
   await expect(gone.locate("m.mar")).rejects.toMatchObject({ code: "internal" });
 });
