@@ -220,7 +220,8 @@ export const optionRows = {
     200,
     "requests",
     "Microseconds that an HTTP thread without work stays awake for the next request while they follow each other quickly; " +
-      "0 never. Takes up to a core's time, only between such requests, and only where there is more than one core.",
+      "0 never; twice that for a quick answer of a handler in TypeScript. Takes up to a core's time, only for such requests, " +
+      "and only where there is more than one core.",
   ),
   ...securityRows,
   ...pythonRows,

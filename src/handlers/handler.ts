@@ -70,8 +70,8 @@ export interface HandlerRequest {
   readonly urlPath: string;
   /** An explanation is asked for instead of a prediction. */
   readonly explains: boolean;
-  /** Aborted when the client went away or was answered 504. Made when it is first read. */
-  readonly signal: AbortSignal;
+  /** Calls `step` when the client has gone away or was answered 504; at once where that is so already. One per request. */
+  onAbort(step: () => void): void;
   /** What `pre` leaves for `post`. */
   state: unknown;
 }

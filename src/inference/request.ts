@@ -3,7 +3,7 @@
 import type { HandlerRequest, Part } from "../handlers/handler.js";
 
 /** What a dialect knows of a request. */
-export type RequestFacts = Omit<HandlerRequest, "signal" | "state">;
+export type RequestFacts = Omit<HandlerRequest, "onAbort" | "state">;
 
 export class PlainRequest implements HandlerRequest {
   readonly id: string;
@@ -16,7 +16,7 @@ export class PlainRequest implements HandlerRequest {
   readonly urlPath: string;
   readonly explains: boolean;
   state: unknown = undefined;
-  private controller: AbortController | undefined;
+  private step: (() => void) | undefined;
   private aborted = false;
 
   constructor(facts: RequestFacts) {
@@ -31,16 +31,16 @@ export class PlainRequest implements HandlerRequest {
     this.explains = facts.explains;
   }
 
-  get signal(): AbortSignal {
-    this.controller ??= new AbortController();
-    if (this.aborted) this.controller.abort();
-    return this.controller.signal;
+  onAbort(step: () => void): void {
+    if (this.aborted) step();
+    else this.step = step;
   }
 
   /** Nobody waits for the answer any more. */
   abort(): void {
+    if (this.aborted) return;
     this.aborted = true;
-    this.controller?.abort();
+    this.step?.();
   }
 }
 

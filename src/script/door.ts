@@ -16,13 +16,20 @@ import {
   type ToHandler,
   type WireRequest,
 } from "./messages.js";
+import { Vigil } from "./vigil.js";
+
+/** What --linger-us is multiplied with: an answer takes two hops and the model. */
+const vigilLingers = 2;
 
 export class Scripts implements ScriptDoor {
   private readonly desk: MessagePort;
   private readonly ways = new Map<string, Way>();
+  private readonly vigilMs: number;
 
-  constructor(desk: MessagePort) {
+  /** `lingerMs`: how long the thread stays awake for a next request; 0: it never does. */
+  constructor(desk: MessagePort, lingerMs: number) {
     this.desk = desk;
+    this.vigilMs = lingerMs * vigilLingers;
     desk.on("message", (answer: FromDesk) => this.ways.get(answer.key)?.answered(answer));
     // The thread lives by its listeners, not by this.
     desk.unref();
@@ -33,7 +40,7 @@ export class Scripts implements ScriptDoor {
     if (way === undefined) {
       const { key, maxWaiting } = script;
       const ask = (): void => this.desk.postMessage({ key } satisfies ToDesk);
-      way = new Way(maxWaiting, ask, () => void this.ways.delete(key));
+      way = new Way(maxWaiting, ask, () => void this.ways.delete(key), new Vigil(this.vigilMs));
       this.ways.set(key, way);
     }
     way.serve(request, reply, timeoutMs);
@@ -54,6 +61,7 @@ class Way {
   private readonly maxWaiting: number;
   private readonly askDesk: () => void;
   private readonly forget: () => void;
+  private readonly vigil: Vigil;
   private readonly sent = new Map<number, Sent>();
   private port: MessagePort | undefined;
   private words: Int32Array = new Int32Array(linkWords.count);
@@ -61,10 +69,11 @@ class Way {
   private order = 0;
   private next = 1;
 
-  constructor(maxWaiting: number, askDesk: () => void, forget: () => void) {
+  constructor(maxWaiting: number, askDesk: () => void, forget: () => void, vigil: Vigil) {
     this.maxWaiting = maxWaiting;
     this.askDesk = askDesk;
     this.forget = forget;
+    this.vigil = vigil;
   }
 
   serve(request: HandlerRequest, reply: Reply, timeoutMs: number): void {
@@ -75,7 +84,7 @@ class Way {
     const ask = this.next++;
     const one: Sent = { ask, wire: wireOf(request), reply, timeoutMs, order: 0 };
     this.sent.set(ask, one);
-    request.signal.addEventListener("abort", () => this.give(one), { once: true });
+    request.onAbort(() => this.give(one));
     if (this.port !== undefined) this.send(one);
     else this.connect();
   }
@@ -108,16 +117,20 @@ class Way {
     one.order = ++this.order;
     const { ask, wire: request, timeoutMs } = one;
     this.port?.postMessage({ ask, request, timeoutMs } satisfies ToHandler);
+    this.vigil.began(this.sent.size);
   }
 
   /** Nobody waits any more. */
   private give({ ask, order }: Sent): void {
-    if (this.sent.delete(ask) && order > 0) this.port?.postMessage({ cancel: ask } satisfies ToHandler);
+    if (!this.sent.delete(ask) || order === 0) return;
+    this.vigil.ended();
+    this.port?.postMessage({ cancel: ask } satisfies ToHandler);
   }
 
   private heard(message: FromHandler): void {
     const one = this.sent.get(message.ask);
     if (one === undefined) return;
+    this.vigil.ended();
     if (message.part !== undefined || message.end === true) {
       this.streamed(one, message);
       return;

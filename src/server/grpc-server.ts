@@ -80,7 +80,7 @@ export class GrpcServer {
   constructor(options: GrpcServerOptions) {
     this.options = options;
     const { door, scripts, limits } = options;
-    const ways = { workers: door && new Door(door), scripts: scripts && new Scripts(scripts) };
+    const ways = { workers: door && new Door(door), scripts: scripts && new Scripts(scripts, limits.lingerMs) };
     this.handlers = new HandlerRegistry({ ...limits, ...ways });
     this.pipeline = new Pipeline(options.engine, this.handlers);
   }

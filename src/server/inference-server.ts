@@ -64,7 +64,7 @@ export class InferenceServer {
     this.handlers = new HandlerRegistry({
       ...limits,
       workers: door && new Door(door),
-      scripts: scripts && new Scripts(scripts),
+      scripts: scripts && new Scripts(scripts, limits.lingerMs),
     });
     this.pipeline = new Pipeline(engine, this.handlers);
     const unready = (name: string): readonly ModelEntry[] => this.unready.get(name) ?? [];

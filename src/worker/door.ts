@@ -28,7 +28,7 @@ export class Door implements WorkerDoor {
     const id = this.next++;
     const asked = new Asked(reply, () => this.give(id));
     this.asked.set(id, asked);
-    request.signal.addEventListener("abort", () => this.give(id), { once: true });
+    request.onAbort(() => this.give(id));
     const wire = owned(toWorker(request, request.id === "" ? randomUUID() : request.id));
     const given = new Set(wire.parameters.map(({ value }) => value.buffer as ArrayBuffer));
     this.say({ type: "ask", id, model, request: wire, timeoutMs }, [...given]);

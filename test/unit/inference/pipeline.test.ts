@@ -154,7 +154,7 @@ test("a handler that serves makes the whole answer, and is told when nobody wait
     throw new TypeError("secret");
   });
   expect(throws).toContain("internal: The handler failed; the server's log has the reason.");
-  const serve: Handler["serve"] = ({ signal }) => signal.addEventListener("abort", () => call.log.push("aborted"));
+  const serve: Handler["serve"] = (request) => request.onAbort(() => call.log.push("aborted"));
   const call = new TestCall(3, { ...route, handler: { name: "test", spec: baseSpec, serve } });
   pipeline.run(call, bytes("abc"));
   call.over = true;

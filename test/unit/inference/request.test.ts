@@ -4,15 +4,18 @@ import { parametersOf, PlainRequest } from "../../../src/inference/request.js";
 const facts = { id: "", contentType: "", accept: "", parts: undefined, headers: {}, parameters: {}, urlPath: "" };
 const make = (): PlainRequest => new PlainRequest({ ...facts, body: new Uint8Array(), explains: false });
 
-test("a request that is over says so to whoever asks, before and after", () => {
+test("a request that is over says so to whoever asks, before and after, once", () => {
+  const told: string[] = [];
   const early = make();
-  const { signal } = early;
-  expect(signal.aborted).toBe(false);
+  early.onAbort(() => told.push("early"));
+  expect(told).toEqual([]);
   early.abort();
-  expect(signal.aborted).toBe(true);
+  early.abort();
+  expect(told).toEqual(["early"]);
   const late = make();
   late.abort();
-  expect(late.signal.aborted).toBe(true);
+  late.onAbort(() => told.push("late"));
+  expect(told).toEqual(["early", "late"]);
 });
 
 test("the query's parameters, the last of a name", () => {

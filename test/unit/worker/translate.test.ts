@@ -13,7 +13,7 @@ const request: HandlerRequest = {
   parameters: {},
   urlPath: "",
   explains: false,
-  signal: new AbortController().signal,
+  onAbort: () => undefined,
   state: undefined,
 };
 
