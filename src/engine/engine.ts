@@ -11,6 +11,7 @@
  */
 
 import type { MessagePort } from "node:worker_threads";
+import type { ModelEvent } from "../telemetry/events.js";
 import type { DType, ExplainSettings, LoadReport, ModelSpec } from "../types.js";
 
 /** Numbers as in native/codec/codec.h. `tensors`: what a handler made of a request, a frame of src/handlers/tensor-frame.ts. */
@@ -147,6 +148,8 @@ export interface ModelStats {
   readonly batchRows: Histogram;
   /** Where an instance is a process of its own: what is known of each. */
   readonly workers?: readonly { readonly pid: number | undefined; readonly ready: boolean; readonly since: string }[];
+  /** What happened to those processes lately, oldest first. */
+  readonly events?: readonly ModelEvent[];
   /** Of a handler with a thread of its own: what it counts and sets, and how often its thread was started again. */
   readonly handler?: {
     readonly counts: readonly (readonly [name: string, count: number])[];

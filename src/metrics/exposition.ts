@@ -4,6 +4,7 @@
  */
 
 import { collectDefaultMetrics, Registry } from "prom-client";
+import { asJavaClient } from "./java-text.js";
 import { readers, type Sample, type Snapshot } from "./samples.js";
 import { type MetricName, type MetricRow, metricTable } from "./table.js";
 import { isExposed, type MetricsMode } from "./torchserve.js";
@@ -41,10 +42,13 @@ export function createExposition(snapshot: () => Snapshot, options: ExpositionOp
       current = snapshot();
       const text = names.length === 0 ? await registry.metrics() : await some(registry, names);
       // prom-client writes "Nan" for what has no value yet; the format's word is NaN.
-      return { contentType: registry.contentType, text: text.replaceAll(/ Nan$/gm, " NaN") };
+      const said = text.replaceAll(/ Nan$/gm, " NaN");
+      return { contentType: registry.contentType, text: asJavaClient(said, torchserveNames) };
     },
   };
 }
+
+const torchserveNames: ReadonlySet<string> = new Set(torchserveRows.map((row): string => row.name));
 
 /** Those of the process, as prom-client has them, by name. */
 export function processMetrics(): readonly Pick<MetricRow, "name" | "type" | "labels" | "help">[] {

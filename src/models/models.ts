@@ -1,6 +1,7 @@
 /** The models' interface: what api, metrics and app may know of them. `manager.ts` implements it. */
 
 import type { HandlerSpec, LoadReport, ModelSpec } from "../types.js";
+import type { ModelEvent } from "../telemetry/events.js";
 
 export type ModelState = "loading" | "ready" | "failed" | "unloading";
 
@@ -27,13 +28,6 @@ export interface ModelEntry {
   readonly events?: readonly ModelEvent[];
   readonly spec?: ModelSpec;
   readonly report?: LoadReport;
-}
-
-/** Something that happened to a version. */
-export interface ModelEvent {
-  /** ISO time. */
-  readonly at: string;
-  readonly what: string;
 }
 
 export interface Workers {

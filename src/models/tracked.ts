@@ -3,16 +3,13 @@ import { Claims } from "../archive/cache.js";
 import { stemOf } from "../archive/unpack.js";
 import { shownUrl } from "../download/url.js";
 import { ServerError } from "../errors.js";
+import { type ModelEvent, withEvent } from "../telemetry/events.js";
 import type { LoadReport, ModelSpec } from "../types.js";
-import type { LoadCount, ModelEntry, ModelEvent, ModelState, RegisterRequest, Workers } from "./models.js";
+import type { LoadCount, ModelEntry, ModelState, RegisterRequest, Workers } from "./models.js";
 import type { ModelSource } from "./sources.js";
 
 /** TorchServe's version for models that name none. */
 const unknownVersion = "1.0";
-
-/** How many events of a version are kept, and how long their words are. */
-const maxEvents = 16;
-const maxEventLength = 512;
 
 /** What is wanted: where it comes from and what was said of it. */
 export interface Wanted extends ModelSource {
@@ -58,9 +55,7 @@ export class Tracked {
 
   /** Remembers what happened. */
   note(what: string): void {
-    this.events = [...this.events, { at: new Date().toISOString(), what: what.slice(0, maxEventLength) }].slice(
-      -maxEvents,
-    );
+    this.events = withEvent(this.events, what);
   }
 
   /** An operator's word. */

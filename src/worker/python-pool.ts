@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { delimiter, resolve } from "node:path";
 import type { ModelStats } from "../engine/engine.js";
 import { ServerError } from "../errors.js";
+import { type ModelEvent, withEvent } from "../telemetry/events.js";
 import type { LoadReport, ModelSpec, PythonModel } from "../types.js";
 import type { PythonOptions } from "./engine.js";
 import type { WorkerFolders } from "./folders.js";
@@ -55,6 +56,7 @@ export class PythonPool {
   private readonly paths: readonly string[];
   private readonly options: PythonPoolOptions;
   private started = 0;
+  private events: readonly ModelEvent[] = [];
 
   constructor(spec: ModelSpec, model: PythonModel, folder: string, own: ModelPython, options: PythonPoolOptions) {
     this.spec = spec;
@@ -78,8 +80,12 @@ export class PythonPool {
         failed: (pid, { reason }, retryMs) => {
           const then = retryMs === undefined ? "no further worker is started" : `another one in ${retryMs / 1000} s`;
           log.error(`the worker ${reason}; ${then}`, { pid });
+          this.events = withEvent(this.events, `worker ${pid ?? "without a process"} ${reason}; ${then}`);
         },
-        recovered: (pid) => log.info("a worker is there again", { pid }),
+        recovered: (pid) => {
+          log.info("a worker is there again", { pid });
+          this.events = withEvent(this.events, `worker ${pid ?? ""} is there again`);
+        },
       },
     );
   }
@@ -118,6 +124,7 @@ export class PythonPool {
       ...counters.shown,
       ...figures,
       workers: views,
+      events: this.events,
     };
   }
 

@@ -162,6 +162,11 @@ describe.skipIf(python === undefined)("handlers of TorchServe's", () => {
     expect(next.status).toBe(200);
     const [after] = await workers();
     expect(after?.pid).not.toBe(before?.pid);
+    const [described] = jsonOf(await manage("GET", "/models/tricks")) as [{ sconce: { events: { what: string }[] } }];
+    const said = described.sconce.events.map(({ what }) => what);
+    const crash = said.findIndex((what) => what.startsWith(`worker ${before?.pid} ended with exit code`));
+    expect(said[crash]).toContain("another one in");
+    expect(said.slice(crash)).toContain(`worker ${after?.pid} is there again`);
   });
 
   test("scaled by the management API", async () => {

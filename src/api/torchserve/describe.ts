@@ -3,6 +3,7 @@
 import { loadWarnings } from "../../models/checks.js";
 import type { ModelEntry } from "../../models/models.js";
 import { schemaOf } from "../../models/schema.js";
+import { mergedEvents, type ModelEvent } from "../../telemetry/events.js";
 
 /** What describe shows of the engine's counters. */
 export interface ServingStats {
@@ -14,6 +15,8 @@ export interface ServingStats {
   readonly lanes: number;
   readonly executor: string;
   readonly executorReason: string;
+  /** What happened to its workers. */
+  readonly events?: readonly ModelEvent[];
   /** Where an instance is a process of its own. */
   readonly workers?: readonly { readonly pid: number | undefined; readonly ready: boolean; readonly since: string }[];
 }
@@ -180,7 +183,7 @@ function ownFields(entry: ModelEntry, stats: ServingStats | undefined): object {
     reason: entry.reason,
     phase: loading ? entry.phase : undefined,
     since: entry.since,
-    events: entry.events,
+    events: mergedEvents(entry.events ?? [], stats?.events ?? []),
     isDefault: entry.isDefault,
     loadSeconds: entry.loadSeconds,
     kind: spec?.kind,

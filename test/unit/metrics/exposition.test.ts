@@ -94,8 +94,8 @@ test("histograms are cumulative, counters are what the engine says", async () =>
     'sconce_requests_total{model="m",version="1",protocol="http",code="ok"} 5',
     'sconce_requests_total{model="m",version="1",protocol="http",code="queue_full"} 1',
     'sconce_batches_total{model="m",version="1",executor="lane"} 3',
-    'ts_inference_latency_microseconds{model_name="m",model_version="1",hostname="h"} 4500000',
-    'ts_queue_latency_microseconds{model_name="m",model_version="1",hostname="h"} 250000',
+    'ts_inference_latency_microseconds{model_name="m",model_version="1",hostname="h",} 4500000.0',
+    'ts_queue_latency_microseconds{model_name="m",model_version="1",hostname="h",} 250000.0',
   ]) {
     expect(lines).toContain(line);
   }
@@ -148,6 +148,6 @@ test("a filter gives the families it names, by their own name or a sample's", as
     "nothing",
   ]);
   expect([...families(filtered.text).keys()]).toEqual(["CPUUtilization", "sconce_request_duration_seconds"]);
-  expect(filtered.text).toContain('CPUUtilization{Level="Host",Hostname="h"} 12.5\n');
+  expect(filtered.text).toContain('CPUUtilization{Level="Host",Hostname="h",} 12.5\n');
   expect((await exposition.scrape(["nothing"])).text).toBe("");
 });
