@@ -51,9 +51,7 @@ async function options() {
           `\`--${row.flag}${row.kind.type === "boolean" ? "" : ` ${row.placeholder ?? placeholder(row.kind)}`}\``,
           fallback(row),
           row.help,
-          [row.env, ...(row.alsoEnv ?? [])]
-            .map((name) => `\`${name}\``)
-            .join(", else "),
+          [row.env, ...(row.alsoEnv ?? [])].map((name) => `\`${name}\``).join(", else "),
           `\`${row.fileKey}\``,
         ]);
       return `## ${group}\n\n${table(["option", "default", "meaning", "environment", "key in --config"], rows)}`;

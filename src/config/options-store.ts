@@ -9,6 +9,14 @@ export const storeRows = {
     "models",
     "How often to look in the model store for archives of --models that came, changed or went; 0 never.",
   ),
+  watch: row(
+    "watch",
+    flag,
+    false,
+    "models",
+    "For development: loads a file or folder of the command line again when something in it changed. What serves goes on " +
+      "until the new one does, and when that does not load.",
+  ),
   modelSnapshot: row(
     "model-snapshot",
     { type: "modelSnapshot" },

@@ -259,6 +259,13 @@ function checkTogether(config: ServeConfig, settings: ReadonlyMap<OptionKey, Set
   if (config.pollModelStoreMs > 0 && (config.modelStore === undefined || config.models.length === 0)) {
     throw new UsageError(`${origin("pollModelStoreMs")}: needs --model-store and --models, which say what to look for`);
   }
+  if (config.watch && config.positional.every((word) => word.includes("://"))) {
+    throw new UsageError(`${origin("watch")}: needs a file or folder to look at: sconce serve FOLDER --watch`);
+  }
+  if (config.watch && config.pollModelStoreMs > 0) {
+    const words = "--watch follows the command line, --poll-model-store the model store; one of them at a time";
+    throw new UsageError(`${origin("watch")}: ${words}`);
+  }
   if (sharesAddress(config) && config.https !== config.managementHttps) {
     const origins = `${origin("port")}, ${origin("managementPort")}`;
     throw new UsageError(`${origins}: one address for both needs --https and --management-https, or neither`);

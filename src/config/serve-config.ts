@@ -22,6 +22,8 @@ export interface ServeConfig {
   readonly snapshotFolder: string;
   /** How often to look for archives that came, changed or went; 0: never. */
   readonly pollModelStoreMs: number;
+  /** Whether to follow the files and folders that the command line names. */
+  readonly watch: boolean;
   /** Instances of a model that does not say how many; 0: one per core. */
   readonly defaultWorkers: number;
   /** Further paths of the inference port: of /ping, and of /invocations. */

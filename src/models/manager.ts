@@ -31,7 +31,7 @@ import { LoadCounts } from "./load-counts.js";
 import { healthOf, nextSteps, type Step } from "./policy.js";
 import { builtProbe, createPrepare, type Prepare } from "./prepare.js";
 import { Publisher } from "./publish.js";
-import { listFollowed, listSources } from "./sources.js";
+import { followMs, listFollowed, listSources } from "./sources.js";
 import { breakingChanges, schemaOf } from "./schema.js";
 import { Snapshots } from "./snapshots.js";
 import { StartError } from "./start-error.js";
@@ -103,7 +103,7 @@ class Manager implements ModelManager {
     const forget = (id: string): void => void this.desired.delete(id);
     this.publisher = new Publisher({ engine, announce, table, defaults, instances, config, log, forget });
     this.autoscaler = new Autoscaler({ engine, table, instances, log });
-    this.poll = config.pollModelStoreMs > 0 ? this.follow() : undefined;
+    this.poll = followMs(config) > 0 ? this.follow() : undefined;
     this.store = options.store ?? createStore(config);
     const libtorch = engine.info().libtorch;
     this.prepare =
@@ -147,7 +147,7 @@ class Manager implements ModelManager {
       this.reconcile();
     };
     const follower = new StoreFollower({ table, defaults, load, drop, reconcile: () => this.reconcile() });
-    return new StorePoll({ follower, list: () => listFollowed(config), log, intervalMs: config.pollModelStoreMs });
+    return new StorePoll({ follower, list: () => listFollowed(config), log, intervalMs: followMs(config) });
   }
 
   async stop(): Promise<void> {

@@ -102,8 +102,26 @@ async function listStore(store: string): Promise<readonly string[]> {
   return checked.flat();
 }
 
-/** Paths in the model store that --models stands for and that are there now. Rejects when the store cannot be read. */
-export async function listFollowed(config: Pick<ServeConfig, "models" | "modelStore">): Promise<readonly string[]> {
+/** How often to look when a developer waits for it; a change is taken at the second look. */
+const watchMs = 250;
+
+/** How often to look for changes; 0: never. */
+export function followMs({ watch, pollModelStoreMs }: Pick<ServeConfig, "watch" | "pollModelStoreMs">): number {
+  return watch ? watchMs : pollModelStoreMs;
+}
+
+/**
+ * What is looked at for changes. With --watch the paths of the command line, there or not, so that none of them is ever
+ * taken for gone; else those that --models stands for and that are in the model store now. Rejects when that cannot be read.
+ */
+export async function listFollowed(
+  config: Pick<ServeConfig, "models" | "modelStore" | "positional" | "watch">,
+): Promise<readonly string[]> {
+  if (!config.watch) return listInStore(config);
+  return config.positional.map((word) => splitName(word, existsSync).path).filter((path) => !isUrl(path));
+}
+
+async function listInStore(config: Pick<ServeConfig, "models" | "modelStore">): Promise<readonly string[]> {
   const { modelStore: store, models } = config;
   if (store === undefined) return [];
   if (models.some((each) => each.toLowerCase() === "all")) return listStore(store);

@@ -1,6 +1,7 @@
 /**
- * Looks into the model store from time to time and follows it: archives that came, changed or went. A file is taken once it
- * looks the same two times in a row, so one that is still being copied is left alone. Main thread.
+ * Looks at the model store, or at what the command line names, from time to time and follows it: archives and folders that
+ * came, changed or went. One is taken once it looks the same two times in a row, so what is still being copied is left
+ * alone. Main thread.
  */
 import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
@@ -153,6 +154,8 @@ async function addFile(path: string, looks: string[]): Promise<void> {
 async function addFolder(path: string, looks: string[], depth: number): Promise<void> {
   const entries = (await readdir(path, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1));
   for (const entry of entries) {
+    // An editor's swap files and a repository's own are no part of a model.
+    if (entry.name.startsWith(".")) continue;
     const inside = join(path, entry.name);
     if (looks.length >= maxFiles) return;
     if (entry.isDirectory() && depth < maxDepth) await addFolder(inside, looks, depth + 1);

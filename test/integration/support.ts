@@ -24,6 +24,7 @@ export const testConfig: ServeConfig = {
   modelSnapshot: undefined,
   configSnapshots: false,
   pollModelStoreMs: 0,
+  watch: false,
   snapshotFolder: "logs/config",
   defaultWorkers: 0,
   tokenAuth: false,

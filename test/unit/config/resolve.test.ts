@@ -75,6 +75,7 @@ describe("resolveServe", () => {
     const [a, b] = pairs[row.kind.type](row.kind);
     const base = ["--model-store", "s", "--insecure"].filter((each) => key !== "insecure" || each !== "--insecure");
     if (key === "pollModelStoreMs") base.push("--models=all");
+    if (key === "watch") base.push("folder");
     const words = key === "modelStore" ? [] : base;
     const read = (extra: string[], given: Given = {}) => config([...words, ...extra], given)[key] as unknown;
     const asFlag = (text: string) => [`--${row.flag}=${text}`];

@@ -50,7 +50,14 @@ beforeEach(async () => {
     visible: () => Promise.resolve(),
   };
   const defaults = Object.fromEntries(optionKeys.map((key) => [key, optionRows[key].fallback]));
-  const given = { positional: [], configSnapshots: false, modelStore: store, models: ["all"], pollModelStoreMs: 2 };
+  const given = {
+    positional: [],
+    configSnapshots: false,
+    modelStore: store,
+    models: ["all"],
+    pollModelStoreMs: 2,
+    watch: false,
+  };
   const config = { ...defaults, ...given } as unknown as ServeConfig;
   manager = createModelManager({ engine, announce, config, log: silentLog, prepare });
   await manager.start();
