@@ -189,6 +189,9 @@ export interface ModelInterface {
   readonly inputs: readonly InputSpec[];
   /** Empty when no warm-up has shown them. */
   readonly outputs: readonly OutputSpec[];
+  /** Rows that run together at most. */
+  readonly maxBatchSize: number;
+  readonly maxBatchDelayMs: number;
 }
 
 /** What loading found out; shown by describe. */

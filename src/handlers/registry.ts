@@ -30,7 +30,13 @@ interface KnownModel {
   defaultVersion: string;
 }
 
-const unknown: ModelInterface = { kind: "torchscript", inputs: [], outputs: [] };
+const unknown: ModelInterface = {
+  kind: "torchscript",
+  inputs: [],
+  outputs: [],
+  maxBatchSize: 1,
+  maxBatchDelayMs: 0,
+};
 
 export class HandlerRegistry {
   private readonly models = new Map<string, KnownModel>();
@@ -69,6 +75,11 @@ export class HandlerRegistry {
     const model = this.models.get(name);
     model?.versions.delete(version);
     if (model?.versions.size === 0) this.models.delete(name);
+  }
+
+  /** Every version of every name, in the order in which they were announced. */
+  all(): { readonly name: string; readonly version: string }[] {
+    return [...this.models.keys()].flatMap((name) => this.versions(name).map((version) => ({ name, version })));
   }
 
   /** Undefined when there is more than one name, or none. */

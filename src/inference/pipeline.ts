@@ -92,6 +92,11 @@ export class Pipeline {
     return { version: known.version, versions: this.handlers.versions(name), about: known.about };
   }
 
+  /** What is served here. */
+  routed(): { readonly name: string; readonly version: string }[] {
+    return this.handlers.all();
+  }
+
   /** Whether any version of this name was announced. */
   knows(name: string): boolean {
     return this.handlers.find(name, "") !== undefined;

@@ -18,7 +18,12 @@ export const datatypes: Readonly<Record<DType, string>> = {
 };
 
 /** What this server speaks beyond the protocol's core. */
-export const extensions: readonly string[] = ["binary_tensor_data"];
+export const extensions: readonly string[] = [
+  "binary_tensor_data",
+  "model_configuration",
+  "statistics",
+  "model_repository",
+];
 
 export interface TensorMetadata {
   readonly name: string;
@@ -46,7 +51,7 @@ export function modelMetadata(name: string, { versions, about }: ModelAbout): Mo
   };
 }
 
-function platformOf({ kind }: ModelInterface): string {
+export function platformOf({ kind }: ModelInterface): string {
   return `pytorch_${kind}`;
 }
 

@@ -21,6 +21,8 @@ export function announcementOf(
       kind: spec?.kind ?? "torchscript",
       inputs: spec?.signature.inputs ?? [],
       outputs: report?.outputs ?? [],
+      maxBatchSize: report?.batchSize ?? 1,
+      maxBatchDelayMs: spec?.maxBatchDelayMs ?? 0,
     },
   };
 }

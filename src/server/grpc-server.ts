@@ -10,7 +10,7 @@ import { type Manage, managementService } from "../api/grpc/management.js";
 import { Predictor, type PredictorContext } from "../api/grpc/predict.js";
 import { torchserveRefusal } from "../api/torchserve/compat.js";
 import { openInferenceServices } from "../api/grpc/v2.js";
-import type { Engine } from "../engine/engine.js";
+import type { Engine, ModelStats } from "../engine/engine.js";
 import { loadRpcLibrary, type RpcLimits, type RpcListening } from "../grpc/listener.js";
 import type { TlsTexts } from "../grpc/sockets.js";
 import { HandlerRegistry } from "../handlers/registry.js";
@@ -112,7 +112,9 @@ export class GrpcServer {
       return { [kind]: listening.port };
     };
     const words = limits.compat === "torchserve" ? { words: torchserveRefusal } : {};
-    const context = { pipeline: this.pipeline, unready, report, state, ...words };
+    const stats = (): readonly ModelStats[] => this.options.engine.stats();
+    const figures = { stats, allUnready: () => this.unready };
+    const context = { pipeline: this.pipeline, unready, report, state, ...figures, ...words };
     const predictor = new Predictor(context);
     const inference = [
       inferenceService(context, predictor),

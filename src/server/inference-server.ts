@@ -70,7 +70,8 @@ export class InferenceServer {
     const unready = (name: string): readonly ModelEntry[] => this.unready.get(name) ?? [];
     const context = { pipeline: this.pipeline, unready, report, ...limits };
     this.dialect = new InferenceDialect(context, state);
-    this.v2 = new V2Dialect(context, state);
+    const allUnready = (): readonly ModelEntry[] => [...this.unready.values()].flat();
+    this.v2 = new V2Dialect({ ...context, stats: () => engine.stats(), allUnready }, state);
     const own = guarded(new ByPath(this.dialect, this.v2), "inference", limits);
     const { channel } = this.pipeline;
     const relayed = (inner: Dialect, port: MessagePort): Dialect =>

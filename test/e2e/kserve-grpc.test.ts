@@ -43,7 +43,7 @@ const floats = (...all: number[]): Buffer => Buffer.from(Float32Array.from(all).
 test.each([0, 1])("health and metadata, under both names", async (which) => {
   expect(await call("ServerLive", {}, which)).toEqual({ live: true });
   expect(await call("ServerReady", {}, which)).toEqual({ ready: true });
-  expect(await call("ServerMetadata", {}, which)).toMatchObject({ name: "sconce", extensions: ["binary_tensor_data"] });
+  expect(await call("ServerMetadata", {}, which)).toMatchObject({ name: "sconce" });
   expect(await call("ModelReady", { name: "moody" }, which)).toEqual({ ready: true });
   expect(await call("ModelMetadata", { name: "moody", version: "1.0" }, which)).toEqual({
     name: "moody",
@@ -123,4 +123,61 @@ test.each([
   const answer = await call("ModelInfer", request);
   expect(answer, JSON.stringify(answer)).toMatchObject({ code });
   expect(answer["details"]).toContain(words);
+});
+
+test("Triton's extensions: configuration, figures, index", async () => {
+  expect(await call("ModelConfig", { name: "moody" })).toMatchObject({
+    config: {
+      ...{ name: "moody", platform: "pytorch_torchscript", backend: "pytorch" },
+      input: [{ name: "x", data_type: 11, dims: [2] }],
+      output: [{ name: "output_0", data_type: 11, dims: [2] }],
+      instance_group: [{ kind: 2 }],
+    },
+  });
+  const figures = (await call("ModelStatistics", { name: "moody" })) as {
+    model_stats: { version: string; inference_count: number; inference_stats: Fields }[];
+  };
+  expect(figures.model_stats).toMatchObject([{ version: "1.0", inference_stats: { fail: {}, queue: {} } }]);
+  expect(((await call("ModelStatistics")) as typeof figures).model_stats).toHaveLength(2);
+  const models = ["moody", "dtypes"].map((name) => ({ name, version: "1.0", state: "READY", reason: "" }));
+  expect(await call("RepositoryIndex", { ready: true })).toEqual({ models });
+  for (const method of ["ModelConfig", "ModelStatistics"]) {
+    expect(await call(method, { name: "none" })).toMatchObject({ code: grpc.status.NOT_FOUND });
+  }
+});
+
+test("a stream of inferences: answers in order, an error is the answer of its request", async () => {
+  const client = clients[0] as unknown as { ModelStreamInfer: () => grpc.ClientDuplexStream<object, Fields> };
+  const stream = client.ModelStreamInfer();
+  const answers: Fields[] = [];
+  const ended = new Promise<void>((resolve, reject) => {
+    stream.on("data", (answer: Fields) => answers.push(answer));
+    stream.on("end", resolve);
+    stream.on("error", reject);
+  });
+  const ask = (id: string, model_name: string): void => {
+    stream.write({ model_name, id, inputs: [x], raw_input_contents: [floats(1, 1)] });
+  };
+  ["a", "b"].forEach((id) => ask(id, "moody"));
+  ask("c", "none");
+  ask("d", "moody");
+  stream.write({
+    model_name: "moody",
+    id: "e",
+    inputs: [{ ...x, shape: [1, 3] }],
+    raw_input_contents: [floats(1, 1, 1)],
+  });
+  stream.end();
+  await ended;
+  const told = answers.map(({ error_message: error, infer_response: answer }) => [
+    (answer as Fields)["id"],
+    error === "" ? ((answer as Fields)["raw_output_contents"] as Buffer[]).length : error,
+  ]);
+  expect(told).toEqual([
+    ["a", 1],
+    ["b", 1],
+    ["c", expect.stringContaining("none")],
+    ["d", 1],
+    ["e", expect.stringContaining("[1, 3]")],
+  ]);
 });

@@ -26,7 +26,7 @@ describe("health and metadata", () => {
   test("of the server", async () => {
     const about = jsonOf(await get("")) as { name: string; version: string; extensions: string[] };
     expect(about.name).toBe("sconce");
-    expect(about.extensions).toEqual(["binary_tensor_data"]);
+    expect(about.extensions).toEqual(["binary_tensor_data", "model_configuration", "statistics", "model_repository"]);
     expect(jsonOf(await get("/health/live"))).toEqual({ live: true });
     expect(jsonOf(await get("/health/ready"))).toEqual({ ready: true });
   });
@@ -181,6 +181,56 @@ test("bytes that are missing are told, and the server goes on", async () => {
   expect(answer.status).toBe(400);
   expect(answer.body.toString()).toContain("expected behind the JSON");
   expect((await infer("moody", { inputs: [x([1, 1])] })).status).toBe(200);
+});
+
+describe("what Triton's clients ask for beyond the protocol", () => {
+  test("a model's configuration and its figures", async () => {
+    const config = jsonOf(await get("/models/digits/config"));
+    expect(config).toMatchObject({
+      ...{ name: "digits", platform: "pytorch_torchscript", backend: "pytorch", max_batch_size: 64 },
+      input: [{ name: "image", data_type: "TYPE_FP32" }],
+      output: [{ name: "logits", data_type: "TYPE_FP32", dims: [10] }],
+      instance_group: [{ kind: "KIND_CPU" }],
+    });
+    expect(jsonOf(await get("/models/digits/versions/1.0/config"))).toEqual(config);
+
+    interface Figures {
+      readonly model_stats: readonly {
+        readonly name: string;
+        readonly inference_count: number;
+        readonly inference_stats: Readonly<Record<string, { readonly count: number; readonly ns: number }>>;
+      }[];
+    }
+    const figures = async (path: string): Promise<Figures["model_stats"]> => {
+      const answer = await get(path);
+      expect(answer.status, answer.body.toString()).toBe(200);
+      return (jsonOf(answer) as Figures).model_stats;
+    };
+    const [before] = await figures("/models/moody/stats");
+    expect((await infer("moody", { inputs: [{ ...x([1, 2, 3, 4]), shape: [2, 2] }] })).status).toBe(200);
+    expect((await infer("moody", { inputs: [x([1, 2])] })).status).toBe(200);
+    const [after] = await figures("/models/moody/versions/1.0/stats");
+    expect((after?.inference_count ?? 0) - (before?.inference_count ?? 0)).toBe(3);
+    const { success, queue, compute_infer: run } = after?.inference_stats ?? {};
+    expect((success?.count ?? 0) - (before?.inference_stats["success"]?.count ?? 0)).toBe(2);
+    for (const each of [success, queue, run]) expect(each?.ns).toBeGreaterThan(0);
+    expect((await figures("/models/stats")).map(({ name }) => name).sort()).toEqual(["digits", "dtypes", "moody"]);
+  });
+
+  test("the repository's index; loading and shared memory say where and why not", async () => {
+    const post = (path: string): Promise<Answer> => call(server.port, { path: `/v2${path}`, body: "{}" });
+    const index = jsonOf(await post("/repository/index"));
+    const names = ["moody", "dtypes", "digits"];
+    expect(index).toEqual(names.map((name) => ({ name, version: "1.0", state: "READY", reason: "" })));
+    const load = await post("/repository/models/moody/load");
+    expect([load.status, load.body.toString()]).toEqual([400, expect.stringContaining("management API")]);
+    const region = await post("/systemsharedmemory/region/a/register");
+    expect([region.status, region.body.toString()]).toEqual([501, expect.stringContaining("Shared memory")]);
+    for (const path of ["/models/none/config", "/models/none/stats", "/repository/none", "/repository/models/m/none"]) {
+      expect((await get(path)).status, path).toBe(404);
+    }
+    expect((await get("/repository/index")).headers.get("allow")).toBe("POST");
+  });
 });
 
 describe("KServe v1", () => {

@@ -4,15 +4,20 @@
  */
 
 import { healthWords } from "../../models/health.js";
-import type { Health } from "../../models/models.js";
+import type { ModelStats } from "../../inference/triton.js";
+import type { Health, ModelEntry } from "../../models/models.js";
 import type { RpcCall, RpcService } from "../../rpc.js";
-import { failCall } from "./failure.js";
-import type { HealthResponse, PredictionsRequest } from "./messages.js";
+import { failCall, statusMessage } from "./failure.js";
+import type { HealthResponse, PredictionResponse, PredictionsRequest } from "./messages.js";
 import { Predictor, type PredictorContext } from "./predict.js";
-import { PredictionStream } from "./stream.js";
+import { type Begin, OrderedStream } from "./stream.js";
 
 export interface InferenceContext extends PredictorContext {
   readonly state: { readonly health: Health; readonly draining: boolean };
+  /** The engine's figures. */
+  readonly stats: () => readonly ModelStats[];
+  /** Registered versions that are not being served. */
+  readonly allUnready: () => readonly ModelEntry[];
 }
 
 export function inferenceService(context: InferenceContext, predictor = new Predictor(context)): RpcService {
@@ -40,9 +45,21 @@ export function inferenceService(context: InferenceContext, predictor = new Pred
       StreamPredictions2: {
         takes: "many",
         answers: "many",
-        open: (call) => new PredictionStream(predictor, call),
+        open: (call) => new OrderedStream(call, predictInTurn(predictor, call)),
       },
     },
+  };
+}
+
+/** StreamPredictions2: an error is the answer of its request. */
+function predictInTurn(predictor: Predictor, call: RpcCall): Begin<PredictionsRequest, PredictionResponse> {
+  return (request, answered) => {
+    const id = request.sequence_id === undefined ? {} : { sequence_id: request.sequence_id };
+    return predictor.start(request, call, {
+      answered: (_model, prediction) => answered({ prediction, ...id }),
+      failed: (code, message) =>
+        answered({ prediction: new Uint8Array(), ...id, status: statusMessage(code, message) }),
+    });
   };
 }
 

@@ -1,33 +1,34 @@
 /**
- * StreamPredictions2: many requests and their answers over one stream. Answers come in the order of their requests, also
- * where models take differently long; an error is the answer of its request and leaves the stream open; the end comes
- * when the client has ended and everything it asked was answered.
+ * Many requests and their answers over one stream. Answers come in the order of their requests, also where models take
+ * differently long; an error is the answer of its request and leaves the stream open; the end comes when the client has
+ * ended and everything it asked was answered.
  */
 
-import type { ErrorCode } from "../../errors.js";
 import type { RpcCall, RpcReader } from "../../rpc.js";
-import { failCall, statusMessage } from "./failure.js";
-import type { PredictionResponse, PredictionsRequest } from "./messages.js";
-import type { Predictor, Running } from "./predict.js";
+import { failCall } from "./failure.js";
+import type { Running } from "./predict.js";
 
 /** Requests of one stream that are under way; beyond it the stream is read no further. */
 export const maxUnderWay = 64;
 
-interface Slot {
+interface Slot<Answer> {
   running: Running | undefined;
-  answer: PredictionResponse | undefined;
+  answer: Answer | undefined;
 }
 
-export class PredictionStream implements RpcReader<PredictionsRequest> {
-  private readonly predictor: Predictor;
-  private readonly call: RpcCall<PredictionResponse>;
+/** Begins what one message asks for; `answered` is called once, at once or later. Undefined: there is nothing to cancel. */
+export type Begin<Request, Answer> = (request: Request, answered: (answer: Answer) => void) => Running | undefined;
+
+export class OrderedStream<Request extends object, Answer extends object> implements RpcReader<Request> {
+  private readonly begin: Begin<Request, Answer>;
+  private readonly call: RpcCall<Answer>;
   /** Oldest first. */
-  private readonly slots: Slot[] = [];
+  private readonly slots: Slot<Answer>[] = [];
   private ended: "no" | "client" | "server" = "no";
   private paused = false;
 
-  constructor(predictor: Predictor, call: RpcCall<PredictionResponse>) {
-    this.predictor = predictor;
+  constructor(call: RpcCall<Answer>, begin: Begin<Request, Answer>) {
+    this.begin = begin;
     this.call = call;
     call.gone = () => {
       for (const slot of this.slots) slot.running?.cancel();
@@ -35,16 +36,11 @@ export class PredictionStream implements RpcReader<PredictionsRequest> {
     };
   }
 
-  message(request: PredictionsRequest): void {
+  message(request: Request): void {
     if (this.ended !== "no") return;
-    const slot: Slot = { running: undefined, answer: undefined };
+    const slot: Slot<Answer> = { running: undefined, answer: undefined };
     this.slots.push(slot);
-    const id = request.sequence_id === undefined ? {} : { sequence_id: request.sequence_id };
-    const running = this.predictor.start(request, this.call, {
-      answered: (_model, prediction) => this.answered(slot, { prediction, ...id }),
-      failed: (code: ErrorCode, message) =>
-        this.answered(slot, { prediction: new Uint8Array(), ...id, status: statusMessage(code, message) }),
-    });
+    const running = this.begin(request, (answer) => this.answered(slot, answer));
     if (slot.answer === undefined) slot.running = running;
     if (this.slots.length >= maxUnderWay) {
       this.paused = true;
@@ -62,7 +58,7 @@ export class PredictionStream implements RpcReader<PredictionsRequest> {
     this.flush();
   }
 
-  private answered(slot: Slot, answer: PredictionResponse): void {
+  private answered(slot: Slot<Answer>, answer: Answer): void {
     slot.answer = answer;
     slot.running = undefined;
     this.flush();

@@ -55,3 +55,16 @@ export interface ModelRequest {
   readonly name: string;
   readonly version: string;
 }
+
+/** RepositoryIndex's. */
+export interface IndexRequest {
+  /** Only models that are served. */
+  readonly ready: boolean;
+}
+
+/** ModelStreamInfer's: an answer, or why there is none. */
+export interface StreamInferResponse {
+  /** "": none. */
+  readonly error_message: string;
+  readonly infer_response: Partial<InferResponse>;
+}

@@ -3,17 +3,20 @@
  * TorchServe has it by. Tensors go to the model itself, past its handler, as in api/kserve_v2. Thread: the gRPC thread.
  */
 
-import { ServerError } from "../../errors.js";
+import { type ErrorCode, ServerError } from "../../errors.js";
 import { OutputFormat, v2Input } from "../../inference/call.js";
 import { servedElsewhere } from "../../inference/refusals.js";
+import type { ModelAbout } from "../../inference/pipeline.js";
+import { repositoryIndex, statisticsOf, tritonConfig, tritonStatistics } from "../../inference/triton.js";
 import { extensions, modelMetadata } from "../../inference/v2-words.js";
 import { isServing } from "../../models/health.js";
 import type { RpcCall, RpcMethod, RpcService } from "../../rpc.js";
 import { failCall } from "./failure.js";
 import type { InferenceContext } from "./inference.js";
-import type { Predictor } from "./predict.js";
+import type { Outcome, Predictor, Running } from "./predict.js";
+import { type Begin, OrderedStream } from "./stream.js";
 import { bodyOf, responseOf } from "./v2-body.js";
-import type { InferRequest, ModelRequest } from "./v2-messages.js";
+import type { IndexRequest, InferRequest, ModelRequest, StreamInferResponse } from "./v2-messages.js";
 
 const names = ["inference.GRPCInferenceService", "org.pytorch.serve.grpc.openinference.GRPCInferenceService"];
 
@@ -48,7 +51,68 @@ export function openInferenceServices(predictor: Predictor, context: InferenceCo
       start: (request, call) => refusing(call, () => infer(predictor, request as InferRequest, call)),
     },
   };
-  return names.map((name) => ({ name, methods }));
+  const [own = "", torchserves = ""] = names;
+  return [
+    { name: own, methods: { ...methods, ...tritonMethods(predictor, context, about) } },
+    { name: torchserves, methods },
+  ];
+}
+
+type About = (request: ModelRequest) => ModelAbout | undefined;
+
+/** Triton's extensions, which its clients and load generators ask for. */
+function tritonMethods(
+  predictor: Predictor,
+  { pipeline, stats, allUnready }: InferenceContext,
+  about: About,
+): Readonly<Record<string, RpcMethod>> {
+  const known = (model: ModelRequest): ModelAbout => {
+    const found = about(model);
+    if (found !== undefined) return found;
+    const { code, message } = predictor.missing(model.name, model.version);
+    throw new ServerError(code, message);
+  };
+  return {
+    ModelConfig: telling((request) => {
+      const model = request as ModelRequest;
+      const found = known(model);
+      const its = stats().find(({ name, version }) => name === model.name && version === found.version);
+      return { config: tritonConfig(model.name, found, its?.instances ?? 0) };
+    }),
+    ModelStatistics: telling((request) => {
+      const model = request as ModelRequest;
+      if (model.name === "") return { model_stats: stats().map(tritonStatistics) };
+      known(model);
+      return { model_stats: [statisticsOf(stats(), model.name, model.version)] };
+    }),
+    RepositoryIndex: telling((request) => ({
+      models: repositoryIndex(pipeline.routed(), allUnready(), (request as IndexRequest).ready),
+    })),
+    ModelStreamInfer: {
+      takes: "many",
+      answers: "many",
+      open: (call) => new OrderedStream(call, inferInTurn(predictor, call)),
+    },
+  };
+}
+
+/** An error is the answer of its request, which it names. */
+function inferInTurn(predictor: Predictor, call: RpcCall): Begin<InferRequest, StreamInferResponse> {
+  return (request, answered) => {
+    const { model_name, model_version, id } = request;
+    const failed = (_code: ErrorCode, message: string): void =>
+      answered({ error_message: message, infer_response: { model_name, model_version, id } });
+    try {
+      return launch(predictor, request, call, {
+        answered: (_model, answer) => answered({ error_message: "", infer_response: responseOf(answer) }),
+        failed,
+      });
+    } catch (error) {
+      if (!(error instanceof ServerError)) throw error;
+      failed(error.code, error.message);
+      return undefined;
+    }
+  };
 }
 
 /** A method whose answer is known at once. */
@@ -71,6 +135,17 @@ function refusing(call: RpcCall, work: () => void): void {
 }
 
 function infer(predictor: Predictor, request: InferRequest, call: RpcCall): void {
+  const running = launch(predictor, request, call, {
+    answered: (model, answer) => {
+      call.send(responseOf(answer), [["x-sconce-model", model]]);
+      call.end();
+    },
+    failed: (code, message) => failCall(call, code, message),
+  });
+  call.gone = () => running.cancel();
+}
+
+function launch(predictor: Predictor, request: InferRequest, call: RpcCall, outcome: Outcome): Running {
   const { model_name: name, model_version: version } = request;
   const known = predictor.route(name, version);
   const { handler } = known;
@@ -78,7 +153,7 @@ function infer(predictor: Predictor, request: InferRequest, call: RpcCall): void
   if (serve !== undefined) throw new ServerError("bad_request", servedElsewhere(name));
   const route = { ...known, handler: { ...handler, pre: undefined, post: undefined, serve } };
   const { jsonBytes, bytes } = bodyOf(request);
-  const running = predictor.launch({
+  return predictor.launch({
     route,
     rpc: call,
     input: v2Input(jsonBytes),
@@ -86,12 +161,8 @@ function infer(predictor: Predictor, request: InferRequest, call: RpcCall): void
     body: bytes,
     request: { model_name: name, model_version: version, input: {} },
     outcome: {
-      answered: (model, answer) => {
-        call.send(responseOf(answer), [["x-sconce-model", model]]);
-        call.end();
-      },
-      failed: (code, message) => failCall(call, code, message.replace("binary_data_size says", "its contents have")),
+      answered: (model, answer) => outcome.answered(model, answer),
+      failed: (code, message) => outcome.failed(code, message.replace("binary_data_size says", "its contents have")),
     },
   });
-  call.gone = () => running.cancel();
 }

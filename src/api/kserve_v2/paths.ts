@@ -10,27 +10,46 @@ export interface Named {
 
 export type Target =
   | { readonly kind: "server" | "live" | "ready" | "unknown" }
-  | ({ readonly kind: "metadata" | "modelReady" | "infer" } & Named)
+  /** Triton's: the figures of all models, the index of the repository, loading, memory that both sides see. */
+  | { readonly kind: "allStats" | "index" | "repository" | "sharedMemory" }
+  | ({ readonly kind: ModelVerb } & Named)
   | { readonly kind: "bad"; readonly message: string }
   | { readonly kind: "badName"; readonly name: string };
 
-/** `path` as sent, without the query: /v2, /v2/health/{live|ready}, /v2/models/{m}[/versions/{v}][/{ready|infer}]. */
+type ModelVerb = "metadata" | "modelReady" | "infer" | "config" | "stats";
+
+/**
+ * `path` as sent, without the query: /v2, /v2/health/{live|ready}, /v2/models/{m}[/versions/{v}][/{ready|infer}], and of Triton's
+ * extensions …/{config|stats}, /v2/models/stats, /v2/repository/index.
+ */
 export function parsePath(path: string): Target {
   const segments = decodeSegments(path);
   if (segments === undefined) return { kind: "bad", message: undecodable };
   if (segments[0] !== "v2") return { kind: "unknown" };
   if (segments.length === 1) return { kind: "server" };
   const [, area, last] = segments;
-  if (area === "models") return model(segments.slice(2));
+  if (area === "models") {
+    return segments.length === 3 && last === "stats" ? { kind: "allStats" } : model(segments.slice(2));
+  }
+  if (area === "repository") return repository(segments.slice(2));
+  if (area === "systemsharedmemory" || area === "cudasharedmemory") return { kind: "sharedMemory" };
   if (area !== "health" || segments.length !== 3) return { kind: "unknown" };
   return last === "live" || last === "ready" ? { kind: last } : { kind: "unknown" };
 }
 
-const verbs: ReadonlyMap<string | undefined, "metadata" | "modelReady" | "infer"> = new Map([
+const verbs: ReadonlyMap<string | undefined, ModelVerb> = new Map([
   [undefined, "metadata"],
   ["ready", "modelReady"],
   ["infer", "infer"],
-]);
+  ["config", "config"],
+  ["stats", "stats"],
+] as const);
+
+function repository([area, _name, verb, ...rest]: readonly string[]): Target {
+  if (area === "index" && _name === undefined) return { kind: "index" };
+  const loads = area === "models" && rest.length === 0 && (verb === "load" || verb === "unload");
+  return { kind: loads ? "repository" : "unknown" };
+}
 
 function model(segments: readonly string[]): Target {
   const [name = "", ...rest] = segments;

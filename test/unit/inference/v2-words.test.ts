@@ -11,6 +11,8 @@ test("shapes are told with the batch in front", () => {
     kind: "aotinductor",
     inputs: [{ name: "x", dtype: "float16", shape: [3, -1], optional: false }],
     outputs: [{ name: "y", dtype: "int64", shape: [] }],
+    maxBatchSize: 4,
+    maxBatchDelayMs: 0,
   } as const;
   expect(modelMetadata("m", { version: "1", versions: ["1", "2"], about })).toEqual({
     name: "m",

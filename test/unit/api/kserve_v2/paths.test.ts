@@ -21,7 +21,15 @@ test.each([
   ["/v2/models/m/explain", { kind: "unknown" }],
   ["/v2/models/..%2fm/infer", { kind: "badName", name: "../m" }],
   ["/v2/models/m/versions/..%2f/infer", { kind: "badName", name: "m/../" }],
-  ["/v2/repository/index", { kind: "unknown" }],
+  ["/v2/models/m/config", { kind: "config", name: "m", version: "" }],
+  ["/v2/models/m/versions/2/stats", { kind: "stats", name: "m", version: "2" }],
+  ["/v2/models/stats", { kind: "allStats" }],
+  ["/v2/repository/index", { kind: "index" }],
+  ["/v2/repository/index/x", { kind: "unknown" }],
+  ["/v2/repository/models/m/load", { kind: "repository" }],
+  ["/v2/repository/models/m/unload", { kind: "repository" }],
+  ["/v2/repository/models/m/drop", { kind: "unknown" }],
+  ["/v2/cudasharedmemory/status", { kind: "sharedMemory" }],
 ])("%s", (path, target) => {
   expect(parsePath(path)).toEqual(target);
 });
