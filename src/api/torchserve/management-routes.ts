@@ -28,7 +28,7 @@ type Action = (body: Uint8Array) => ManagementAnswer | Promise<ManagementAnswer>
 type ModelTarget = Extract<Target, { readonly kind: "model" }>;
 
 const modelVerbs = "GET, PUT, DELETE, OPTIONS";
-const listVerbs = "GET, POST, OPTIONS";
+const listVerbs = "GET, POST";
 
 export class ManagementDialect extends MainDialect {
   readonly readsPostQuery = true;
@@ -90,7 +90,7 @@ export class ManagementDialect extends MainDialect {
       this.now(exchange, () => this.management.describe(name, version, query));
     } else if (method === "PUT") {
       later((body) => this.management.scale(name, version, readParameters(query, contentType, body)));
-    } else if (method === "OPTIONS" && version === "") {
+    } else if (method === "OPTIONS") {
       this.now(exchange, () => ({ status: 200, body: modelApi(name, this.port.basePath) }));
     } else if (method === "DELETE") {
       if (this.allowed(exchange)) later(() => this.management.unregister(name, version));

@@ -32,7 +32,9 @@ export type Target =
   | { readonly kind: "unknown" }
   /** Shown to the client as JSON text. */
   | { readonly kind: "bad"; readonly message: string }
-  | { readonly kind: "badName"; readonly name: string };
+  | { readonly kind: "badName"; readonly name: string }
+  /** No version can be called that. */
+  | { readonly kind: "badVersion"; readonly name: string; readonly version: string };
 
 /** Segments that begin paths of their own, so that no model's `/{model}/predict` can. */
 const reserved: ReadonlySet<string | undefined> = new Set(["predictions", "explanations", "models", "v1", "v2"]);
@@ -129,6 +131,6 @@ function named(kind: "model" | "schema" | "setDefault" | "modelReady", segments:
   const [, name = "", version = ""] = segments;
   if (name === "" || (segments.length >= 3 && version === "")) return { kind: "unknown" };
   if (!isModelName(name)) return { kind: "badName", name };
-  if (version !== "" && !isModelName(version)) return { kind: "badName", name: `${name}/${version}` };
+  if (version !== "" && !isModelName(version)) return { kind: "badVersion", name, version };
   return { kind, name, version };
 }

@@ -204,6 +204,8 @@ export class Predict {
     const writable = output === -1 ? undefined : output;
     if (handler.serve !== undefined || handler.anyAccept === true) return writable ?? OutputFormat.json;
     if (writable !== undefined && (!makesJson || writable === OutputFormat.json)) return writable;
+    // Nobody looks at Accept in TorchServe, so its clients may ask for anything.
+    if (this.context.compat === "torchserve") return OutputFormat.json;
     this.notAcceptable(exchange, output === -1 ? writableTypes : json);
     return undefined;
   }

@@ -234,7 +234,10 @@ export function refuseTarget(exchange: Exchange, target: Target): void {
   if (target.kind === "bad") sendError(exchange, "bad_request", target.message);
   else if (target.kind === "badName")
     sendError(exchange, "model_not_found", `Model not found: ${target.name.slice(0, 128)}`);
-  else if (target.kind === "root") sendError(exchange, "method_not_allowed", notAllowed, [["allow", "OPTIONS"]]);
+  else if (target.kind === "badVersion") {
+    const words = `Model version: ${target.version.slice(0, 128)} does not exist for model: ${target.name}`;
+    sendError(exchange, "version_not_found", words);
+  } else if (target.kind === "root") sendError(exchange, "method_not_allowed", notAllowed, [["allow", "OPTIONS"]]);
   else sendError(exchange, "not_found", notFound);
 }
 

@@ -35,6 +35,7 @@ export function rpcForm(transcript: Transcript, compat: string): RpcForm | undef
   if (transcript.on === "metrics" || query !== "" || rest.length > 0) return undefined;
   if (path === "/ping" && verb === "GET") return call("inference", "Ping", {});
   if (first !== "predictions" || name === "" || !["POST", "PUT"].includes(verb)) return undefined;
+  if (transcript.accept !== undefined) return undefined;
   if (/^(multipart|application\/x-www-form)/.test(transcript.type ?? "")) return undefined;
   return {
     ...call("inference", "Predictions", { model_name: name, model_version: version }),

@@ -12,6 +12,7 @@ export interface Transcript {
   readonly send?: string;
   readonly file?: string;
   readonly type?: string;
+  readonly accept?: string;
   readonly status: number;
   readonly says?: string;
   readonly heads?: Readonly<Record<string, string>>;
@@ -70,7 +71,10 @@ export function askRest(server: Server, transcript: Transcript): Promise<Answer>
   return call(ports[transcript.on ?? "inference"], {
     method,
     path,
-    headers: transcript.type === undefined ? {} : { "content-type": transcript.type },
+    headers: {
+      ...(transcript.type === undefined ? {} : { "content-type": transcript.type }),
+      ...(transcript.accept === undefined ? {} : { accept: transcript.accept }),
+    },
     ...(body === undefined ? {} : { body }),
   });
 }

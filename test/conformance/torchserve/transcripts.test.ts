@@ -3,7 +3,7 @@
  *
  *   - { ask: "POST /models?url=moody-1", on: management, status: 200, says: '{"status": "…"}' }
  *
- * `on` is inference unless given; `send`/`file`/`type` make the body; `says` is the whole answer without its white
+ * `on` is inference unless given; `send`, `file`, `type` and `accept` make the request; `says` is the whole answer without its white
  * space, `…` stands for anything; `heads` are headers, "-" means absent. Runs against a real process.
  */
 import { rmSync } from "node:fs";

@@ -57,6 +57,8 @@ describe("paths", () => {
     ["//predictions/m", { kind: "unknown" }],
     ["/predictions/m/1/more/x", { kind: "predict", name: "m", version: "1", rest: "more/x" }],
     ["/predictions/a%2Fb", { kind: "badName", name: "a/b" }],
+    ["/predictions/m/a%2Fb", { kind: "badVersion", name: "m", version: "a/b" }],
+    ["/models/m/-1", { kind: "badVersion", name: "m", version: "-1" }],
     ["/predictions/%2e%2e", { kind: "badName", name: ".." }],
     ["/predictions/%252e", { kind: "badName", name: "%2e" }],
     ["/predictions/🔥", { kind: "badName", name: "🔥" }],
