@@ -1,6 +1,6 @@
 /** The scripts that decide whether a run passed: a failure must never be counted away. */
 import { execFileSync, spawnSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -66,6 +66,47 @@ describe("tally", () => {
       code: 1,
       last: "1 passed, 1 failed, 0 skipped",
     });
+  });
+});
+
+describe("gpu-check's report", () => {
+  const figure = '{"model":"bert","precision":"fp16","batch":8,"compute":2,"copies":1,"lanes_1":1,"lanes_2":1}\n';
+  function report(checks: string, bench: string, tests: string): { code: number | null; output: string } {
+    for (const [name, text] of Object.entries({ checks, bench })) writeFileSync(join(folder, name), text);
+    const words = ["result.json", "checks", "bench"].map((name) => join(folder, name));
+    const script = join(root, "bench/gpu/report.py");
+    const result = spawnSync("python3", [script, ...words, tests, "c0ffee", "no"], { encoding: "utf8" });
+    return { code: result.status, output: result.stdout };
+  }
+  const written = (): Record<string, unknown> =>
+    JSON.parse(readFileSync(join(folder, "result.json"), "utf8")) as Record<string, unknown>;
+
+  test("holds checks, figures, machine and commit", () => {
+    expect(report("passed a b\nnoise\n", `{"copy_bytes":1,"in":2}\n${figure}`, "passed")).toEqual({
+      code: 0,
+      output: "",
+    });
+    expect(written()).toMatchObject({ commit: "c0ffee", changed: false, checks: [{ name: "a b", outcome: "passed" }] });
+    expect(written()).toMatchObject({ copies_gb_per_s: { in: 2 }, samples_per_s: [{ model: "bert" }] });
+    expect(written()["machine"]).toMatchObject({ cores: expect.any(Number) as number, gpus: expect.any(Array) as [] });
+  });
+
+  test("names what was skipped, loudly, and is no failure", () => {
+    const { code, output } = report("skipped a: no GPU: none\n", '{"skipped":"no GPU"}\n', "GoogleTest is missing");
+    expect({ code, output }).toEqual({
+      code: 0,
+      output: "SKIPPED a\nSKIPPED native tests (GoogleTest is missing)\nSKIPPED bench (no GPU)\n",
+    });
+  });
+
+  test.each([
+    ["a check", "passed a\nfailed b: 1 != 2\n", figure, "passed", "FAILED  b\n"],
+    ["the native tests", "passed a\n", figure, "failed", "FAILED  native tests\n"],
+    ["a bench that broke off", "passed a\n", "", "passed", "FAILED  bench\n"],
+    ["checks that never ran", "failed to start: why\n", figure, "passed", "FAILED  to start\n"],
+    ["no checks", "", figure, "passed", "FAILED  sconce_gpu_check ran no check\n"],
+  ])("%s fails it", (_, checks, bench, tests, output) => {
+    expect(report(checks, bench, tests)).toEqual({ code: 1, output });
   });
 });
 
