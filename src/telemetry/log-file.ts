@@ -43,7 +43,7 @@ export class LogFile {
   /** Whole lines with their line feeds. */
   readonly write = (lines: string): void => {
     if (this.pendingLength + lines.length > maxPendingBytes) {
-      this.dropped += lines.split("\n").length - 1;
+      this.dropped += linesOf(lines);
       return;
     }
     this.pending.push(lines);
@@ -89,6 +89,7 @@ export class LogFile {
 
   private async writeAll(): Promise<void> {
     while (this.pending.length > 0) {
+      const lines = this.dropped + this.pending.reduce((sum, each) => sum + linesOf(each), 0);
       const bytes = this.take();
       try {
         if (this.fd < 0) this.open();
@@ -98,12 +99,15 @@ export class LogFile {
         this.troubled = false;
       } catch (error) {
         this.trouble(error);
+        this.dropped += lines;
+        // Opened anew for the next lines: the disk may be another one by then.
+        this.release();
       }
     }
   }
 
   private take(): Buffer {
-    const lost = this.dropped === 0 ? "" : `${this.dropped} lines were dropped: the disk did not keep up\n`;
+    const lost = this.dropped === 0 ? "" : `${this.dropped} lines were dropped: the disk was full, away or too slow\n`;
     const bytes = Buffer.from(this.pending.join("") + lost);
     this.pending = [];
     this.pendingLength = 0;
@@ -126,6 +130,10 @@ export class LogFile {
     const why = error instanceof Error ? error.message : String(error);
     this.options.onTrouble(`cannot write ${this.options.path}: ${why}; its lines are lost until it can`);
   }
+}
+
+function linesOf(text: string): number {
+  return text.split("\n").length - 1;
 }
 
 function move(from: string, to: string): void {

@@ -5,6 +5,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { crc32 } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { buildTgz, type TarEntry } from "../unit/archive/tar-builder.js";
 import { buildZip, torchScript, type ZipEntry } from "../unit/archive/zip-builder.js";
@@ -37,6 +38,22 @@ function flipped(): Buffer {
   for (let at = bytes.length >> 1; at < bytes.length; at += 97) bytes[at] = (bytes[at] ?? 0) ^ 4;
   return bytes;
 }
+
+/** As a libtorch of years to come would write it: record `version` says 99, with its checksum. */
+function newer(): Buffer {
+  const [old, bytes] = [Buffer.from("3\n"), Buffer.from(sound)];
+  const name = bytes.indexOf("ledger/version");
+  const data = name + "ledger/version".length + bytes.readUInt16LE(name - 2);
+  expect(bytes.subarray(data, data + 2)).toEqual(old);
+  bytes.write("99", data);
+  const [was, is] = [Buffer.alloc(4), Buffer.alloc(4)];
+  was.writeUInt32LE(crc32(old));
+  is.writeUInt32LE(crc32("99"));
+  for (let at = bytes.indexOf(was); at >= 0; at = bytes.indexOf(was)) is.copy(bytes, at);
+  return bytes;
+}
+
+const giant = { name: "m/data/0", data: Buffer.alloc(1800), size: 2_200_000_000 };
 
 const aliases = Array.from({ length: 9 }, (_, i) => `a${i + 1}: &a${i + 1} [${`*a${i},`.repeat(9)}]`).join("\n");
 
@@ -78,6 +95,10 @@ const refused: Readonly<Record<string, readonly [Buffer, RegExp]>> = {
   "inner-climbs.mar": [mar([], buildZip([...torchScript(), { name: "../climbed" }])), /m\.pt/],
   "truncated.mar": [mar([], sound.subarray(0, -4096)), /m\.pt/],
   "flipped.mar": [mar([], flipped()), /m\.pt/],
+  "newer.mar": [mar([], newer()), /m\.pt: .*version 99/s],
+  // 2.2 GB declared in 1.8 KB, with the same in the bytes that are there and not.
+  "giant.mar": [mar([], buildZip([...torchScript(), giant])), /m\.pt.*bytes|m\.pt.*size/],
+  "giant-packed.mar": [mar([], buildZip([...torchScript(), { ...giant, packedSize: giant.size }])), /m\.pt/],
   "script.mar": [
     mar([{ name: "handler.ts", data: "export default {{" }], sound, { handler: "handler.ts" }),
     /handler\.ts/,

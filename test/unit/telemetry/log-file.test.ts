@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, existsSync, readdirSync, writeFileSync } from "node:fs";
+import { symlinkSync, mkdtempSync, readFileSync, rmSync, existsSync, readdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -53,7 +53,7 @@ test("more than may wait is dropped and counted", async () => {
   file.write(`${"x".repeat(maxPendingBytes - 1)}\n`);
   file.write("lost\nlost too\n");
   await file.close();
-  expect(read("a.log").endsWith("x\n2 lines were dropped: the disk did not keep up\n")).toBe(true);
+  expect(read("a.log").endsWith("x\n2 lines were dropped: the disk was full, away or too slow\n")).toBe(true);
 });
 
 test("a vanished folder is made again; a folder that cannot be made is an error at once", async () => {
@@ -68,4 +68,21 @@ test("a vanished folder is made again; a folder that cannot be made is an error 
   expect(troubles).toEqual([]);
   writeFileSync(join(folder, "file"), "");
   expect(() => open(1, 1, join(folder, "file", "a.log"))).toThrow(/ENOTDIR|EEXIST/);
+});
+
+test("a full disk costs lines, which are counted once it takes them again", async () => {
+  const path = join(folder, "a.log");
+  symlinkSync("/dev/full", path);
+  const file = open();
+  for (const lines of ["one\n", "two\nthree\n"]) {
+    file.write(lines);
+    await settle();
+  }
+  expect(troubles.splice(0)).toEqual([expect.stringMatching(/^cannot write .*a\.log: ENOSPC.*lost until it can$/)]);
+  rmSync(path);
+  file.write("four\n");
+  await settle();
+  await file.close();
+  expect(read("a.log")).toBe("four\n3 lines were dropped: the disk was full, away or too slow\n");
+  expect(troubles).toEqual([]);
 });
