@@ -9,6 +9,7 @@ import sharp, { type Sharp } from "sharp";
 import { ServerError } from "../errors.js";
 import { cmykToRgb } from "./cmyk.js";
 import type { HandlerContext, Pictures, Pixels } from "./handler.js";
+import { opaqueGif } from "./gif.js";
 import { broken, type PictureHead, readHead } from "./picture-head.js";
 
 /** Pictures that may wait for a decode on one thread. */
@@ -82,7 +83,7 @@ export class PictureDecoder {
   }
 
   private picture(bytes: Uint8Array, head: PictureHead, autoOrient: boolean): Sharp {
-    const picture = sharp(bytes, {
+    const picture = sharp(head.format === "GIF" ? opaqueGif(bytes) : bytes, {
       limitInputPixels: this.context.maxImagePixels,
       failOn: "error",
       sequentialRead: true,

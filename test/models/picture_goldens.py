@@ -92,6 +92,7 @@ def main():
     add("webp lossy", saved(rgb, "WEBP", quality=90), "RGB", 3)
     frames = [rgb.quantize(64), grey.convert("RGB").quantize(64)]
     add("gif first frame", saved(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=50), "RGB")
+    add("gif see-through", saved(frames[0], "GIF", transparency=5), "RGB")
     target = pathlib.Path(sys.argv[1])
     target.mkdir(parents=True, exist_ok=True)
     (target / "pictures.json").write_text(json.dumps(cases, separators=(",", ":")) + "\n")
