@@ -27,6 +27,19 @@ export type ToChild =
       readonly requests: readonly { readonly key: number; readonly wire?: WireRequest }[];
       readonly outputs: readonly (readonly OutputTensor[])[];
     }
+  /** All hooks of a handler that has `inference`, one after the other. */
+  | {
+      readonly type: "answer";
+      readonly call: number;
+      readonly requests: readonly { readonly key: number; readonly wire?: WireRequest }[];
+    }
+  /** What the model made of an "infer". */
+  | {
+      readonly type: "inferred";
+      readonly run: number;
+      readonly outputs: readonly OutputTensor[];
+      readonly failed?: MadeError;
+    }
   /** Nobody waits any more, and: the request is done with. */
   | { readonly type: "abort" | "forget"; readonly key: number }
   | { readonly type: "ping" };
@@ -49,7 +62,15 @@ export type Made =
   { readonly rows: readonly (readonly TensorIn[])[] } | { readonly answer: MadeAnswer } | { readonly error: MadeError };
 
 export type FromChild =
-  | { readonly type: "started"; readonly batch: boolean; readonly preprocess: boolean; readonly postprocess: boolean }
+  | {
+      readonly type: "started";
+      readonly batch: boolean;
+      readonly preprocess: boolean;
+      readonly inference: boolean;
+      readonly postprocess: boolean;
+    }
+  /** context.infer: the model shall run. */
+  | { readonly type: "infer"; readonly run: number; readonly rows: readonly (readonly TensorIn[])[] }
   | { readonly type: "failed"; readonly message: string }
   /** `failed`: the hook did, for all of its requests. */
   | { readonly type: "made"; readonly call: number; readonly made: readonly Made[]; readonly failed?: MadeError }

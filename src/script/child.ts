@@ -3,9 +3,10 @@
  * what script/confined.ts gave it. It ends when its channel closes.
  */
 import { pathToFileURL } from "node:url";
-import type { Context, HandlerDefinition, OutputTensor } from "../handlers/define.js";
-import type { ChildSetup, FromChild, Made, MadeError, ToChild } from "./child-messages.js";
-import { answerOf, isHandlerError, rowsOf } from "./convert.js";
+import type { Context, HandlerDefinition, ModelInput, OutputTensor } from "../handlers/define.js";
+import type { ChildSetup, FromChild, Made, ToChild } from "./child-messages.js";
+import { errorFrom, madeError } from "./child-errors.js";
+import { answerOf, rowsOf } from "./convert.js";
 import { ServerError } from "../errors.js";
 import { checkDefinition } from "./definition.js";
 import { HookRequest } from "./request.js";
@@ -28,6 +29,25 @@ process.exit = (code) => {
 const log = new HandlerLog(say as (message: unknown) => void);
 const metrics = new HandlerMetrics(say as (message: unknown) => void);
 const requests = new Map<number, HookRequest>();
+const runs = new Map<number, { resolve: (outputs: readonly OutputTensor[]) => void; reject: (e: Error) => void }>();
+const counter = { next: 1 };
+
+/** The handler's own way to the model, which is on the other side. */
+function infer(input: ModelInput): Promise<readonly OutputTensor[]> {
+  return new Promise((resolve, reject) => {
+    const rows = rowsOf(input);
+    const run = counter.next++;
+    runs.set(run, { resolve, reject });
+    say({ type: "infer", run, rows });
+  });
+}
+
+function inferred({ run, outputs, failed }: Extract<ToChild, { readonly type: "inferred" }>): void {
+  const waits = runs.get(run);
+  runs.delete(run);
+  if (failed === undefined) waits?.resolve(outputs);
+  else waits?.reject(errorFrom(failed));
+}
 
 interface Running {
   readonly handler: HandlerDefinition;
@@ -38,14 +58,13 @@ async function start({ file, shown, model, config }: ChildSetup): Promise<Runnin
   const module = (await import(pathToFileURL(file).href)) as { readonly default?: unknown };
   const handler = checkDefinition(module.default, shown);
   const before = { model, config, log, metrics };
-  if ("inference" in handler)
-    throw new Error(`${shown} has inference, which runs on threads only (--handler-isolation)`);
   const state = await handler.initialize?.(before);
-  const has = (hook: "preprocess" | "postprocess"): boolean => handler[hook] !== undefined;
+  const has = (hook: "preprocess" | "inference" | "postprocess"): boolean =>
+    (handler as Readonly<Partial<Record<typeof hook, unknown>>>)[hook] !== undefined;
   const { batch = false } = handler;
-  say({ type: "started", batch, preprocess: has("preprocess"), postprocess: has("postprocess") });
+  const [preprocess, inference, postprocess] = [has("preprocess"), has("inference"), has("postprocess")];
+  say({ type: "started", batch, preprocess, inference, postprocess });
   setInterval(() => metrics.flush(), metricsMs);
-  const infer: Context["infer"] = () => Promise.reject(new Error("context.infer is for handlers on threads"));
   return { handler, context: { ...before, state, infer } };
 }
 
@@ -75,6 +94,17 @@ async function hook(
   return [convert(made)];
 }
 
+/** What the hooks of a handler with `inference` make of a request, from the first to the last. */
+async function whole({ handler, context }: Running, request: HookRequest | undefined): Promise<readonly Made[]> {
+  if (request === undefined || handler.batch === true) return [];
+  const input: unknown = handler.preprocess === undefined ? request : await handler.preprocess(request, context);
+  const made: unknown = await handler.inference?.(input, request, context);
+  const last: unknown = handler.postprocess
+    ? await handler.postprocess(made as readonly OutputTensor[], request, context)
+    : made;
+  return [{ answer: answer(last) }];
+}
+
 function thrown(entry: unknown): unknown {
   if (entry instanceof Error) throw entry;
   return entry;
@@ -92,14 +122,8 @@ function guarded(work: () => Made): Made {
   try {
     return work();
   } catch (error) {
-    return { error: failure(error) };
+    return { error: madeError(error) };
   }
-}
-
-function failure(error: unknown): MadeError {
-  if (isHandlerError(error)) return { status: error.status, words: error.message };
-  if (error instanceof ServerError) return { code: error.code, words: error.message };
-  return { words: words(error) };
 }
 
 async function called(running: Running, message: Extract<ToChild, { readonly call: number }>): Promise<void> {
@@ -112,9 +136,10 @@ async function called(running: Running, message: Extract<ToChild, { readonly cal
   const outputs = message.type === "postprocess" ? message.outputs : undefined;
   const { call } = message;
   try {
-    say({ type: "made", call, made: await hook(running, asked, outputs) });
+    const made = await (message.type === "answer" ? whole(running, asked[0]) : hook(running, asked, outputs));
+    say({ type: "made", call, made });
   } catch (error) {
-    say({ type: "made", call, made: [], failed: failure(error) });
+    say({ type: "made", call, made: [], failed: madeError(error) });
   }
 }
 
@@ -137,6 +162,10 @@ process.on("message", (message: ToChild) => {
     case "forget":
       requests.delete(message.key);
       return;
+    case "inferred":
+      inferred(message);
+      return;
+    case "answer":
     case "preprocess":
     case "postprocess":
       void loaded.running?.then((each) => called(each, message));

@@ -9,18 +9,18 @@ import { mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { ServerError } from "../errors.js";
 import {
   Answer,
   type HandlerDefinition,
-  HandlerError,
   type ModelFacts,
+  type ModelInput,
   type OutputTensor,
   type Request,
 } from "../handlers/define.js";
 import type { ScriptSpec } from "../types.js";
 import { GroupGuard } from "../worker/guard.js";
-import type { FromChild, Made, MadeAnswer, MadeError, ToChild } from "./child-messages.js";
+import { errorFrom, madeError } from "./child-errors.js";
+import type { FromChild, Made, MadeAnswer, ToChild } from "./child-messages.js";
 import type { FromGuest } from "./messages.js";
 import { HookRequest } from "./request.js";
 
@@ -30,6 +30,8 @@ export interface ConfinedOptions {
   readonly model: ModelFacts;
   readonly env: Readonly<Record<string, string>>;
   readonly say: (message: Extract<FromGuest, { readonly type: "log" | "metrics" }>) => void;
+  /** Runs the model for the handler. */
+  readonly infer: (input: ModelInput) => Promise<readonly OutputTensor[]>;
   /** The process ended unasked. */
   readonly ended: (reason: string) => void;
 }
@@ -156,6 +158,12 @@ export class Confined {
           : {}),
       };
     }
+    if (has.inference) {
+      // All hooks in one go: what they hand on is the handler's own and stays in its process.
+      const whole = (request: Request): Promise<readonly Made[]> =>
+        this.call((call) => ({ type: "answer", call, requests: [this.sent(request)] }));
+      return { inference: async (_input, request) => orThrow(answerOrError((await whole(request))[0])) };
+    }
     return {
       ...(has.preprocess
         ? { preprocess: async (request: Request) => orThrow(inputOrError((await pre([request]))[0])) }
@@ -199,7 +207,16 @@ export class Confined {
       if (failed === undefined) this.calls.get(call)?.resolve(made);
       else this.calls.get(call)?.reject(errorFrom(failed));
       this.calls.delete(message.call);
-    } else this.options.say(message);
+    } else if (message.type === "infer") void this.infer(message);
+    else this.options.say(message);
+  }
+
+  private async infer({ run, rows }: Extract<FromChild, { readonly type: "infer" }>): Promise<void> {
+    try {
+      this.tell({ type: "inferred", run, outputs: await this.options.infer({ rows: rows as never }) });
+    } catch (error) {
+      this.tell({ type: "inferred", run, outputs: [], failed: madeError(error) });
+    }
   }
 
   private over(reason: string): void {
@@ -227,14 +244,6 @@ function answerFrom({ body, status = 200, contentType, headers = [] }: MadeAnswe
 
 function errorOf(made: Made | undefined): Error {
   return errorFrom(made !== undefined && "error" in made ? made.error : { words: "the process gave no answer" });
-}
-
-function errorFrom(error: MadeError): Error {
-  if (error.status !== undefined) return new HandlerError(error.status, error.words);
-  if (error.code !== undefined) return new ServerError(error.code, error.words);
-  const plain = new Error(error.words.split("\n")[0]);
-  plain.stack = error.words;
-  return plain;
 }
 
 function orThrow<T>(made: T | Error): T {

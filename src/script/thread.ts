@@ -60,25 +60,25 @@ async function here(): Promise<Loaded> {
 }
 
 /** In a process of its own, whose end is the thread's: the next one has another. */
-async function apart(model: ModelFacts): Promise<Loaded> {
+async function apart(model: ModelFacts, infer: Context["infer"]): Promise<Loaded> {
   const { code, script } = setup;
   const ended = (reason: string): void => {
     log.error("the handler's process ended", { reason });
     end(1);
   };
-  const { handler, process } = await Confined.start({ code, script, model, env: setup.childEnv, say, ended });
+  const { handler, process } = await Confined.start({ code, script, model, env: setup.childEnv, say, infer, ended });
   return { handler, confined: process };
 }
 
 async function start(): Promise<void> {
   const { name, version, script, inputs, outputs } = setup;
   const model = { name, version, folder: script.folder, inputs, outputs };
-  const { handler, confined } = await (script.isolation === "process" ? apart(model) : here());
-  const before = { model, config: script.config, log, metrics };
-  const state = await handler.initialize?.(before);
   const made: { host?: Host } = {};
   const infer: Context["infer"] = (input) =>
     made.host?.infer(input) ?? Promise.reject(new Error("context.infer: the handler does not serve yet"));
+  const { handler, confined } = await (script.isolation === "process" ? apart(model, infer) : here());
+  const before = { model, config: script.config, log, metrics };
+  const state = await handler.initialize?.(before);
   const context: Context = { ...before, state, infer };
   const { openEngine } = (await import(setup.engineModule)) as { readonly openEngine: () => Engine };
   const engine = openEngine();

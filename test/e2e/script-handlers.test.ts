@@ -46,12 +46,10 @@ beforeAll(async () => {
   );
   cpSync(join(store, "batch"), join(folder, "batch-apart"), { recursive: true });
   writeFileSync(join(folder, "batch-apart/model-config.yaml"), readFileSync(join(folder, "apart/model-config.yaml")));
-  server = await Server.start(
-    ["--model-store", folder, "--models", "all", "--enable-model-api", "--handler-memory", "256m"],
-    {
-      env: { SCONCE_TEST_SECRET: "hidden" },
-    },
-  );
+  cpSync(join(store, "steps"), join(folder, "steps-apart"), { recursive: true });
+  writeFileSync(join(folder, "steps-apart/model-config.yaml"), readFileSync(join(folder, "apart/model-config.yaml")));
+  const words = ["--model-store", folder, "--models", "all", "--enable-model-api", "--handler-memory", "256m"];
+  server = await Server.start(words, { env: { SCONCE_TEST_SECRET: "hidden" } });
 }, 90_000);
 afterAll(async () => {
   await server.stop("SIGKILL");
@@ -276,6 +274,21 @@ describe("a handler in a process of its own", () => {
     expect(answers.map(({ status }) => status)).toEqual([200, 409, 500, 500, 200]);
   });
 
+  test("runs the model itself, and what the model refuses is refused there too", async () => {
+    const whole = (input: number[]): Promise<Answer> => ask({ x: input, times: 1, whole: true }, "steps-apart");
+    for (const answer of await Promise.all(Array.from({ length: 5 }, () => whole(x)))) {
+      near((jsonOf(answer) as Told).scores);
+    }
+    const refused = await whole([1]);
+    expect([refused.status, message(refused)]).toEqual([400, expect.stringMatching(/16/)]);
+    const parts = await ask({ x, times: 2 }, "steps-apart");
+    expect([parts.status, message(parts)]).toEqual([
+      500,
+      expect.stringMatching(/in parts are for handlers on threads/),
+    ]);
+    near((jsonOf(await whole(x)) as Told).scores);
+  });
+
   test("may not read, write or start what is not its own", async () => {
     for (const name of ["read", "write", "spawn"]) expect((await apart(name, "post")).status, name).toBe(500);
     await eventually(20_000, "three refusals in the log", () =>
@@ -347,21 +360,6 @@ describe("sconce handler", () => {
     const tested = sconce("test", own);
     expect(tested.code).toBe(1);
     expect(tested.out).toMatch(/no bad.json: answer.status is 400, expected 200\nok good.json\n1 of 2 as expected/);
-  });
-});
-
-describe("examples/fraud", () => {
-  test("its page's commands run: answers are PyTorch's, and the archive says what runs its handler", () => {
-    const page = readFileSync(join(repository, "examples/fraud/README.md"), "utf8");
-    const commands = page.split("\n").filter((line) => /^npx sconce (handler|archive) /.test(line));
-    const outputs = commands.map((line) => {
-      const words = line.split(" ").slice(2);
-      const paths = words.map((word) => word.replace(/^examples\//, `${repository}examples/`));
-      return spawnSync(process.execPath, [entry, ...paths], { encoding: "utf8", cwd: folder });
-    });
-    expect(outputs.map(({ status, stderr }) => [status, stderr])).toEqual(commands.map(() => [0, ""]));
-    expect(outputs[0]?.stdout).toMatch(/4 of 4 as expected/);
-    expect(outputs[2]?.stdout).toMatch(/runtime\s+Node/);
   });
 });
 
