@@ -287,7 +287,8 @@ class Server implements RunningServer {
   private managementContext(): ManagementContext {
     const { config, deps, manager: admin } = this;
     const { levels } = deps.log;
-    return { admin, stats: () => deps.engine.stats(), modelApi: config.enableModelApi, compat: config.compat, levels };
+    const figures = { stats: () => deps.engine.stats(), devices: () => deps.engine.deviceStats() };
+    return { admin, ...figures, modelApi: config.enableModelApi, compat: config.compat, levels };
   }
   private readonly managementFault = (error: unknown): void =>
     this.deps.log.error("a management request failed", { error });
@@ -304,6 +305,7 @@ class Server implements RunningServer {
     hostname: hostname(),
     engine: this.deps.engine.info(),
     stats: this.deps.engine.stats(),
+    devices: this.deps.engine.deviceStats(),
     entries: this.manager.list(),
     loads: this.manager.loadCounts(),
     http: this.state,

@@ -165,6 +165,12 @@ export interface ModelSpec {
   /** The trial load and the load itself may each take that long. */
   readonly startupTimeoutMs?: number;
   readonly executor: "auto" | "inline" | "lane";
+  /** As its model-config.yaml says; absent: a GPU where there is one. */
+  readonly deviceType?: "cpu" | "gpu";
+  readonly deviceIds?: readonly number[];
+  readonly priority?: Priority;
+  /** Where it is loaded, by src/models/placement.ts; absent: on the CPU. */
+  readonly gpu?: GpuPlacement;
   readonly stateful: boolean;
   readonly maxInstances: number;
   readonly warmup?: string;
@@ -173,6 +179,17 @@ export interface ModelSpec {
   readonly lineage?: Lineage;
   /** What the operator should know of its archive and is no error. */
   readonly warnings?: readonly string[];
+}
+
+/** Whose batches go first where several models wait for one GPU. */
+export type Priority = "normal" | "high";
+
+export interface GpuPlacement {
+  /** Empty: every one, in turn with other models. */
+  readonly ids: readonly number[];
+  /** The most there will be; 0: one per GPU. */
+  readonly instances: number;
+  readonly priority: Priority;
 }
 
 /** One output of a model, without the batch dimension. */

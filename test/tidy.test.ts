@@ -141,7 +141,7 @@ describe("directions", () => {
   test("native folders include downward only", () => {
     const below: Record<string, readonly string[]> = {
       core: ["core"],
-      sim: ["core", "sim"],
+      sim: ["core", "torch", "sim"],
       codec: ["core", "codec"],
       torch: ["core", "codec", "torch"],
       cuda: ["core", "torch", "cuda"],
@@ -158,6 +158,12 @@ describe("directions", () => {
     }
     expect(wrong).toEqual([]);
   });
+});
+
+test("simulated GPUs are for tests: no source names their library, and no package has them", () => {
+  const products = [...typescript("src"), ...cpp.filter((path) => !path.startsWith("native/sim/"))];
+  expect(products.filter((path) => /sconce_sim|SIMULATED_GPU/.test(text(path)))).toEqual([]);
+  expect(JSON.parse(text("package.json"))).toMatchObject({ files: expect.arrayContaining(["!native/sim"]) as unknown });
 });
 
 describe("single importers", () => {
@@ -206,7 +212,7 @@ describe("single importers", () => {
   test("Node-API stops at native/node, libtorch at native/torch and its probe, CUDA at native/cuda", () => {
     expect(includers(/#include <(napi|node_api)\.h>/)).toEqual(["node"]);
     const torch = includers(/#include <(torch|ATen|c10|caffe2)\//).filter((folder) => folder !== "probe");
-    expect(torch.sort()).toEqual(["cuda", "torch"]);
+    expect(torch.sort()).toEqual(["cuda", "sim", "torch"]);
     expect(includers(/#include <(cuda_runtime_api\.h|(c10|ATen)\/cuda\/)/)).toEqual(["cuda"]);
   });
 });

@@ -50,7 +50,11 @@ bool MayStart(const LanePlan& plan, const LaneState& lane) {
   return !lane.busy && !lane.gone && (lane.wide ? plan.wide : plan.narrow > 0);
 }
 
-std::uint32_t IdleExecutors(const LanePlan& plan) { return plan.wide ? 1 : std::max<std::uint32_t>(plan.narrow, 1); }
+std::uint32_t IdleExecutors(const LanePlan& plan, int lanes_per_instance) {
+  if (plan.wide) return 1;
+  const auto per = static_cast<std::uint32_t>(std::max(lanes_per_instance, 1));
+  return std::max<std::uint32_t>((plan.narrow + per - 1) / per, 1);
+}
 
 int LaneToSignal(std::span<const LaneState> lanes, std::size_t waiting, int cores) {
   const LanePlan plan = PlanLanes(lanes, waiting, cores);

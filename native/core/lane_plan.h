@@ -30,8 +30,8 @@ LanePlan PlanLanes(std::span<const LaneState> lanes, std::size_t waiting, int co
 // Whether this idle lane may take a batch under the plan.
 bool MayStart(const LanePlan& plan, const LaneState& lane);
 
-// Executors that share what waits.
-std::uint32_t IdleExecutors(const LanePlan& plan);
+// Executors that share what waits: the idle lanes, or the instances that have some where several lanes make one.
+std::uint32_t IdleExecutors(const LanePlan& plan, int lanes_per_instance = 1);
 
 // The lane to wake so that enough of them look at the queue; kNoLane when enough were told already.
 int LaneToSignal(std::span<const LaneState> lanes, std::size_t waiting, int cores);

@@ -144,7 +144,7 @@ bool Lanes::TryTake(std::size_t self, Work& work, std::int64_t& wait_until_ns) {
   if (!MayStart(plan, states_[self])) return false;
   const BatchLimits limits = {.max_rows = std::max<std::uint32_t>(config_.max_batch_rows, 1),
                               .max_delay_ns = config_.max_batch_delay_ns,
-                              .idle_executors = config_.lanes_per_instance > 1 ? 1 : IdleExecutors(plan),
+                              .idle_executors = IdleExecutors(plan, config_.lanes_per_instance),
                               .in_order = config_.stateful};
   const BatchDecision decision = queue_.Take(limits, MonotonicNs(), work.batch, work.dropped);
   waiting_.store(queue_.size(), std::memory_order_relaxed);

@@ -37,7 +37,7 @@ struct ModelConfig {
   bool one_lane = false;        // never two batches at once, however many instances are asked for
   std::vector<LaneSpec> lanes;  // at least one
   // Lanes that make one instance. On a device two: one gathers and copies while the other's batch is computed. They
-  // share one processor, so what waits is one batch and is not dealt out among idle lanes.
+  // share one processor, so what waits is dealt out among the instances and not among their lanes.
   int lanes_per_instance = 1;
   std::vector<double> latency_buckets;  // seconds
   std::size_t max_instances = 1024;

@@ -185,6 +185,18 @@ Napi::Value Stats(const Napi::CallbackInfo& info) {
   return array;
 }
 
+// What was found at the start: library, driver, problem, found, inUse.
+Napi::Value Gpus(const Napi::CallbackInfo& info) { return FromPicture(info.Env(), OpenEngine(info.Env()).devices()); }
+
+// The devices in use, as they are now.
+Napi::Value DeviceStats(const Napi::CallbackInfo& info) {
+  const auto& devices = OpenEngine(info.Env()).devices().all();
+  Napi::Array array = Napi::Array::New(info.Env(), devices.size());
+  std::uint32_t i = 0;
+  for (const auto& device : devices) array.Set(i++, FromDevice(info.Env(), *device));
+  return array;
+}
+
 Napi::Value TagName(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), Engine::Get().TagName(info[0].ToNumber().Uint32Value()));
 }
@@ -224,6 +236,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("setDefault", Napi::Function::New<Guard<SetDefault>>(env));
   exports.Set("resize", Napi::Function::New<Guard<Resize>>(env));
   exports.Set("stats", Napi::Function::New<Guard<Stats>>(env));
+  exports.Set("gpus", Napi::Function::New<Guard<Gpus>>(env));
+  exports.Set("deviceStats", Napi::Function::New<Guard<DeviceStats>>(env));
   exports.Set("tagName", Napi::Function::New<Guard<TagName>>(env));
   napi_value open_channel = nullptr;
   napi_create_function(env, "openChannel", NAPI_AUTO_LENGTH, ChannelBinding::Open, nullptr, &open_channel);

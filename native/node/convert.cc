@@ -3,6 +3,8 @@
 #include <string>
 #include <vector>
 
+#include "core/spread_runner.h"
+
 namespace sconce::node {
 
 namespace {
@@ -109,6 +111,12 @@ EngineOptions ToOptions(const Napi::Object& options) {
   made.cores = static_cast<int>(Num(options, "cores"));
   made.load_parallelism = static_cast<int>(Num(options, "loadParallelism"));
   made.max_decoded_bytes = static_cast<std::size_t>(Num(options, "maxDecodedBytes"));
+  if (Has(options, "gpu")) {
+    const Napi::Object gpu = options.Get("gpu").As<Napi::Object>();
+    made.devices.library = Str(gpu, "library");
+    made.devices.max_running = static_cast<std::uint32_t>(Num(gpu, "concurrency"));
+    if (Has(gpu, "most")) made.devices.most = static_cast<int>(Num(gpu, "most"));
+  }
   Each(Get(options, "latencyBuckets"),
        [&](const Napi::Value& bound) { made.latency_buckets.push_back(bound.ToNumber().DoubleValue()); });
   return made;
@@ -132,6 +140,13 @@ LoadRequest ToLoadRequest(const Napi::Object& spec) {
   load.stateful = Flag(spec, "stateful");
   load.executor = ToExecutor(Str(spec, "executor"));
   load.instances = static_cast<int>(Num(spec, "instances"));
+  if (Has(spec, "gpu")) {
+    const Napi::Object gpu = spec.Get("gpu").As<Napi::Object>();
+    request.device.gpu = true;
+    request.device.instances = static_cast<int>(Num(gpu, "instances"));
+    Each(Get(gpu, "ids"), [&](const Napi::Value& id) { request.device.ids.push_back(id.ToNumber().Int32Value()); });
+    load.priority = Str(gpu, "priority") == "high" ? StreamPriority::kHigh : StreamPriority::kNormal;
+  }
   Napi::Object handler = Get(spec, "handler").As<Napi::Object>();
   if (Has(handler, "image")) load.image = ToTransform(handler.Get("image").As<Napi::Object>());
   return request;
@@ -169,6 +184,11 @@ Napi::Object FromModel(Napi::Env env, const ModelRow& row) {
   object.Set("lanes", model.lanes());
   object.Set("executor", ExecutorWord(model.executor()));
   object.Set("executorReason", model.executor_reason());
+  if (const auto* spread = dynamic_cast<const SpreadRunner*>(model.runner().get())) {
+    object.Set("gpus", Numbers(env, spread->Instances()));
+    object.Set("batchLimit", spread->batch_limit());
+    if (!spread->in_service()) object.Set("broken", model.instances());
+  }
   object.Set("requestsByCode", Numbers(env, counted.requests_by_code));
   object.Set("requestBytes", static_cast<double>(counted.request_bytes));
   object.Set("responseBytes", static_cast<double>(counted.response_bytes));
@@ -180,6 +200,39 @@ Napi::Object FromModel(Napi::Env env, const ModelRow& row) {
   object.Set("queueSeconds", FromHistogram(env, counted.queue_seconds));
   object.Set("inferenceSeconds", FromHistogram(env, counted.inference_seconds));
   object.Set("batchRows", FromHistogram(env, counted.batch_rows));
+  return object;
+}
+
+Napi::Object FromDevice(Napi::Env env, const torch_engine::OpenDevice& device) {
+  const DeviceFigures figures = device.state->Figures();
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("index", device.row.index);
+  object.Set("name", figures.name);
+  object.Set("hardware", device.row.name);
+  object.Set("architecture", device.row.architecture);
+  object.Set("totalBytes", static_cast<double>(device.row.total_bytes));
+  object.Set("inService", figures.in_service);
+  object.Set("reason", figures.reason);
+  object.Set("capacityBytes", static_cast<double>(figures.capacity_bytes));
+  object.Set("reservedBytes", static_cast<double>(figures.reserved_bytes));
+  object.Set("running", figures.running);
+  object.Set("waiting", figures.waiting);
+  object.Set("batches", static_cast<double>(figures.batches));
+  object.Set("busySeconds", static_cast<double>(figures.busy_ns) * 1e-9);
+  object.Set("splits", static_cast<double>(figures.splits));
+  Napi::Object models = Napi::Object::New(env);
+  for (const auto& [name, bytes] : figures.models) models.Set(name, static_cast<double>(bytes));
+  object.Set("models", models);
+  return object;
+}
+
+Napi::Object FromPicture(Napi::Env env, const torch_engine::Devices& devices) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("library", devices.picture().library);
+  object.Set("driver", devices.picture().driver);
+  object.Set("problem", devices.problem());
+  object.Set("found", static_cast<double>(devices.picture().devices.size()));
+  object.Set("inUse", static_cast<double>(devices.all().size()));
   return object;
 }
 

@@ -9,9 +9,11 @@
 namespace sconce::node {
 
 EngineOptions ToOptions(const Napi::Object& options);
-LoadRequest ToLoadRequest(const Napi::Object& spec);                        // ModelSpec of src/types.ts
-Napi::Object FromOutcome(Napi::Env env, const LoadOutcome& outcome);        // LoadReport of src/types.ts
-Napi::Object FromModel(Napi::Env env, const ModelRow& row);                 // ModelStats of src/engine/engine.ts
+LoadRequest ToLoadRequest(const Napi::Object& spec);                  // ModelSpec of src/types.ts
+Napi::Object FromOutcome(Napi::Env env, const LoadOutcome& outcome);  // LoadReport of src/types.ts
+Napi::Object FromModel(Napi::Env env, const ModelRow& row);           // ModelStats of src/engine/engine.ts
+Napi::Object FromDevice(Napi::Env env, const torch_engine::OpenDevice& device);
+Napi::Object FromPicture(Napi::Env env, const torch_engine::Devices& devices);
 Napi::Object FromInfo(Napi::Env env, const torch_engine::BuildInfo& info);  // EngineInfo
 
 // An Error with the property `nativeCode`; src/engine/native.ts makes a ServerError of it.

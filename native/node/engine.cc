@@ -99,6 +99,7 @@ Status Engine::Open(const EngineOptions& options) {
     if (options == options_) return Status::Ok();
     return {Code::kConflict, "the engine of this process is open already with other options; it can be opened once"};
   }
+  devices_.Open(options.devices);  // before libtorch is asked anything: it looks for CUDA once
   if (Status status = torch_engine::Initialise(); !status.ok()) return status;
   options_ = options;
   // Registered after libtorch was loaded, so it runs before libtorch's own static destructors.
@@ -110,8 +111,11 @@ Status Engine::Open(const EngineOptions& options) {
 }
 
 Status Engine::StartLoad(const std::string& id, LoadRequest request, LoadCallbacks callbacks) {
+  Result<std::vector<const torch_engine::OpenDevice*>> places = devices_.Place(request.device);
+  if (!places.ok()) return places.status();
   auto load = std::make_shared<Load>();
   load->request = std::move(request);
+  load->request.spec.devices = std::move(*places);
   load->callbacks = std::move(callbacks);
   load->request.spec.cores = options_.cores;
   load->request.spec.cancelled = &load->cancelled;

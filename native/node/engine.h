@@ -33,6 +33,7 @@ struct EngineOptions {
   int load_parallelism = 1;                               // loader threads
   std::vector<double> latency_buckets;                    // seconds, ascending
   std::size_t max_decoded_bytes = std::size_t{64} << 20;  // decoded tensors of one request
+  torch_engine::DeviceOptions devices;
   bool operator==(const EngineOptions&) const = default;
 };
 
@@ -41,6 +42,7 @@ struct LoadRequest {
   std::size_t queue_capacity = 100;
   std::int64_t response_timeout_ns = 0;
   std::size_t max_instances = 1024;
+  torch_engine::DeviceRequest device;
 };
 
 struct LoadOutcome {
@@ -95,7 +97,8 @@ class Engine {
   // Requests are refused with kDraining: the process is on its way out.
   bool exiting() const { return exiting_.load(std::memory_order_relaxed); }
 
-  // kConflict when the id is in use; otherwise the outcome comes by callbacks.done.
+  // kConflict when the id is in use; kInvalidModel, kDeviceLost: no such device to load on; otherwise the outcome comes
+  // by callbacks.done.
   Status StartLoad(const std::string& id, LoadRequest request, LoadCallbacks callbacks);
   // Unknown ids are ignored: the load may just have ended.
   void CancelLoad(const std::string& id);
@@ -121,6 +124,7 @@ class Engine {
   Status Explain(TaskPtr& task);
 
   std::vector<ModelRow> Models() const;
+  const torch_engine::Devices& devices() const { return devices_; }
   const Router& router() const { return router_; }
   // "name/version" of ModelConfig::tag; "" when there is none.
   std::string TagName(std::uint32_t tag) const;
@@ -147,6 +151,7 @@ class Engine {
   std::atomic<bool> open_ = false;
   std::atomic<bool> exiting_ = false;
   EngineOptions options_;
+  torch_engine::Devices devices_;
   Router router_;
   State* state_;
 };

@@ -53,14 +53,17 @@ class Package final : public Executable {
 
 }  // namespace
 
-Result<std::unique_ptr<Executable>> LoadAotInductor(const std::string& path, int runners) {
+Result<std::unique_ptr<Executable>> LoadAotInductor(const std::string& path, int runners, c10::Device where) {
   try {
     auto loader = std::make_unique<AOTIModelPackageLoader>(path, "model", /*run_single_threaded=*/false,
-                                                           static_cast<std::size_t>(runners));
+                                                           static_cast<std::size_t>(runners), where.index());
     const auto metadata = loader->get_metadata();
     const auto device = metadata.find("AOTI_DEVICE_KEY");
-    if (device != metadata.end() && device->second != "cpu") {
-      return Status(Code::kInvalidModel, path + ": compiled for '" + device->second + "', this server runs on the CPU");
+    const std::string wanted = c10::DeviceTypeName(where.type(), /*lower_case=*/true);
+    if (device != metadata.end() && device->second != wanted) {
+      const char* const cure = wanted == "cpu" ? "it needs a GPU (deviceType: gpu)" : "set deviceType: cpu";
+      return Status(Code::kInvalidModel, path + ": compiled for '" + device->second +
+                                             "', and the model was to run on " + where.str() + "; " + cure);
     }
     return std::unique_ptr<Executable>(std::make_unique<Package>(std::move(loader), SizeOf(path)));
   } catch (...) {

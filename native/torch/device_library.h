@@ -6,31 +6,14 @@
 // Thread: Load on the main thread, once; the rest is immutable and usable anywhere. Nothing here throws.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "core/status.h"
 #include "torch/device.h"
+#include "torch/device_picture.h"
 
 namespace sconce::torch_engine {
-
-struct DeviceRow {
-  int index = 0;
-  std::string name;          // "NVIDIA H100 80GB HBM3"
-  std::string architecture;  // "sm_90"
-  std::size_t total_bytes = 0;
-};
-
-// What a library sees of the machine.
-struct DevicePicture {
-  std::string library;  // "CUDA 13.0"
-  std::string driver;   // the newest CUDA that the driver serves, "13.0"; "" without a driver
-  std::string problem;  // why there is no device, in one line; "" where there are some
-  std::vector<DeviceRow> devices;
-};
 
 class DeviceLibrary {
  public:

@@ -8,6 +8,7 @@
 
 #include "core/clock.h"
 #include "torch/trial.h"
+#include "torch/warmup.h"
 
 namespace sconce::torch_engine {
 namespace {
@@ -45,11 +46,11 @@ Status Answers(Trial& trial, std::span<const TaskPtr> samples, std::size_t rows,
 }
 
 // Empty when every answer equals the plain form's.
-std::string Difference(const std::vector<Answer>& plain, const std::vector<Answer>& other) {
+std::string Difference(const std::vector<Answer>& plain, const std::vector<Answer>& other, double tolerance) {
   if (plain.size() != other.size()) return "it does not run the same batches";
   std::string difference;
   for (std::size_t i = 0; i < plain.size(); ++i) {
-    if (!SameAnswer(other[i], plain[i], kFormTolerance, &difference)) return difference;
+    if (!SameAnswer(other[i], plain[i], tolerance, &difference)) return difference;
   }
   return {};
 }
@@ -89,6 +90,7 @@ FormChoice ChooseForm(const TorchScript& plain, const RunnerOptions& options, st
     choice.reason = "the plain form failed: " + status.message();
     return choice;
   }
+  const double tolerance = options.device->device().is_host() ? kFormTolerance : kDeviceTolerance;
   for (const bool optimise : {false, true}) {
     const char* name = optimise ? "optimised" : "frozen";
     Result<std::unique_ptr<TorchScript>> made = optimise ? plain.Optimised() : plain.Frozen();
@@ -99,7 +101,7 @@ FormChoice ChooseForm(const TorchScript& plain, const RunnerOptions& options, st
       candidate.trial = MakeTrial(*candidate.owned, options, rows);
       std::vector<Answer> answers;
       const Status status = Answers(*candidate.trial, samples, rows, answers);
-      problem = status.ok() ? Difference(reference, answers) : status.message();
+      problem = status.ok() ? Difference(reference, answers, tolerance) : status.message();
       if (problem.empty()) candidates.push_back(std::move(candidate));
     }
     if (!problem.empty()) choice.reason += std::string(name) + " left out (" + problem + "); ";

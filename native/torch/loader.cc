@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/clock.h"
+#include "core/spread_runner.h"
 #include "torch/aotinductor.h"
 #include "torch/failure.h"
 #include "torch/runner.h"
@@ -17,6 +18,7 @@
 namespace sconce::torch_engine {
 namespace {
 
+constexpr int kLanesOnDevice = 2;            // one gathers and copies while the other's batch is computed
 constexpr double kWideLaneSeconds = 0.5e-3;  // below this all cores on one sample cost more than they give
 
 class Phases {
@@ -38,6 +40,8 @@ class Phases {
 
 Status Invalid(const LoadSpec& spec, const std::string& what) { return {Code::kInvalidModel, spec.path + ": " + what}; }
 
+bool OnDevices(const LoadSpec& spec) { return !spec.devices.empty(); }
+
 Status CheckSpec(const LoadSpec& spec) {
   std::error_code ignored;
   if (!std::filesystem::exists(spec.path, ignored)) return Invalid(spec, "no such file");
@@ -54,6 +58,10 @@ Status CheckSpec(const LoadSpec& spec) {
     if (input.name == "instances")
       return Invalid(spec, "an input cannot be called 'instances' (the name of the request field)");
   }
+  if (OnDevices(spec) && spec.executor == ExecutorChoice::kInline) {
+    return Invalid(spec,
+                   "executor: inline runs on the CPU only; set deviceType: cpu, or leave the executor to the server");
+  }
   return spec.image ? CheckTransform(*spec.image) : Status::Ok();
 }
 
@@ -67,12 +75,21 @@ Status CheckImageInput(const LoadSpec& spec) {
                  "its image transform gives " + shape.ToString() + ", its declared inputs do not take that alone");
 }
 
-int NarrowLanes(const LoadSpec& spec) { return spec.instances > 0 ? spec.instances : std::max(spec.cores, 1); }
+int Instances(const LoadSpec& spec) {
+  if (spec.instances > 0) return spec.instances;
+  return OnDevices(spec) ? static_cast<int>(spec.devices.size()) : std::max(spec.cores, 1);
+}
+
+int NarrowLanes(const LoadSpec& spec) { return Instances(spec) * (OnDevices(spec) ? kLanesOnDevice : 1); }
+
+Result<std::unique_ptr<Executable>> LoadPackage(const LoadSpec& spec, c10::Device where) {
+  // One runner per thread that may call at once: lanes, the wide lane, loops that run inline, and one to spare.
+  return LoadAotInductor(spec.path, NarrowLanes(spec) + 2 + std::max(spec.cores, 1), where);
+}
 
 Result<std::unique_ptr<Executable>> LoadArtifact(const LoadSpec& spec) {
   if (spec.kind == ArtifactKind::kAotInductor) {
-    // One runner per thread that may call at once: lanes, the wide lane, loops that run inline, and one to spare.
-    return LoadAotInductor(spec.path, NarrowLanes(spec) + 2 + std::max(spec.cores, 1));
+    return LoadPackage(spec, OnDevices(spec) ? spec.devices[0]->tensors->where() : c10::Device(c10::kCPU));
   }
   Result<std::unique_ptr<TorchScript>> script = LoadTorchScript(spec.path);
   if (!script.ok()) return script.status();
@@ -80,7 +97,7 @@ Result<std::unique_ptr<Executable>> LoadArtifact(const LoadSpec& spec) {
 }
 
 std::vector<LaneSpec> Lanes(const LoadSpec& spec, const WarmupResult& warm, bool keeps_state) {
-  const int cores = std::max(spec.cores, 1);
+  const int cores = OnDevices(spec) ? 1 : std::max(spec.cores, 1);
   if (keeps_state) return {LaneSpec{cores, false}};
   std::vector<LaneSpec> lanes(static_cast<std::size_t>(NarrowLanes(spec)));
   const bool worth_it = !warm.ran || warm.single_seconds >= kWideLaneSeconds;
@@ -103,11 +120,15 @@ ModelConfig MakeConfig(const LoadSpec& spec, const WarmupResult& warm, bool keep
   config.stateful = spec.stateful;
   config.one_lane = keeps_state;
   config.lanes = Lanes(spec, warm, keeps_state);
+  if (OnDevices(spec) && !keeps_state) config.lanes_per_instance = kLanesOnDevice;
   config.warm_batch_p90_us = warm.largest_p90_us;
   config.inline_allowed = warm.ran && warm.largest_p90_us > 0 && warm.largest_p90_us * 1e3 < kInlineMaxNs &&
-                          !keeps_state && !HasFreeDimension(spec.signature);
+                          !keeps_state && !HasFreeDimension(spec.signature) && !OnDevices(spec);
   // Two threads in code that assigns attributes would race; one lane is the only safe place.
-  if (keeps_state && config.executor == ExecutorChoice::kAuto) config.executor = ExecutorChoice::kLane;
+  // A device is waited for, which no event loop can.
+  if ((keeps_state || OnDevices(spec)) && config.executor == ExecutorChoice::kAuto) {
+    config.executor = ExecutorChoice::kLane;
+  }
   return config;
 }
 
@@ -137,6 +158,71 @@ LoadReport MakeReport(const WarmupResult& warm, std::size_t weights_bytes, doubl
   return report;
 }
 
+// The artifact on a device of its own: the first one of a package is where it was loaded.
+Result<std::unique_ptr<Executable>> MoveTo(const LoadSpec& spec, const OpenDevice& device,
+                                           std::unique_ptr<Executable>& loaded) {
+  const c10::Device where = device.tensors->where();
+  if (spec.kind == ArtifactKind::kAotInductor) {
+    if (loaded) return std::move(loaded);
+    return LoadPackage(spec, where);
+  }
+  Result<std::unique_ptr<TorchScript>> moved = static_cast<const TorchScript&>(*loaded).On(where);
+  if (!moved.ok()) return moved.status();
+  return std::unique_ptr<Executable>(std::move(*moved));
+}
+
+std::size_t FreeBytes(const OpenDevice& device) {
+  const Result<DeviceMemory> memory = device.tensors->device().Memory();
+  return memory.ok() ? memory.value().free_bytes : 0;
+}
+
+// The model's weights and one runner on one device, warmed up there; `warm` is what that showed.
+Result<SpreadRunner::Home> Settle(const LoadSpec& spec, const OpenDevice& device, RunnerOptions options,
+                                  std::unique_ptr<Executable>& loaded, std::size_t weights_bytes, WarmupResult& warm) {
+  Result<DeviceState::Share> memory = device.state->Reserve(spec.name + "/" + spec.version, weights_bytes);
+  if (!memory.ok()) return memory.status();
+  const std::size_t before = FreeBytes(device);
+  Result<std::unique_ptr<Executable>> moved = MoveTo(spec, device, loaded);
+  if (!moved.ok()) return moved.status();
+  options.device = device.tensors.get();
+  options.priority = spec.priority;
+  Result<WarmupResult> shown = WarmUp(spec, options, *moved);
+  if (!shown.ok()) return shown.status();
+  const std::size_t after = FreeBytes(device);
+  // What the weights and the largest batch took, as far as nobody else's memory changed meanwhile.
+  if (before > after + weights_bytes) {
+    if (Status status = memory->Change(before - after); !status.ok()) return status;
+  }
+  warm = std::move(*shown);
+  auto runner = std::make_shared<TorchRunner>(std::move(*moved), std::move(options));
+  runner->set_max_rows(warm.batch);
+  SetExplanations(spec, spec.stateful || runner->executable().sets_attributes(), *runner);
+  const DeviceRunnerOptions figures{.max_rows = warm.batch, .priority = spec.priority};
+  return SpreadRunner::Home{std::make_shared<DeviceRunner>(std::move(runner), device.state, figures),
+                            std::move(*memory), device.row.index};
+}
+
+// Once per device; a model that keeps state has one instance and so one device.
+Result<Loaded> LoadOnDevices(const LoadSpec& spec, const RunnerOptions& options, std::unique_ptr<Executable> loaded,
+                             Phases& phases) {
+  const bool keeps_state = spec.stateful || loaded->sets_attributes();
+  const std::size_t weights_bytes = loaded->weights_bytes();
+  std::vector<SpreadRunner::Home> homes;
+  std::optional<WarmupResult> first;
+  for (const OpenDevice* device : std::span(spec.devices).first(keeps_state ? 1 : spec.devices.size())) {
+    WarmupResult warm;
+    Result<SpreadRunner::Home> home = Settle(spec, *device, options, loaded, weights_bytes, warm);
+    if (!home.ok()) return home.status();
+    homes.push_back(std::move(*home));
+    if (!first) first = std::move(warm);
+    first->batch = std::min(first->batch, warm.ran ? warm.batch : first->batch);
+    phases.Done("warm-up");
+  }
+  ModelConfig config = MakeConfig(spec, *first, keeps_state);
+  auto runner = std::make_shared<SpreadRunner>(std::move(homes), config.lanes_per_instance);
+  return Loaded{std::move(runner), std::move(config), MakeReport(*first, weights_bytes, phases.Total())};
+}
+
 Result<Loaded> LoadChecked(const LoadSpec& spec) {
   Phases phases(spec);
   Result<std::unique_ptr<Executable>> loaded = LoadArtifact(spec);
@@ -155,6 +241,7 @@ Result<Loaded> LoadChecked(const LoadSpec& spec) {
     if (!plan.ok()) return Status(plan.status().code(), spec.path + ": " + plan.status().message());
     options.plan = std::move(*plan);
   }
+  if (OnDevices(spec)) return LoadOnDevices(spec, options, std::move(executable), phases);
   Result<WarmupResult> warm = WarmUp(spec, options, executable);
   if (!warm.ok()) return warm.status();
   phases.Done("warm-up");

@@ -11,6 +11,7 @@
 
 #include "core/model.h"
 #include "core/runner.h"
+#include "torch/devices.h"
 #include "torch/image_transform.h"
 
 namespace sconce::torch_engine {
@@ -30,7 +31,9 @@ struct LoadSpec {
   bool stateful = false;
   ExecutorChoice executor = ExecutorChoice::kAuto;
   int cores = 1;                                                    // cores the lanes may use together
-  int instances = 0;                                                // narrow lanes; 0: one per core
+  int instances = 0;                                                // narrow lanes; 0: one per core or device
+  std::vector<const OpenDevice*> devices;                           // in the order of instances; empty: the CPU
+  StreamPriority priority = StreamPriority::kNormal;                // on a device
   const std::atomic<bool>* cancelled = nullptr;                     // polled between phases
   std::function<void(const char* phase, double seconds)> progress;  // "load", "freeze", "warm-up", "verify"
 };
@@ -52,7 +55,8 @@ struct Loaded {
   LoadReport report;
 };
 
-// Never throws. kInvalidModel names the file and the reason; kCancelled when the flag was raised.
+// Never throws. kInvalidModel names the file and the reason; kCancelled when the flag was raised; kOutOfMemory when a
+// device has not the room for the weights or one sample; kDeviceLost.
 Result<Loaded> Load(const LoadSpec& spec);
 
 // Once per process, before the first Load: interop threads 1, checks the libtorch version against the one this was

@@ -45,8 +45,9 @@ Status CheckPlain(const OutputNode& layout, std::size_t leaf, const at::Tensor& 
 }  // namespace
 
 struct TorchRunner::Scratch final : RunnerScratch {
-  Scratch(const TensorDevice& tensors, bool copies) : device(tensors), collator(tensors.device(), copies) {
-    Result<std::unique_ptr<Stream>> its_stream = tensors.device().NewStream(StreamPriority::kNormal);
+  Scratch(const TensorDevice& tensors, StreamPriority priority, bool copies)
+      : device(tensors), collator(tensors.device(), copies) {
+    Result<std::unique_ptr<Stream>> its_stream = tensors.device().NewStream(priority);
     Result<std::unique_ptr<Event>> its_event = tensors.device().NewEvent();
     if (its_stream.ok()) stream = std::move(*its_stream);
     if (its_event.ok()) done = std::move(*its_event);
@@ -114,8 +115,8 @@ Status TorchRunner::Scratch::Split(std::size_t row_count) {
   return Status::Ok();
 }
 
-TorchRunner::TorchRunner(std::unique_ptr<Executable> executable, RunnerOptions options, const TensorDevice& device)
-    : executable_(std::move(executable)), options_(std::move(options)), device_(device) {}
+TorchRunner::TorchRunner(std::unique_ptr<Executable> executable, RunnerOptions options)
+    : executable_(std::move(executable)), options_(std::move(options)), device_(*options_.device) {}
 
 TorchRunner::~TorchRunner() = default;
 
@@ -133,7 +134,7 @@ void TorchRunner::Explain(Task& task) {
 
 std::unique_ptr<RunnerScratch> TorchRunner::NewScratch(int intra_op_threads) {
   at::set_num_threads(std::max(intra_op_threads, 1));
-  return std::make_unique<Scratch>(device_, executable_->takes_copies());
+  return std::make_unique<Scratch>(device_, options_.priority, executable_->takes_copies());
 }
 
 void TorchRunner::Run(std::span<Task* const> batch, RunnerScratch& opaque, bool allow_rerun) {

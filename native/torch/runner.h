@@ -23,11 +23,13 @@ struct RunnerOptions {
   std::optional<PreparedTransform> image;
   ArgPlan plan;           // of the declared inputs; unused when nothing is declared
   bool stateful = false;  // a failed batch is not run again
+  const TensorDevice* device = &CpuTensors();
+  StreamPriority priority = StreamPriority::kNormal;
 };
 
 class TorchRunner final : public Runner, public BatchProgram {
  public:
-  TorchRunner(std::unique_ptr<Executable> executable, RunnerOptions options, const TensorDevice& device = CpuTensors());
+  TorchRunner(std::unique_ptr<Executable> executable, RunnerOptions options);
   ~TorchRunner() override;
 
   std::unique_ptr<RunnerScratch> NewScratch(int intra_op_threads) override;
@@ -42,6 +44,7 @@ class TorchRunner final : public Runner, public BatchProgram {
   // Rows of one call of the model at most; a single task with more is run in slices.
   void set_max_rows(std::uint32_t rows) { max_rows_ = rows; }
   const Executable& executable() const { return *executable_; }
+  const Device& device() const { return device_.device(); }
 
  private:
   struct Scratch;

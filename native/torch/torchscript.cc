@@ -102,6 +102,14 @@ class Script final : public TorchScript {
     return std::make_unique<Script>(module_.deepcopy(), form_, weights_bytes_);
   }
 
+  Result<std::unique_ptr<TorchScript>> On(c10::Device where) const override {
+    try {
+      return std::unique_ptr<TorchScript>(std::make_unique<Script>(module_.deepcopy(where), form_, weights_bytes_));
+    } catch (...) {
+      return CurrentFailure(Code::kInvalidModel, "moving the weights to " + where.str() + " failed");
+    }
+  }
+
   Result<std::unique_ptr<TorchScript>> Frozen() const override {
     try {
       return std::unique_ptr<TorchScript>(

@@ -2,6 +2,8 @@
 // Thread: everything here on a loader thread, except Executable::Call.
 #pragma once
 
+#include <c10/core/Device.h>
+
 #include <memory>
 #include <string>
 
@@ -13,6 +15,9 @@ class TorchScript : public Executable {
  public:
   // The same weights and code with attributes of its own, so that warm-up does not change the state that is served.
   virtual std::unique_ptr<TorchScript> Copy() const = 0;
+
+  // The same on another device, with weights of its own there.
+  virtual Result<std::unique_ptr<TorchScript>> On(c10::Device where) const = 0;
 
   // torch::jit::freeze: attributes become constants, batch norm folds into convolutions.
   virtual Result<std::unique_ptr<TorchScript>> Frozen() const = 0;

@@ -4,12 +4,19 @@
 
 #include <utility>
 
+#include "core/clock.h"
+
 namespace sconce::torch_engine {
 
 Trial::Trial(std::unique_ptr<TorchRunner> runner) : runner_(std::move(runner)), scratch_(runner_->NewScratch(1)) {}
 
 Status Trial::RunTasks(std::span<Task* const> tasks) {
-  runner_->Run(tasks, *scratch_, /*allow_rerun=*/false);
+  if (on_device()) {
+    const auto rows = static_cast<std::uint32_t>(tasks.size());
+    if (Status status = runner_->Attempt(tasks, rows, *scratch_); !status.ok()) return status;
+  } else {
+    runner_->Run(tasks, *scratch_, /*allow_rerun=*/false);
+  }
   for (const Task* task : tasks) {
     if (!task->status.ok()) return task->status;
   }
@@ -28,11 +35,13 @@ Status Trial::Batch(std::span<const TaskPtr> samples, std::size_t rows) {
 }
 
 double Trial::TimeBatch(std::span<const TaskPtr> samples, std::size_t rows) {
-  const double start = ThreadSeconds();
+  const double start = Seconds();
   const Status ignored = Batch(samples, rows);
   static_cast<void>(ignored);
-  return ThreadSeconds() - start;
+  return Seconds() - start;
 }
+
+double Trial::Seconds() const { return on_device() ? static_cast<double>(MonotonicNs()) * 1e-9 : ThreadSeconds(); }
 
 double ThreadSeconds() {
   timespec now{};

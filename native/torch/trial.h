@@ -23,7 +23,11 @@ class Trial {
   Status Batch(std::span<const TaskPtr> samples, std::size_t rows);
   Status Single(std::span<const TaskPtr> samples, std::size_t index);
 
-  // One timed run of the first `rows` samples, in ThreadSeconds.
+  // The clock of timings: the thread's CPU time, on a device the time that passes.
+  double Seconds() const;
+  bool on_device() const { return !runner_->device().is_host(); }
+
+  // One timed run of the first `rows` samples, by that clock.
   double TimeBatch(std::span<const TaskPtr> samples, std::size_t rows);
 
   const TorchRunner& runner() const { return *runner_; }

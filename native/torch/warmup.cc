@@ -44,7 +44,10 @@ class Session {
   Result<WarmupResult> Run() {
     if (const char* why = WhyNot(); why != nullptr) return Skipped(why);
     if (Status status = More(2); !status.ok()) return Skipped(status.message());
-    if (Status status = FirstRuns(); !status.ok()) return Skipped("the warm-up sample failed: " + status.message());
+    if (Status status = FirstRuns(); !status.ok()) {
+      if (on_device() && IsDeviceFault(status)) return status;
+      return Skipped("the warm-up sample failed: " + status.message());
+    }
     if (Cancelled(spec_)) return Status(Code::kCancelled, "loading was cancelled");
     PickForm();
     if (Cancelled(spec_)) return Status(Code::kCancelled, "loading was cancelled");
@@ -57,6 +60,12 @@ class Session {
   }
 
  private:
+  bool on_device() const { return !options_.device->device().is_host(); }
+
+  static bool IsDeviceFault(const Status& status) {
+    return status.code() == Code::kOutOfMemory || status.code() == Code::kDeviceLost;
+  }
+
   const char* WhyNot() const {
     if (signature_.declared || !spec_.warmup_npy.empty()) return nullptr;
     return "inputs are not declared (sconce.inputs) and there is no warm-up sample (sconce.warmup)";
@@ -89,9 +98,9 @@ class Session {
     keeps_state_ = script != nullptr && (spec_.stateful || script->sets_attributes());
     Try(keeps_state_ ? std::unique_ptr<Executable>(script->Copy()) : std::move(executable_));
     for (int run = 0; run < 3 && (run < 2 || !Heavy()); ++run) {
-      const double start = ThreadSeconds();
+      const double start = trial_->Seconds();
       if (Status status = trial_->Single(samples_, 0); !status.ok()) return status;
-      result_.single_seconds = ThreadSeconds() - start;
+      result_.single_seconds = trial_->Seconds() - start;
     }
     result_.outputs = samples_[0]->leaves;
     return Status::Ok();
@@ -154,17 +163,30 @@ class Session {
       if (Status status = trial_->Batch(samples_, rows); !status.ok()) return status.message();
       for (std::size_t i = 0; i < rows; ++i) {
         std::string difference;
-        if (!SameAnswer(TakeAnswer(*samples_[i]), alone[i], kBatchTolerance, &difference)) return difference;
+        const double tolerance = on_device() ? kDeviceTolerance : kBatchTolerance;
+        if (!SameAnswer(TakeAnswer(*samples_[i]), alone[i], tolerance, &difference)) return difference;
       }
     }
     return {};
   }
 
+  // The most rows, halved from `rows`, that the device has the memory for.
+  std::uint32_t Fitting(std::uint32_t rows) {
+    while (on_device() && rows > 1 && More(rows).ok() && trial_->Batch(samples_, rows).code() == Code::kOutOfMemory) {
+      options_.device->device().ReleaseCached();
+      rows /= 2;
+    }
+    return rows;
+  }
+
   void PickBatch() {
-    const std::uint32_t limit = Limit();
-    result_.batch = spec_.batch_size.value_or(1);
+    const std::uint32_t asked = Limit();
+    const std::uint32_t limit = spec_.stateful ? asked : Fitting(asked);
+    result_.batch = limit < asked ? limit : spec_.batch_size.value_or(1);
+    if (limit < asked)
+      too_many_ = std::to_string(asked) + " rows do not fit in the memory of " + options_.device->device().name();
     if (limit == 1) {
-      result_.batch_reason = "as configured";
+      result_.batch_reason = too_many_.empty() ? "as configured" : "1: " + too_many_;
       return;
     }
     if (spec_.stateful) {
@@ -192,6 +214,7 @@ class Session {
                                 " (batchSize raises it)";
       }
     }
+    if (!too_many_.empty()) result_.batch_reason += "; " + too_many_;
   }
 
   // Runs each power of two up to the batch size, then times the largest as clients will see it (JSON answers).
@@ -232,6 +255,7 @@ class Session {
   const Executable* on_trial_ = nullptr;
   std::unique_ptr<Trial> trial_;
   bool keeps_state_ = false;
+  std::string too_many_;  // why the batch is smaller than asked for
 };
 
 }  // namespace

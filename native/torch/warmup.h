@@ -14,6 +14,7 @@ namespace sconce::torch_engine {
 
 inline constexpr std::uint32_t kDefaultMaxBatch = 64;
 inline constexpr double kBatchTolerance = 1e-5;          // a batch against single runs
+inline constexpr double kDeviceTolerance = 1e-3;         // the same on a device: other kernels, TF32 in convolutions
 inline constexpr double kMaxDefaultBatchSeconds = 0.25;  // a batch size nobody asked for stays below this
 inline constexpr double kWarmupSeconds = 2.0;            // spent on the sizes of a warm-up, together
 

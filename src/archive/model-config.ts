@@ -3,7 +3,8 @@
  * TorchServe's own that this version does not act on are kept out with a warning. Pure.
  */
 import { didYouMean } from "../config/suggest.js";
-import { dtypes, type ImageTransform, type InputSpec } from "../types.js";
+import { dtypes, type ImageTransform, type InputSpec, type Priority } from "../types.js";
+import { deviceOf } from "./device-config.js";
 import { scriptConfigOf, type ScriptConfig } from "./script.js";
 import { textConfigOf, type TextConfig } from "./text-config.js";
 import { parseYaml, type Section } from "./yaml-section.js";
@@ -23,6 +24,9 @@ export interface ModelConfig {
   readonly outputs?: readonly string[];
   readonly warmup?: string;
   readonly executor?: "auto" | "inline" | "lane";
+  readonly deviceType?: "cpu" | "gpu";
+  readonly deviceIds?: readonly number[];
+  readonly priority?: Priority;
   readonly stateful?: boolean;
   readonly maxInstances?: number;
   /** For Python handlers. */
@@ -48,13 +52,13 @@ const usedKeys = [
   "startupTimeout",
   "jobQueueSize",
   "deviceType",
+  "deviceIds",
   "handler",
   "sconce",
 ];
 /** TorchServe knows these; what they ask for is not done here. */
 const ignoredKeys = [
   "maxRetryTimeoutInSec",
-  "deviceIds",
   "parallelType",
   "parallelLevel",
   "torchrun",
@@ -80,6 +84,7 @@ const sconceKeys = [
   "warmup",
   "executor",
   "stateful",
+  "priority",
   "maxInstances",
   "topK",
   "threshold",
@@ -104,10 +109,6 @@ const imagenetStd = [0.229, 0.224, 0.225];
 /** `file` is for messages; `handler`: the one that comes before the file's own. */
 export function parseModelConfig(file: string, text: string, given?: string): ModelConfig {
   const top = parseYaml(file, text);
-  if (top.text("deviceType") === "gpu") {
-    throw top.fail("deviceType", "is gpu, and this version runs on the CPU only; use cpu or leave it out");
-  }
-  top.choice("deviceType", ["cpu"]);
   const most = top.integer("maxWorkers", 1, maxWorkers);
   const least = top.integer("minWorkers", 1, maxWorkers);
   if (most !== undefined && least !== undefined && most < least) {
@@ -125,6 +126,7 @@ export function parseModelConfig(file: string, text: string, given?: string): Mo
     ...present("maxRetryMs", maxRetry === undefined ? undefined : Math.ceil(maxRetry * 1000)),
     ...present("useVenv", top.boolean("useVenv")),
     ...present("jobQueueSize", top.integer("jobQueueSize", 1, 1_000_000)),
+    ...deviceOf(top),
     ...present("instances", least),
     ...present("maxWorkers", most),
     ...present("startupTimeoutMs", startupTimeout === undefined ? undefined : Math.ceil(startupTimeout * 1000)),
@@ -158,6 +160,7 @@ function sconceSection(section: Section | undefined, handler: string): Partial<M
     ...present("warmup", section.text("warmup")),
     ...present("executor", section.choice("executor", ["auto", "inline", "lane"] as const)),
     ...present("stateful", section.boolean("stateful")),
+    ...present("priority", section.choice("priority", ["normal", "high"] as const)),
     ...present("maxInstances", section.integer("maxInstances", 1, 1_000_000)),
     ...present("topK", section.integer("topK", 1, 100_000)),
     ...present("threshold", section.number("threshold", 0, 1)),

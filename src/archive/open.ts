@@ -78,6 +78,7 @@ export async function openModel(request: ModelRequest, options: OpenOptions): Pr
     ...startupTimeoutOf(config, set, defaults),
     executor: config.executor ?? "auto",
     stateful: config.stateful ?? false,
+    ...deviceOf(config),
     maxInstances: config.maxInstances ?? defaults.maxInstances,
     source: request.path,
     ...(files.manifest.lineage === undefined ? {} : { lineage: files.manifest.lineage }),
@@ -197,6 +198,18 @@ async function requirementsOf(
 }
 
 type Defaults = OpenOptions["defaults"];
+
+function deviceOf({
+  deviceType,
+  deviceIds,
+  priority,
+}: ModelConfig): Pick<ModelSpec, "deviceType" | "deviceIds" | "priority"> {
+  return {
+    ...(deviceType === undefined ? {} : { deviceType }),
+    ...(deviceIds === undefined ? {} : { deviceIds }),
+    ...(priority === undefined ? {} : { priority }),
+  };
+}
 
 /** With a most and no least there is 1 to begin with, as in TorchServe; the least wins over a most below it. */
 function workersOf(

@@ -22,6 +22,7 @@ import { openSinks, type Sinks } from "../telemetry/sinks.js";
 import { exitCodes } from "./exit-codes.js";
 import { ensureBuilt } from "./first-run.js";
 import { sayStarted, startedAsVariable } from "./started.js";
+import { checkGpus, gpuOptions, libraryFor, sayGpus, watchDevices } from "./gpus.js";
 import { supervise } from "./supervise.js";
 import type { Terminal } from "./terminal.js";
 import { packageVersion } from "./version.js";
@@ -87,12 +88,15 @@ function openLog(config: ServeConfig, terminal: Terminal, sinks: Sinks): Log {
 const engineModule = new URL("../engine/native.js", import.meta.url).href;
 
 function open(config: ServeConfig, log: Log, env: NodeJS.ProcessEnv): ScriptEngine {
+  const found = libraryFor(config);
   const engine = openEngine({
     cores: config.cores,
     loadParallelism: config.loadParallelism,
     latencyBuckets: config.latencyBuckets,
     maxDecodedBytes: config.maxRequestSize,
+    gpu: gpuOptions(config, found),
   });
+  checkGpus(config, found.built, engine.gpus(), log);
   const python = withPython(engine, { config, log, env });
   const engineNeeds = ["LIBTORCH", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"];
   return withScripts(python, {
@@ -137,6 +141,7 @@ async function runWith(
     httpThreads: config.httpThreads,
     libtorch: engine.info().libtorch,
   });
+  sayGpus(engine.deviceStats(), engine.gpus(), log);
   const server = await startServer(config, {
     engine,
     engineModule,
@@ -158,13 +163,17 @@ async function runWith(
     await server.drain();
     throw first.error;
   }
+  const watch = watchDevices(engine, log);
   if (first === undefined) {
     terminal.out(`${readyLine(server, config)}\n`);
     if (server.catalog.list().length === 0) log.warn("no model is configured; name one: sconce serve model.mar");
-    await signals.first;
+    // A process that has lost a device cannot use it again. The supervisor starts another one.
+    const supervised = terminal.env[supervisedVariable] !== undefined;
+    await (supervised ? Promise.race([signals.first, watch.lost]) : signals.first);
   }
-  log.info("signal", { signal: signals.received });
-  const code = await server.drain();
+  watch.close();
+  if (signals.received !== undefined) log.info("signal", { signal: signals.received });
+  const code = Math.max(await server.drain(), signals.received === undefined ? 1 : 0);
   // Only reached when something else than a listener keeps the loop alive; all listeners are closed by now.
   setTimeout(() => process.exit(code), lingerMs).unref();
   return code === 0 ? exitCodes.ok : exitCodes.failure;

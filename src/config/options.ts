@@ -5,6 +5,7 @@
  */
 import { join } from "node:path";
 import { bytes, choice, count, flag, GiB, KiB, MiB, type OptionRow, port, row, seconds, text } from "./option-row.js";
+import { gpuRows } from "./options-gpu.js";
 import { grpcRows } from "./options-grpc.js";
 import { hostingRows } from "./options-hosting.js";
 import { handlerRows } from "./options-handlers.js";
@@ -66,6 +67,7 @@ export const optionRows = {
     "models",
     "Instances of a model that names no number itself; 0: one per core.",
   ),
+  ...gpuRows,
   host: row("host", text, "auto", "listeners", "Address of the inference listener.", {
     placeholder: "ADDRESS",
     auto: "127.0.0.1; all addresses where AIP_HTTP_PORT or SAGEMAKER_BIND_TO_PORT is set",

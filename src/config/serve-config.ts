@@ -35,6 +35,10 @@ export interface ServeConfig {
   readonly multiModel: boolean;
   /** Where its models must lie. */
   readonly multiModelRoot: string;
+  /** GPUs used at most; undefined: every one. */
+  readonly numberOfGpu: number | undefined;
+  /** Batches that run on one GPU at a time. */
+  readonly gpuConcurrency: number;
   readonly host: string;
   readonly managementHost: string;
   readonly metricsHost: string;

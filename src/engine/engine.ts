@@ -134,6 +134,10 @@ export interface ModelStats {
   readonly lanes: number;
   readonly executor: "inline" | "lane";
   readonly executorReason: string;
+  /** Of each instance, the GPU that it runs on; absent: the CPU. */
+  readonly gpus?: readonly number[];
+  /** Rows that its GPU takes at once now: less than the batch size after memory ran out. */
+  readonly batchLimit?: number;
   /** Finished requests by native error number. */
   readonly requestsByCode: readonly number[];
   readonly requestBytes: number;
@@ -176,6 +180,57 @@ export interface EngineOptions {
   readonly loadParallelism: number;
   readonly latencyBuckets: readonly number[];
   readonly maxDecodedBytes: number;
+  /** Absent: the CPU only. */
+  readonly gpu?: GpuOptions;
+}
+
+export interface GpuOptions {
+  /** Path of libsconce_cuda.so; "": none, for the reason in `problem`. */
+  readonly library: string;
+  readonly problem: string;
+  /** GPUs used at most; absent: all. */
+  readonly most?: number;
+  /** Batches that run on one GPU at a time. */
+  readonly concurrency: number;
+}
+
+/** What the engine found at its start. */
+export interface GpuPicture {
+  /** "CUDA 13.0"; "" without the library. */
+  readonly library: string;
+  /** The newest CUDA that the driver serves; "" without one. */
+  readonly driver: string;
+  /** Why there is none, or not every one; "" when all is well. */
+  readonly problem: string;
+  /** Devices that the driver shows this process. */
+  readonly found: number;
+  readonly inUse: number;
+}
+
+/** One GPU in use, as it is now. */
+export interface DeviceStats {
+  readonly index: number;
+  /** "cuda:0" */
+  readonly name: string;
+  /** "NVIDIA H100 80GB HBM3" */
+  readonly hardware: string;
+  readonly architecture: string;
+  readonly totalBytes: number;
+  readonly inService: boolean;
+  /** Why it is not. */
+  readonly reason: string;
+  /** What models may hold together. */
+  readonly capacityBytes: number;
+  readonly reservedBytes: number;
+  /** Batches that run, and that wait for others to end. */
+  readonly running: number;
+  readonly waiting: number;
+  readonly batches: number;
+  readonly busySeconds: number;
+  /** Batches split because memory ran out. */
+  readonly splits: number;
+  /** Bytes by "name/version". */
+  readonly models: Readonly<Record<string, number>>;
 }
 
 /** Called on the main thread while a load goes on. */
@@ -183,6 +238,8 @@ export type LoadProgress = (phase: string, seconds: number) => void;
 
 export interface Engine {
   info(): EngineInfo;
+  gpus(): GpuPicture;
+  deviceStats(): readonly DeviceStats[];
   /** Main thread only. Rejects with ServerError invalid_model. The loaded model is held under `loadId` until published or discarded. */
   load(spec: ModelSpec, loadId: string, onProgress?: LoadProgress): Promise<LoadReport>;
   cancelLoad(loadId: string): void;

@@ -12,7 +12,7 @@
 import { basename } from "node:path";
 import { nativeErrorCode, ServerError } from "../errors.js";
 import type { LoadReport, ModelSpec } from "../types.js";
-import type { Channel, Engine, EngineInfo, LoadProgress, ModelStats } from "./engine.js";
+import type { Channel, DeviceStats, Engine, EngineInfo, GpuPicture, LoadProgress, ModelStats } from "./engine.js";
 import { FakeChannel } from "./fake-channel.js";
 import { behaviourOf, type FakeModel } from "./fake-model.js";
 
@@ -110,6 +110,14 @@ class FakeEngine implements Engine {
 
   info(): EngineInfo {
     return { builtAgainst: "0.0.0", libtorch: "0.0.0", cuda: false, cpuCapability: "FAKE", parallel: "" };
+  }
+
+  gpus(): GpuPicture {
+    return { library: "", driver: "", problem: "", found: 0, inUse: 0 };
+  }
+
+  deviceStats(): readonly DeviceStats[] {
+    return [];
   }
 
   async load(spec: ModelSpec, loadId: string, onProgress?: LoadProgress): Promise<LoadReport> {

@@ -7,7 +7,16 @@ import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { nativeErrorCode, ServerError } from "../errors.js";
 import type { LoadReport, ModelSpec } from "../types.js";
-import type { Channel, Engine, EngineInfo, EngineOptions, LoadProgress, ModelStats } from "./engine.js";
+import type {
+  Channel,
+  DeviceStats,
+  Engine,
+  EngineInfo,
+  EngineOptions,
+  GpuPicture,
+  LoadProgress,
+  ModelStats,
+} from "./engine.js";
 import { checkLibtorch, readBuildRecord } from "./libtorch.js";
 import { type ChannelFunctions, metaWords, NativeChannel } from "./native-channel.js";
 
@@ -21,6 +30,8 @@ interface Addon {
   open(options: EngineOptions): void;
   isOpen(): boolean;
   info(): EngineInfo;
+  gpus(): GpuPicture;
+  deviceStats(): readonly DeviceStats[];
   load(spec: ModelSpec, loadId: string, onEvent: (...event: LoadEvent) => void): void;
   cancelLoad(loadId: string): void;
   discard(loadId: string): void;
@@ -47,7 +58,7 @@ export function openEngine(options?: EngineOptions, addonPath: string = defaultA
   if (options !== undefined) call(() => addon.open(options));
   else if (!addon.isOpen())
     throw new ServerError("not_ready", "the engine is not open: the main thread opens it first");
-  return new NativeEngine(addon);
+  return new NativeEngine(addon, options?.gpu?.problem ?? "");
 }
 
 function loadAddon(path: string): Addon {
@@ -85,13 +96,25 @@ function call<T>(run: () => T): T {
 
 class NativeEngine implements Engine {
   readonly #addon: Addon;
+  /** Why no device library was loaded. */
+  readonly #withoutLibrary: string;
 
-  constructor(addon: Addon) {
+  constructor(addon: Addon, withoutLibrary: string) {
     this.#addon = addon;
+    this.#withoutLibrary = withoutLibrary;
   }
 
   info(): EngineInfo {
     return call(() => this.#addon.info());
+  }
+
+  gpus(): GpuPicture {
+    const picture = call(() => this.#addon.gpus());
+    return { ...picture, problem: picture.problem || this.#withoutLibrary };
+  }
+
+  deviceStats(): readonly DeviceStats[] {
+    return call(() => this.#addon.deviceStats());
   }
 
   load(spec: ModelSpec, loadId: string, onProgress?: LoadProgress): Promise<LoadReport> {

@@ -1,6 +1,6 @@
 /** What the metrics' values are now, from the engine's counters, the catalog and the HTTP threads. Pure. */
 
-import type { EngineInfo, Histogram, ModelStats } from "../engine/engine.js";
+import type { DeviceStats, EngineInfo, Histogram, ModelStats } from "../engine/engine.js";
 import { errorCodeAt } from "../errors.js";
 import type { ModelEntry, ModelState } from "../models/models.js";
 import type { LoadCount } from "../models/models.js";
@@ -21,6 +21,8 @@ export interface Snapshot {
   readonly hostname: string;
   readonly engine: EngineInfo;
   readonly stats: readonly ModelStats[];
+  /** GPUs in use. */
+  readonly devices: readonly DeviceStats[];
   readonly entries: readonly ModelEntry[];
   readonly loads: readonly LoadCount[];
   /** The inference port's. */
@@ -70,6 +72,19 @@ export const readers: Readonly<Record<MetricName, Reader>> = {
         ? []
         : [{ labels: { ...named(entry), device: "cpu" }, value: entry.report.weightsBytes }],
     ),
+  sconce_model_batch_limit: ({ stats }) =>
+    stats.flatMap((each) => (each.batchLimit === undefined ? [] : [{ labels: named(each), value: each.batchLimit }])),
+  sconce_device_in_service: perDevice((each) => (each.inService ? 1 : 0)),
+  sconce_device_capacity_bytes: perDevice((each) => each.capacityBytes),
+  sconce_device_reserved_bytes: ({ devices }) =>
+    devices.flatMap(({ name: device, models }) =>
+      Object.entries(models).map(([model, value]) => ({ labels: { device, ...versionOf(model) }, value })),
+    ),
+  sconce_device_running_batches: perDevice((each) => each.running),
+  sconce_device_waiting_batches: perDevice((each) => each.waiting),
+  sconce_device_batches_total: perDevice((each) => each.batches),
+  sconce_device_busy_seconds_total: perDevice((each) => each.busySeconds),
+  sconce_device_splits_total: perDevice((each) => each.splits),
   sconce_model_loads_total: ({ loads }) =>
     loads.map(({ trigger, outcome, count }) => ({ labels: { trigger, outcome }, value: count })),
   sconce_http_responses_total: ({ http }) =>
@@ -103,6 +118,16 @@ function named({ name, version }: { readonly name: string; readonly version: str
 
 function single(value: number): readonly Sample[] {
   return [{ labels: {}, value }];
+}
+
+function perDevice(read: (device: DeviceStats) => number): Reader {
+  return ({ devices }) => devices.map((each) => ({ labels: { device: each.name }, value: read(each) }));
+}
+
+/** Of "name/version"; neither has a slash. */
+function versionOf(model: string): Labels {
+  const [name = "", version = ""] = model.split("/");
+  return named({ name, version });
 }
 
 function perModel(read: (stats: ModelStats) => number): Reader {

@@ -105,9 +105,8 @@ class Manager implements ModelManager {
     this.autoscaler = new Autoscaler({ engine, table, instances, log });
     this.poll = followMs(config) > 0 ? this.follow() : undefined;
     this.store = options.store ?? createStore(config);
-    const libtorch = engine.info().libtorch;
-    this.prepare =
-      options.prepare ?? createPrepare({ config, log, libtorch, env: process.env, probeProgram: builtProbe });
+    const facts = { libtorch: engine.info().libtorch, gpus: engine.gpus(), env: process.env };
+    this.prepare = options.prepare ?? createPrepare({ config, log, ...facts, probeProgram: builtProbe });
   }
 
   async start(): Promise<void> {
@@ -291,7 +290,8 @@ class Manager implements ModelManager {
   }
 
   private broken(model: Tracked): boolean {
-    return model.state === "ready" && model.spec?.kind === "python" && this.instances.broken(model);
+    const { spec, state } = model;
+    return state === "ready" && (spec?.kind === "python" || spec?.gpu !== undefined) && this.instances.broken(model);
   }
 
   private want(wanted: Wanted): string {

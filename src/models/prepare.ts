@@ -10,10 +10,12 @@ import type { ServeConfig } from "../config/serve-config.js";
 import { allowListOf, type AllowList } from "../download/allow-list.js";
 import { fetchModel } from "../download/fetch-model.js";
 import { isUrl } from "../download/url.js";
+import type { GpuPicture } from "../engine/engine.js";
 import { ServerError } from "../errors.js";
 import type { Log } from "../telemetry/log.js";
 import type { ModelSpec } from "../types.js";
 import type { RegisterRequest } from "./models.js";
+import { placed } from "./placement.js";
 import type { Said } from "./sources.js";
 
 export interface PrepareOptions {
@@ -21,6 +23,7 @@ export interface PrepareOptions {
   readonly log: Log;
   /** Version of libtorch, for probe verdicts. */
   readonly libtorch: string;
+  readonly gpus: GpuPicture;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly probeProgram: string;
 }
@@ -85,20 +88,26 @@ async function accept(
   options: PrepareOptions,
   cache: string,
 ): Promise<ModelSpec> {
-  const { config, log, libtorch } = options;
+  const { config, log, libtorch, gpus } = options;
   const { kind, source, lineage } = found;
   const newer = kind === "python" ? undefined : torchWarning(source, lineage, libtorch);
-  const warnings = newer === undefined ? said : [...said, newer];
-  const spec = { ...keyed(batchedAs(found, request.said ?? {}), config, isUrl(request.path)), warnings };
+  const place = placed(found, gpus, config.compat);
+  const warnings = [...said, newer, place.warning].filter((each) => each !== undefined);
+  const spec = { ...keyed(batchedAs(place.spec, request.said ?? {}), config, isUrl(request.path)), warnings };
   for (const warning of warnings) log.warn(warning);
   request.onSpec(spec);
   request.signal.throwIfAborted();
-  if (spec.kind !== "python" && (await wantsProbe(options))) {
+  if (isProbed(spec) && (await wantsProbe(options))) {
     const timeoutMs = spec.startupTimeoutMs ?? config.probeTimeoutMs;
     const child = { program: options.probeProgram, timeoutMs, cache, libtorch, signal: request.signal };
     await probe(spec.artifact, spec.sha256, config.probe === "auto", child);
   }
   return spec;
+}
+
+/** The probe has no GPU, and a package that was compiled for one loads nowhere else. */
+function isProbed({ kind, gpu }: ModelSpec): boolean {
+  return kind === "torchscript" || (kind === "aotinductor" && gpu === undefined);
 }
 
 /**

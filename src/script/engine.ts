@@ -5,7 +5,15 @@
  *   const engine = withScripts(openEngine(options), { log, env, engineModule });
  */
 import { MessageChannel, type MessagePort } from "node:worker_threads";
-import type { Channel, Engine, EngineInfo, LoadProgress, ModelStats } from "../engine/engine.js";
+import type {
+  Channel,
+  DeviceStats,
+  Engine,
+  EngineInfo,
+  GpuPicture,
+  LoadProgress,
+  ModelStats,
+} from "../engine/engine.js";
 import type { Log } from "../telemetry/log.js";
 import type { LoadReport, ModelSpec } from "../types.js";
 import { compileHandler } from "./compile.js";
@@ -53,6 +61,14 @@ class WithScripts implements ScriptEngine {
 
   info(): EngineInfo {
     return this.inner.info();
+  }
+
+  gpus(): GpuPicture {
+    return this.inner.gpus();
+  }
+
+  deviceStats(): readonly DeviceStats[] {
+    return this.inner.deviceStats();
   }
 
   async load(spec: ModelSpec, loadId: string, onProgress?: LoadProgress): Promise<LoadReport> {

@@ -8,7 +8,15 @@
  */
 import type { MessagePort } from "node:worker_threads";
 import type { ServeConfig } from "../config/serve-config.js";
-import type { Channel, Engine, EngineInfo, LoadProgress, ModelStats } from "../engine/engine.js";
+import type {
+  Channel,
+  DeviceStats,
+  Engine,
+  EngineInfo,
+  GpuPicture,
+  LoadProgress,
+  ModelStats,
+} from "../engine/engine.js";
 import { ServerError } from "../errors.js";
 import type { Log } from "../telemetry/log.js";
 import type { LoadReport, ModelSpec } from "../types.js";
@@ -82,6 +90,14 @@ class WithPython implements PythonEngine {
 
   info(): EngineInfo {
     return this.native.info();
+  }
+
+  gpus(): GpuPicture {
+    return this.native.gpus();
+  }
+
+  deviceStats(): readonly DeviceStats[] {
+    return this.native.deviceStats();
   }
 
   async load(spec: ModelSpec, loadId: string, onProgress?: LoadProgress): Promise<LoadReport> {

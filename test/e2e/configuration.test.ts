@@ -44,7 +44,7 @@ describe("config.properties", () => {
       expect(ports).toEqual([inference, management, metrics, grpc]);
       const described = jsonOf(await call(management, { path: "/models/ledger" }));
       expect(described).toMatchObject([{ maxBatchDelay: 3, responseTimeout: 77, minWorkers: 1 }]);
-      expect(server.process.stderr).toContain("good.properties:13: number_of_gpu is not used: ");
+      expect(server.process.stderr).toContain("--number-of-gpu is 1, and 0 can be used: ");
       expect((await server.stop()).code).toBe(0);
     },
   );

@@ -24,6 +24,8 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** A shell prefix such as `ulimit -n 64`, run before the server in the same shell. */
   readonly shellBefore?: string;
+  /** Another copy's dist/main.js. */
+  readonly entry?: string;
   /** Pass no ports: the arguments have them. */
   readonly ownPorts?: boolean;
 }
@@ -36,12 +38,13 @@ export class ServerProcess {
   stderr = "";
 
   constructor(args: readonly string[], options: StartOptions = {}) {
-    if (!existsSync(entry)) throw new Error(`${entry} is missing: npm run setup builds it`);
+    const main = options.entry ?? entry;
+    if (!existsSync(main)) throw new Error(`${main} is missing: npm run setup builds it`);
     const free = ["--port", "0", "--management-port", "0", "--metrics-port", "0"];
     const grpcFlags = ["--grpc-inference-port", "--grpc-management-port"];
     const grpc = grpcFlags.filter((flag) => !args.includes(flag)).flatMap((flag) => [flag, "off"]);
     const ports = options.ownPorts ? [] : [...free, ...grpc];
-    const argv = [entry, "serve", ...args, ...ports];
+    const argv = [main, "serve", ...args, ...ports];
     const env = { ...process.env, NO_COLOR: "1", ...options.env };
     this.child =
       options.shellBefore === undefined

@@ -18,6 +18,8 @@ export const testConfig: ServeConfig = {
   models: [],
   strict: false,
   allowedUrls: [],
+  numberOfGpu: undefined,
+  gpuConcurrency: 8,
   maxDownloadSize: 2 ** 30,
   downloadTimeoutMs: 10_000,
   modelSettings: {},

@@ -17,8 +17,19 @@ export interface ServingStats {
   readonly executorReason: string;
   /** What happened to its workers. */
   readonly events?: readonly ModelEvent[];
+  /** Of each instance, the GPU that it runs on. */
+  readonly gpus?: readonly number[];
+  /** Rows that its GPU takes at once now. */
+  readonly batchLimit?: number;
   /** Where an instance is a process of its own. */
   readonly workers?: readonly { readonly pid: number | undefined; readonly ready: boolean; readonly since: string }[];
+}
+
+/** What describe shows of a GPU. */
+export interface DeviceUse {
+  readonly index: number;
+  /** Promised to models. */
+  readonly reservedBytes: number;
 }
 
 /** TorchServe's word for the archives it runs; what runs them here stands in `sconce.kind`. */
@@ -55,6 +66,7 @@ function wholeNumber(text: string | null, otherwise: number): number {
 
 export interface Described {
   readonly stats: readonly ServingStats[];
+  readonly devices?: readonly DeviceUse[];
   readonly query?: string;
   /** What is logged of the model. */
   readonly logLevel: string;
@@ -64,7 +76,7 @@ export interface Described {
 export function describeModel(
   versions: readonly ModelEntry[],
   version: string,
-  { stats, query = "", logLevel }: Described,
+  { stats, devices = [], query = "", logLevel }: Described,
 ): unknown[] | undefined {
   const chosen = choose(versions, version);
   if (chosen.length === 0) return undefined;
@@ -72,7 +84,7 @@ export function describeModel(
   const customized = version !== "all" && new URLSearchParams(query).get("customized")?.toLowerCase() === "true";
   return chosen.map((entry) => {
     const served = stats.find((each) => each.name === entry.name && each.version === entry.version);
-    const described = describeEntry(entry, served, logLevel);
+    const described = describeEntry(entry, { stats: served, devices, logLevel });
     return customized ? { ...described, customizedMetadata: {} } : described;
   });
 }
@@ -84,11 +96,13 @@ function choose(versions: readonly ModelEntry[], version: string): readonly Mode
   return only === undefined ? [] : [only];
 }
 
-function describeEntry(
-  entry: ModelEntry,
-  stats: ServingStats | undefined,
-  logLevel: string,
-): Readonly<Record<string, unknown>> {
+interface Shown {
+  readonly stats: ServingStats | undefined;
+  readonly devices: readonly DeviceUse[];
+  readonly logLevel: string;
+}
+
+function describeEntry(entry: ModelEntry, { stats, devices, logLevel }: Shown): Readonly<Record<string, unknown>> {
   const { spec, report } = entry;
   const waiting = stats?.queueDepth ?? 0;
   const instances = stats?.instances ?? spec?.instances ?? 0;
@@ -105,7 +119,7 @@ function describeEntry(
     startupTimeout: seconds(spec?.startupTimeoutMs ?? 0),
     ...fixedFields(spec),
     loadedAtStartup: entry.loadedAtStartup,
-    workers: workersOf(entry, stats),
+    workers: workersOf(entry, stats, devices),
     jobQueueStatus: {
       remainingCapacity: Math.max(0, (spec?.jobQueueSize ?? 0) - waiting),
       pendingRequests: waiting,
@@ -124,7 +138,8 @@ function fixedFields(spec: ModelEntry["spec"]): Readonly<Record<string, unknown>
     clientTimeoutInMills: 0,
     parallelType: "",
     parallelLevel: 0,
-    deviceType: "cpu",
+    deviceType: spec?.gpu === undefined ? "cpu" : "gpu",
+    ...(spec?.deviceIds === undefined ? {} : { deviceIds: spec.deviceIds }),
     continuousBatching: false,
     useJobTicket: false,
     useVenv: spec?.python?.useVenv === true,
@@ -144,7 +159,7 @@ function seconds(ms: number): number {
  * One per instance; they share the process and its weights, which the first one shows. Those over the number asked for
  * end after their last batch.
  */
-function workersOf(entry: ModelEntry, stats: ServingStats | undefined): unknown[] {
+function workersOf(entry: ModelEntry, stats: ServingStats | undefined, devices: readonly DeviceUse[]): unknown[] {
   if (stats?.workers !== undefined) {
     return stats.workers.map(({ pid, ready, since }, index) => ({
       id: String(index),
@@ -165,9 +180,23 @@ function workersOf(entry: ModelEntry, stats: ServingStats | undefined): unknown[
     status: index < wanted ? workerStatus(entry.state) : "UNLOADING",
     memoryUsage: index === 0 ? (report?.weightsBytes ?? 0) : 0,
     pid: process.pid,
-    gpu: false,
-    gpuUsage: "N/A",
+    ...gpuOf(stats?.gpus?.[index], devices),
   }));
+}
+
+const mebibyte = 1_048_576;
+
+/** TorchServe's line, which it has from nvidia-smi; how busy a GPU is stands in the metrics. */
+function gpuOf(
+  gpu: number | undefined,
+  devices: readonly DeviceUse[],
+): { readonly gpu: boolean; readonly gpuUsage: string } {
+  if (gpu === undefined) return { gpu: false, gpuUsage: "N/A" };
+  const used = Math.round((devices.find(({ index }) => index === gpu)?.reservedBytes ?? 0) / mebibyte);
+  return {
+    gpu: true,
+    gpuUsage: `gpuId::${gpu} utilization.gpu::N/A utilization.memory::N/A memory.used::${used} MiB`,
+  };
 }
 
 /** TorchServe's two words for a worker. */
@@ -201,6 +230,7 @@ function ownFields(entry: ModelEntry, stats: ServingStats | undefined): object {
     formReason: report?.formReason,
     batchSize: report?.batchSize,
     batchReason: report?.batchReason,
+    batchLimit: stats?.batchLimit,
     load: report,
   };
 }

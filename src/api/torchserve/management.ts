@@ -6,13 +6,14 @@ import { ServerError } from "../../errors.js";
 import type { ModelAdmin, ModelEntry, RegisterRequest, Workers } from "../../models/models.js";
 import { schemaOf } from "../../models/schema.js";
 import { type LogLevel, logLevels, type ModelLevels } from "../../telemetry/log.js";
-import { describeModel, listModels, type ServingStats } from "./describe.js";
+import { describeModel, type DeviceUse, listModels, type ServingStats } from "./describe.js";
 import { notAllowed } from "./errors.js";
 import { type Parameters, truth, wholeNumber } from "./parameters.js";
 
 export interface ManagementContext {
   readonly admin: ModelAdmin;
   readonly stats: () => readonly ServingStats[];
+  readonly devices: () => readonly DeviceUse[];
   /** --enable-model-api. */
   readonly modelApi: boolean;
   readonly compat: "torchserve" | "sconce";
@@ -44,10 +45,11 @@ export class Management {
 
   /** version "": the default; "all": every one. */
   describe(name: string, version: string, query: string): ManagementAnswer {
-    const { admin, stats } = this.context;
+    const { admin, stats, devices, levels } = this.context;
     const versions = admin.get(name);
     if (versions.length === 0) throw new ServerError("model_not_found", `Model not found: ${name}`);
-    const body = describeModel(versions, version, { stats: stats(), query, logLevel: this.context.levels.of(name) });
+    const shown = { stats: stats(), devices: devices(), query, logLevel: levels.of(name) };
+    const body = describeModel(versions, version, shown);
     if (body !== undefined) return { status: 200, body };
     throw new ServerError("version_not_found", `Model version: ${version} does not exist for model: ${name}`);
   }

@@ -10,6 +10,11 @@ describe("parseModelConfig", () => {
     expect(parse("# only a comment\n")).toEqual({ warnings: [] });
   });
 
+  test("where to run", () => {
+    const text = "deviceType: gpu\ndeviceIds: [1, 0]\nsconce:\n  priority: high\n";
+    expect(parse(text)).toMatchObject({ deviceType: "gpu", deviceIds: [1, 0], priority: "high", warnings: [] });
+  });
+
   test("TorchServe's keys", () => {
     const text =
       "minWorkers: 2\nmaxWorkers: 4\nbatchSize: 8\nmaxBatchDelay: 5\nresponseTimeout: 1.5\nstartupTimeout: 90\njobQueueSize: 7\ndeviceType: cpu\nhandler:\n  private: 1\n";
@@ -21,6 +26,7 @@ describe("parseModelConfig", () => {
       maxBatchDelayMs: 5,
       responseTimeoutMs: 1500,
       jobQueueSize: 7,
+      deviceType: "cpu",
       warnings: [],
     });
   });
@@ -97,8 +103,13 @@ sconce:
     ["batchSize: 2.5", /batchSize must be/],
     ["batchSize: '4'", /batchSize must be/],
     ["responseTimeout: -1", /responseTimeout must be/],
-    ["deviceType: gpu", /runs on the CPU only/],
-    ["deviceType: gpuu", /must be one of cpu/],
+    ["deviceType: gpuu", /must be one of cpu, gpu/],
+    ["deviceIds: []", /deviceIds must list 1 to 1024 GPUs/],
+    ["deviceIds: [0, -1]", /deviceIds must be whole numbers from 0 on.*; got -1$/],
+    ["deviceIds: [0.5]", /; got 0\.5$/],
+    ["deviceIds: [2, 1, 2]", /deviceIds names GPU 2 twice$/],
+    ["deviceType: cpu\ndeviceIds: [0]", /^model-config\.yaml:2: deviceIds names GPUs, and deviceType is cpu/],
+    ["sconce:\n  priority: urgent", /priority must be one of normal, high/],
     ["sconce: 3", /sconce must have keys of its own/],
     ["sconce:\n  input: []", /^model-config\.yaml:2: sconce\.input is no known key \(did you mean inputs\?\)/],
     ["sconce:\n  inputs: []", /must list 1 to 256 inputs/],
