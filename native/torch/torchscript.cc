@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "torch/failure.h"
+#include "torch/storages.h"
 
 namespace sconce::torch_engine {
 namespace {
@@ -144,6 +145,9 @@ class Script final : public TorchScript {
 Result<std::unique_ptr<TorchScript>> LoadTorchScript(const std::string& path) {
   try {
     Module module = torch::jit::load(path, c10::Device(c10::kCPU));
+    if (const Status status = CheckStorages(module); !status.ok()) {
+      return Status(status.code(), path + ": " + status.message());
+    }
     module.eval();
     if (!module.find_method("forward")) {
       return Status(Code::kInvalidModel, path + ": the TorchScript module has no forward()");
