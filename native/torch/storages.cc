@@ -2,10 +2,14 @@
 
 #include <ATen/core/ivalue.h>
 #include <c10/core/CPUAllocator.h>
+#include <caffe2/serialize/inline_container.h>
 #include <malloc.h>
 #include <torch/csrc/jit/passes/inliner.h>
+#include <torch/csrc/jit/serialization/import_read.h>
 
+#include <memory>
 #include <string>
+#include <unordered_map>
 
 namespace sconce::torch_engine {
 namespace {
@@ -23,12 +27,40 @@ Status CheckStorage(const at::Tensor& tensor) {
                                    " bytes, and the file has about " + std::to_string(there) + " for it"};
 }
 
-Status CheckValue(const c10::IValue& value) {
-  c10::IValue::HashAliasedIValues all;
-  value.getSubValues(all);
-  for (const c10::IValue& each : all) {
-    if (!each.isTensor()) continue;
-    if (Status status = CheckStorage(each.toTensor()); !status.ok()) return status;
+// Whatever can hold a tensor. `opaque`: it holds something that cannot be looked into.
+Status CheckValue(const c10::IValue& value, bool* opaque = nullptr) {
+  Status found;
+  value.visit([&](const c10::IValue& each) {
+    if (each.isTensor() && found.ok()) found = CheckStorage(each.toTensor());
+    if (each.isCapsule() && opaque) *opaque = true;
+    return !found.ok();  // no further
+  });
+  return found;
+}
+
+// The archives of the file as they were pickled: states are kept instead of given to the objects that they are of.
+Status CheckPickles(const std::string& path) {
+  const auto unit = std::make_shared<torch::jit::CompilationUnit>();
+  std::unordered_map<std::string, c10::ClassTypePtr> types;
+  const auto resolve = [&](const c10::QualifiedName& name) {
+    c10::ClassTypePtr& type = types[name.qualifiedName()];
+    if (!type) {
+      type = c10::ClassType::create(name, unit);
+      type->addAttribute("state", c10::AnyType::get());
+    }
+    return c10::StrongTypePtr(unit, type);
+  };
+  const auto keep = [](const c10::StrongTypePtr& type, const c10::IValue& state) {
+    auto object = c10::ivalue::Object::create(type, 1);
+    object->setSlot(0, state);
+    return object;
+  };
+  caffe2::serialize::PyTorchStreamReader reader(path);
+  for (const char* archive : {"data", "constants"}) {
+    if (!reader.hasRecord(std::string(archive) + ".pkl")) continue;
+    const c10::IValue value =
+        torch::jit::readArchiveAndTensors(archive, "", "", resolve, keep, c10::Device(c10::kCPU), reader);
+    if (Status status = CheckValue(value); !status.ok()) return status;
   }
   return Status::Ok();
 }
@@ -50,8 +82,12 @@ Status CheckConstants(const torch::jit::Block& block) {
 
 }  // namespace
 
-Status CheckStorages(const torch::jit::Module& module) {
-  if (Status status = CheckValue(module._ivalue()); !status.ok()) return status;
+Status CheckStorages(const torch::jit::Module& module, const std::string& path) {
+  bool opaque = false;
+  if (Status status = CheckValue(module._ivalue(), &opaque); !status.ok()) return status;
+  if (opaque) {
+    if (Status status = CheckPickles(path); !status.ok()) return status;
+  }
   for (const torch::jit::Module& each : module.modules()) {
     for (const torch::jit::Method& method : each.get_methods()) {
       const auto graph = method.graph()->copy();

@@ -5,11 +5,15 @@
 
 #include <torch/csrc/jit/api/module.h>
 
+#include <string>
+
 #include "core/status.h"
 
 namespace sconce::torch_engine {
 
-// Of a module fresh from its file, on the CPU: kInvalidModel names the first storage that is too short.
-Status CheckStorages(const torch::jit::Module& module);
+// Of a module fresh from its file at `path`, on the CPU: kInvalidModel names the first storage that is too short. The
+// file is read again where the module has packed its weights into something opaque, as quantised ones do. Throws what
+// libtorch throws.
+Status CheckStorages(const torch::jit::Module& module, const std::string& path);
 
 }  // namespace sconce::torch_engine

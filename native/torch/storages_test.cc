@@ -4,10 +4,13 @@
 #include <c10/core/CPUAllocator.h>
 #include <gtest/gtest.h>
 
+#include <string>
 #include <utility>
 
 namespace sconce::torch_engine {
 namespace {
+
+const std::string kNoFile = "/no/such/file";  // looked at for opaque values only
 
 // A tensor of 1,024 floats that claims all of them and has memory for `floats`.
 at::Tensor Claiming(std::size_t floats) {
@@ -23,7 +26,7 @@ TEST(Storages, HonestOnesPass) {
   module.register_buffer("whole", Claiming(1024));
   module.register_buffer("none", at::empty({0}));
   module.define("def forward(self, x):\n  return x + self.weight\n");
-  EXPECT_TRUE(CheckStorages(module).ok()) << CheckStorages(module).message();
+  EXPECT_TRUE(CheckStorages(module, kNoFile).ok()) << CheckStorages(module, kNoFile).message();
 }
 
 TEST(Storages, OneThatIsTooShortIsFoundWhereverItLies) {
@@ -34,7 +37,7 @@ TEST(Storages, OneThatIsTooShortIsFoundWhereverItLies) {
   torch::jit::Module inner("outer");
   inner.register_module("buffer", buffer);
   for (const torch::jit::Module& module : {buffer, list, inner}) {
-    const Status status = CheckStorages(module);
+    const Status status = CheckStorages(module, kNoFile);
     EXPECT_EQ(status.code(), Code::kInvalidModel);
     EXPECT_NE(status.message().find("is said to have 4096 bytes"), std::string::npos) << status.message();
   }
@@ -43,10 +46,10 @@ TEST(Storages, OneThatIsTooShortIsFoundWhereverItLies) {
 TEST(Storages, AConstantOfACalledFunctionIsLookedAt) {
   torch::jit::Module module("m");
   module.define("def helper(self, x):\n  return x + 1\ndef forward(self, x):\n  return self.helper(x)\n");
-  ASSERT_TRUE(CheckStorages(module).ok());
+  ASSERT_TRUE(CheckStorages(module, kNoFile).ok());
   const auto graph = module.get_method("helper").graph();
   graph->prependNode(graph->create(c10::prim::Constant)->t_(c10::attr::value, Claiming(16)));
-  EXPECT_EQ(CheckStorages(module).code(), Code::kInvalidModel);
+  EXPECT_EQ(CheckStorages(module, kNoFile).code(), Code::kInvalidModel);
 }
 
 }  // namespace

@@ -145,7 +145,7 @@ class Script final : public TorchScript {
 Result<std::unique_ptr<TorchScript>> LoadTorchScript(const std::string& path) {
   try {
     Module module = torch::jit::load(path, c10::Device(c10::kCPU));
-    if (const Status status = CheckStorages(module); !status.ok()) {
+    if (const Status status = CheckStorages(module, path); !status.ok()) {
       return Status(status.code(), path + ": " + status.message());
     }
     module.eval();

@@ -42,7 +42,7 @@ beforeAll(() => {
   writeFileSync(able, says({ ...facts, found: { ...found, torchserve: "0.12.0" } }), { mode: 0o755 });
   writeFileSync(
     join(root, "full", "config.properties"),
-    "model_store=/home/model-server/model-store\njob_queue_size=10\nnumber_of_gpu=2\n",
+    "model_store=/home/model-server/model-store\njob_queue_size=10\nworkflow_store=/wf-store\n",
   );
 });
 
@@ -51,7 +51,7 @@ describe("sconce migrate check", () => {
     const { code, out } = await check(join(root, "full"));
     expect(code).toBe(1);
     expect(out).toMatch(/config\.properties is read as it is\.$/m);
-    expect(out).toMatch(/config\.properties:3: number_of_gpu is not used/);
+    expect(out).toMatch(/config\.properties:3: workflow_store is not used/);
     expect(out).toMatch(/^digits 1\.0 +works +\S+digits\.mar$/m);
     expect(out).toMatch(/^bert 2\.0 +needs Python +The handler is Python code, .* lacks torchserve; add with: /m);
     expect(out).toMatch(/^\S+torn\.mar +will not work +/m);

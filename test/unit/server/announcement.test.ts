@@ -9,7 +9,7 @@ test("a version is told with what it takes and gives", () => {
   const inputs = [{ name: "x", dtype: "float32", shape: [2], optional: false }] as const;
   const outputs = [{ name: "y", dtype: "int64", shape: [] }] as const;
   const spec = modelSpec("m", "echo.pt", { signature: { declared: true, inputs, outputs: [] }, responseTimeoutMs: 7 });
-  const report = { outputs } as unknown as LoadReport;
+  const report = { outputs, batchSize: 16 } as unknown as LoadReport;
   const entry = {
     ...model,
     state: "loading",
@@ -18,7 +18,7 @@ test("a version is told with what it takes and gives", () => {
     loadedAtStartup: true,
     since: "",
   } as const;
-  const about = { kind: "torchscript", inputs, outputs };
+  const about = { kind: "torchscript", inputs, outputs, maxBatchSize: 16, maxBatchDelayMs: 0 };
   expect(announcementOf(model, baseSpec, { ...entry, spec, report }, 5)).toEqual({
     ...model,
     spec: baseSpec,
@@ -29,6 +29,6 @@ test("a version is told with what it takes and gives", () => {
     ...model,
     spec: baseSpec,
     responseTimeoutMs: 5,
-    about: { kind: "torchscript", inputs: [], outputs: [] },
+    about: { kind: "torchscript", inputs: [], outputs: [], maxBatchSize: 1, maxBatchDelayMs: 0 },
   });
 });
