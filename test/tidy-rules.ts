@@ -179,3 +179,24 @@ export const untested: Readonly<Record<string, string>> = {
   "src/tokenizer/library.ts": "test/unit/tokenizer/goldens.test.ts",
   "src/engine/fake-frame.ts": "test/contract/engine.test.ts",
 };
+
+/** Sources that ask what time it is, which may jump, and what for. */
+export const wallClock: Readonly<Record<string, string>> = {
+  "src/app.ts": "TorchServe's metric lines carry a time",
+  "src/archive/cache.ts": "when a folder was last used",
+  "src/auth/gate.ts": "keys and tokens expire",
+  "src/auth/token-check.ts": "keys expire",
+  "src/auth/token-issuer.ts": "keys expire",
+  "src/cli/bundle.ts": "when it was made",
+  "src/cli/serve.ts": "log lines",
+  "src/cli/status.ts": "when it was looked at",
+  "src/engine/fake.ts": "for tests alone",
+  "src/grpc/call.ts": "grpc-js tells a deadline by it",
+  "src/models/snapshots.ts": "a snapshot's name",
+  "src/models/tracked.ts": "since when",
+  "src/server/certificates.ts": "certificates expire",
+  "src/telemetry/access-log.ts": "log lines",
+  "src/telemetry/events.ts": "when it happened",
+  "src/telemetry/log.ts": "log lines",
+  "src/worker/slot.ts": "since when",
+};

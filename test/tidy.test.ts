@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import ts from "typescript";
 import { describe, expect, test } from "vitest";
-import { importable, untested } from "./tidy-rules.js";
+import { importable, untested, wallClock } from "./tidy-rules.js";
 
 const root = join(import.meta.dirname, "..");
 const tracked = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], { cwd: root })
@@ -218,6 +218,12 @@ describe("single importers", () => {
 });
 
 describe("TypeScript's house rules", () => {
+  test("the wall clock is asked for what people read and for what expires; every wait is on the steady one", () => {
+    const asks = /\bDate\.now\b|new Date\(\)/;
+    const asking = typescript("src").filter((path) => asks.test(text(path)));
+    expect(asking.sort()).toEqual(Object.keys(wallClock).sort());
+  });
+
   test("no state at module level, no enums, no default exports in src", () => {
     const wrong: string[] = [];
     for (const path of typescript("src")) {

@@ -59,6 +59,7 @@ struct Engine::State {
   Mutex leaving_mutex;
   std::condition_variable_any leaving_ready;
   std::vector<Leaving> leaving GUARDED_BY(leaving_mutex);
+  bool ending GUARDED_BY(leaving_mutex) = false;  // models that have left are being taken apart
 };
 
 void RemovalNotices::Post(std::shared_ptr<Model> model) {
@@ -347,6 +348,7 @@ void Engine::UnloaderMain() {
         }
       }
       std::erase_if(leaving, [](const Leaving& each) { return each.model == nullptr; });
+      state_->ending = !gone.empty();
     }
     for (auto& done : late) done(false);
     for (Leaving& each : gone) {
@@ -354,7 +356,12 @@ void Engine::UnloaderMain() {
       each.model.reset();
       if (each.done) each.done(true);
     }
-    if (gone.empty()) std::this_thread::sleep_for(kPinPoll);
+    if (gone.empty()) {
+      std::this_thread::sleep_for(kPinPoll);
+    } else {
+      MutexLock lock(state_->leaving_mutex);
+      state_->ending = false;
+    }
   }
 }
 
@@ -368,7 +375,7 @@ bool Engine::Busy() const {
     if (model->in_flight() > 0) return true;
   }
   MutexLock lock(state_->leaving_mutex);
-  return !state_->leaving.empty();
+  return !state_->leaving.empty() || state_->ending;
 }
 
 // Threads of ours that run libtorch while its static destructors run would crash the process. Idle ones are harmless,

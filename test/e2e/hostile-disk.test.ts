@@ -4,9 +4,11 @@
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { call } from "./client.js";
 import { ledgerFault, ledgerInput } from "./ledger.js";
 import { eventually, models, Server } from "./server.js";
@@ -23,7 +25,16 @@ function mount(folder: string, size: string): boolean {
   return status === 0;
 }
 const mountable = mount(small, "256k") && mount(store, "1m");
+/** Serves more than the small disk has left. */
+const http = createServer((_, response) => response.end(Buffer.alloc(200_000, 1)));
+let base = "";
+beforeAll(async () => {
+  await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
+  base = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
+});
 afterAll(() => {
+  http.closeAllConnections();
+  http.close();
   for (const folder of mounted) execFileSync("umount", [folder]);
   rmSync(root, { recursive: true, force: true });
 });
@@ -50,6 +61,7 @@ test.runIf(mountable)(
     pack();
     execFileSync("mount", ["-o", "remount,ro", store]);
     const words = [`first=${models}ledger.pt`, "--model-store", store, "--enable-model-api"];
+    words.push("--allowed-urls", `${base}/`, "127.0.0.1");
     const snapshots = ["--config-snapshots", "--snapshot-folder", join(small, "config")];
     // Neither the home nor the store can be written: what is unpacked goes to TMPDIR.
     const env = { HOME: "/dev/null", XDG_CACHE_HOME: "", SCONCE_CACHE_DIR: "", TMPDIR: small };
@@ -70,6 +82,11 @@ test.runIf(mountable)(
     const cache = join(small, `sconce-${process.getuid?.() ?? 0}`);
     expect(readdirSync(join(cache, "incoming"))).toEqual([]);
     expect(readdirSync(join(cache, "models"))).toEqual([]);
+    // What is downloaded there neither fits, nor stays.
+    const download = await manage("POST", `/models?url=${encodeURIComponent(`${base}/big.mar`)}`);
+    expect([download.status, download.body.toString()]).toEqual([507, expect.stringContaining("big.mar")]);
+    expect(readdirSync(join(cache, "downloads"))).toEqual([]);
+    await right("/predictions/first");
     // A change is made even where it cannot be written down.
     writeFileSync(join(small, "rest"), Buffer.alloc(statfsSync(small).bavail * statfsSync(small).bsize));
     expect((await manage("PUT", "/models/first?min_worker=2&synchronous=true")).status).toBe(200);

@@ -1,6 +1,6 @@
 /** Cases 48, 52, 53: ports, addresses, double starts, file descriptors, parents that die. */
 import { createServer, type Server as NetServer } from "node:net";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { call, Connection } from "./client.js";
 import { stillServes } from "./hostile.js";
@@ -33,6 +33,41 @@ async function portArgs(): Promise<string[]> {
   const ports = await freePorts(3);
   return listeners.flatMap((flag, i) => [flag, String(ports[i])]);
 }
+
+/** "address:port" of every TCP socket that a process listens on, as the kernel has them. */
+function listeningOf(pid: number): string[] {
+  const inodes = readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+    try {
+      return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1] ?? [];
+    } catch {
+      return []; // closed in between
+    }
+  });
+  const loopbacks: Readonly<Record<string, string>> = {
+    "0100007F": "127.0.0.1",
+    "0000000000000000FFFF00000100007F": "127.0.0.1",
+    "00000000000000000000000001000000": "::1",
+  };
+  return ["tcp", "tcp6"].flatMap((table) =>
+    readFileSync(`/proc/${pid}/net/${table}`, "utf8")
+      .split("\n")
+      .slice(1)
+      .map((line) => line.trim().split(/\s+/))
+      .filter(([, , , state, , , , , , inode = ""]) => state === "0A" && inodes.includes(inode))
+      .map(([, local = ""]) => {
+        const [address = "", port = ""] = local.split(":");
+        return `${loopbacks[address] ?? address}:${parseInt(port, 16)}`;
+      }),
+  );
+}
+
+test("nothing listens but what the ready line says, all of it on loopback", async () => {
+  const server = await Server.start([model, "--grpc-inference-port", "0", "--grpc-management-port", "0"]);
+  const { port, managementPort, metricsPort, grpcPort, grpcManagementPort } = server;
+  const ports = [port, managementPort, metricsPort, grpcPort, grpcManagementPort];
+  expect(listeningOf(server.process.pid).sort()).toEqual(ports.map((each) => `127.0.0.1:${each}`).sort());
+  expect(await server.stop()).toEqual({ code: 0, signal: null });
+});
 
 describe("case 52: ports and addresses", () => {
   test.each(listeners)("%s taken: exit, naming the port", { timeout: 60_000 }, async (flag) => {
