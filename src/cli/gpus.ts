@@ -33,7 +33,9 @@ export function checkGpus(config: GpuConfig, built: boolean, gpus: GpuPicture, l
     if (compat === "sconce") throw new UsageError(words);
     log.warn(words);
   } else if (problem !== "" && built) {
-    log.warn(`${inUse === 0 ? "no GPU is used" : `only ${inUse} of ${found} GPUs are used`}: ${problem}`);
+    // Nobody asked for one; where there is none to be had, that is as good as not built.
+    const level = found > inUse ? "warn" : "info";
+    log[level](`${inUse === 0 ? "no GPU is used" : `only ${inUse} of ${found} GPUs are used`}: ${problem}`);
   }
 }
 

@@ -64,11 +64,13 @@ describe("what is said of what was found", () => {
   });
 
   test.each([
-    [picture(0, 0, "no NVIDIA driver"), "no GPU is used: no NVIDIA driver"],
-    [picture(3, 1, "no kernels for cuda:1"), "only 1 of 3 GPUs are used: no kernels for cuda:1"],
-  ])("%j is a warning", (gpus, words) => {
+    [picture(0, 0, "no NVIDIA driver"), "info", "no GPU is used: no NVIDIA driver"],
+    [picture(2, 0, "no kernels for cuda:0"), "warn", "no GPU is used: no kernels for cuda:0"],
+    [picture(3, 1, "no kernels for cuda:1"), "warn", "only 1 of 3 GPUs are used: no kernels for cuda:1"],
+  ])("%j is told as %s", (gpus, level, words) => {
     checkGpus(config(undefined), true, gpus, log);
     expect(lines.join("")).toContain(words);
+    expect(lines.join("").toLowerCase()).toContain(level);
   });
 
   test("fewer than asked for ends the start; with --compat torchserve it is a warning", () => {
