@@ -237,19 +237,19 @@ class Server implements RunningServer {
   /** What main answers, whichever port it comes by. */
   private mainDialects(): MainDialects {
     const bodies = new MemoryBodies();
+    const actions = { takeBody: (cookie: number) => bodies.take(cookie), report: this.managementFault };
     const management = new ManagementDialect({
       ...this.managementContext(),
       state: this.state,
       version: this.deps.version,
       basePath: this.limits.basePath,
-      takeBody: (cookie) => bodies.take(cookie),
-      report: this.managementFault,
+      ...actions,
     });
     const multiModel = new MultiModelDialect({
       admin: this.manager,
       root: this.config.multiModelRoot,
       workers: this.config.defaultWorkers || this.config.cores,
-      report: this.managementFault,
+      ...actions,
     });
     const scrape = this.config.metricsApi ? (names: readonly string[]) => this.exposition.scrape(names) : undefined;
     return {

@@ -124,6 +124,7 @@ export const untested: Readonly<Record<string, string>> = {
   "src/models/table.ts": "test/unit/models/manager.test.ts",
   "src/models/instances.ts": "test/unit/models/manager.test.ts",
   "src/api/torchserve/management.ts": "test/conformance runs it in a real process",
+  "src/api/torchserve/action-dialect.ts": "test/conformance runs it in a real process",
   "src/api/torchserve/multi-model.ts": "test/e2e/hosting.test.ts runs it in a real process",
   "src/api/torchserve/management-routes.ts": "test/conformance runs it in a real process",
   "src/models/prepare.ts": "test/e2e serves real archives through it",

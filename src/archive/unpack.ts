@@ -85,10 +85,12 @@ export async function unpack(path: string, options: UnpackOptions): Promise<Mode
 
 /** What a folder holds that is no model itself but has one archive in it, as hosting services lay models down. */
 async function onlyArchive(folder: string): Promise<string | undefined> {
-  const names = await readdir(folder);
-  const archives = names.filter(isArchive);
-  const isModel = names.includes("MAR-INF") || names.some(isArtifact);
-  return isModel || archives.length !== 1 ? undefined : join(folder, archives[0] ?? "");
+  const entries = await readdir(folder, { withFileTypes: true });
+  // A link may lead out of where models may lie; what is hidden is nobody's model.
+  const archives = entries.filter((each) => each.isFile() && isArchive(each.name) && !each.name.startsWith("."));
+  const isModel = entries.some(({ name }) => name === "MAR-INF" || isArtifact(name));
+  const [only] = archives;
+  return isModel || only === undefined || archives.length > 1 ? undefined : join(folder, only.name);
 }
 
 /**

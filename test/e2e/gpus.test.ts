@@ -25,6 +25,9 @@ const answers = (answer: Answer): readonly (readonly number[])[] =>
   (jsonOf(answer) as { readonly predictions: readonly (readonly number[])[] }).predictions;
 const rows = (count: number): string => JSON.stringify({ instances: Array.from({ length: count }, () => sample) });
 
+if (!hasSimulator) console.warn("the C++ tests are not built, and the simulated GPUs with them: tests are skipped");
+
+// `npm test` builds them first; vitest alone, or a machine without GoogleTest, has none.
 describe.skipIf(!hasSimulator)("GPUs", () => {
   const gpus = hasSimulator ? new SimulatedGpus() : undefined!;
   afterAll(() => rmSync(gpus.root, { recursive: true, force: true }));

@@ -68,6 +68,9 @@ describe("SageMaker with many models", () => {
   const torn = lay("4e5f", digits, "torn.mar");
   writeFileSync(join(torn, "torn.mar"), "torn");
   symlinkSync(repository, join(root, "models", "link"));
+  const linked = join(root, "models", "6a7b", "model");
+  mkdirSync(linked, { recursive: true });
+  symlinkSync(digits, join(linked, "digits.mar"));
 
   const ask = (path: string, method = "GET", body?: unknown): Promise<Answer> =>
     call(server!.port, {
@@ -119,6 +122,7 @@ describe("SageMaker with many models", () => {
       404,
       expect.stringContaining("a link to elsewhere"),
     ]);
+    expect(await status("out", linked)).toEqual([400, expect.stringContaining("holds no .pt or .pt2 file")]);
     expect(await status("none", join(root, "models/none/model"))).toEqual([404, expect.stringContaining("not found")]);
     expect(await status("a/b", one)).toEqual([400, expect.stringContaining("model_name")]);
     expect(await status(7, one)).toEqual([400, expect.stringContaining("expected")]);

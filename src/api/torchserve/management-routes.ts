@@ -2,41 +2,35 @@
 import { ServerError } from "../../errors.js";
 import type { HttpState } from "../../metrics/http-counters.js";
 import type { Exchange } from "../../wire.js";
-import { json, notAllowed, prettyJson, sendError } from "./errors.js";
+import { type Action, type ActionContext, ActionDialect } from "./action-dialect.js";
+import { json, prettyJson } from "./errors.js";
 import { Management, type ManagementAnswer, type ManagementContext } from "./management.js";
 import { parsePath, type Target } from "./paths.js";
 import { type Parameters, readParameters } from "./parameters.js";
 import { ping } from "./ping.js";
 import { managementApi, modelApi } from "./openapi.js";
-import { describesApi, MainDialect, onlyReading, refuseTarget, reply, sendDocument } from "./routes.js";
+import { describesApi, onlyReading, refuseTarget, reply, sendDocument } from "./routes.js";
 
-export interface ManagementPort extends ManagementContext {
+export interface ManagementPort extends ManagementContext, ActionContext {
   readonly state: HttpState;
   /** The server's, for the OpenAPI document. */
   readonly version: string;
   /** What stands before every path; "": nothing. */
   readonly basePath: string;
-  /** The gathered body of an exchange, which is forgotten then. */
-  readonly takeBody: (cookie: number) => Uint8Array;
-  /** Faults of the server itself, for the log. */
-  readonly report: (error: unknown) => void;
 }
-
-/** What is done once the body is there. */
-type Action = (body: Uint8Array) => ManagementAnswer | Promise<ManagementAnswer>;
 
 type ModelTarget = Extract<Target, { readonly kind: "model" }>;
 
 const modelVerbs = "GET, PUT, DELETE, OPTIONS";
 const listVerbs = "GET, POST";
 
-export class ManagementDialect extends MainDialect {
+export class ManagementDialect extends ActionDialect {
   readonly readsPostQuery = true;
   private readonly port: ManagementPort;
   private readonly management: Management;
 
   constructor(port: ManagementPort) {
-    super();
+    super(port);
     this.port = port;
     this.management = new Management(port);
   }
@@ -59,33 +53,18 @@ export class ManagementDialect extends MainDialect {
     else refuseTarget(exchange, target);
   }
 
-  override body(exchange: Exchange, chunk: ArrayBuffer | undefined): void {
-    const action = exchange.attachment as Action | undefined;
-    if (action === undefined) return;
-    exchange.attachment = undefined;
-    const coded = exchange.contentEncoding;
-    if (coded !== "" && coded !== "identity") {
-      const words = `This port reads bodies as they are; Content-Encoding is ${JSON.stringify(coded.slice(0, 64))}.`;
-      sendError(exchange, "unsupported_media_type", words);
-      return;
-    }
-    const bytes = chunk === undefined ? this.port.takeBody(exchange.cookie) : new Uint8Array(chunk.slice(0));
-    void this.run(exchange, action, bytes);
-  }
-
   private models(exchange: Exchange): void {
     const { method, query, contentType } = exchange;
     if (method === "GET" || method === "HEAD") this.now(exchange, () => this.management.list(query));
     else if (method !== "POST") this.refuseVerb(exchange, listVerbs);
     else if (this.allowed(exchange)) {
-      exchange.attachment = ((body) =>
-        this.management.register(readParameters(query, contentType, body))) satisfies Action;
+      this.later(exchange, (body) => this.management.register(readParameters(query, contentType, body)));
     }
   }
 
   private model(exchange: Exchange, { name, version }: ModelTarget): void {
     const { method, query, contentType } = exchange;
-    const later = (action: Action): void => void (exchange.attachment = action);
+    const later = (action: Action): void => this.later(exchange, action);
     if (method === "GET" || method === "HEAD") {
       this.now(exchange, () => this.management.describe(name, version, query));
     } else if (method === "PUT") {
@@ -108,7 +87,7 @@ export class ManagementDialect extends MainDialect {
     else {
       const { query, contentType } = exchange;
       const given = (body: Uint8Array): Parameters => readParameters(query, contentType, body);
-      exchange.attachment = ((body) => this.management.setDefault(name, version, given(body))) satisfies Action;
+      this.later(exchange, (body) => this.management.setDefault(name, version, given(body)));
     }
   }
 
@@ -123,10 +102,6 @@ export class ManagementDialect extends MainDialect {
     }
   }
 
-  private refuseVerb(exchange: Exchange, verbs: string): void {
-    sendError(exchange, "method_not_allowed", notAllowed, [["allow", verbs]]);
-  }
-
   private now(exchange: Exchange, make: () => ManagementAnswer): void {
     try {
       const { status, body } = make();
@@ -136,25 +111,8 @@ export class ManagementDialect extends MainDialect {
     }
   }
 
-  private async run(exchange: Exchange, action: Action, bytes: Uint8Array): Promise<void> {
-    exchange.hold();
-    try {
-      const { status, body } = await action(bytes);
-      exchange.answer(status, json, prettyJson(body));
-    } catch (error) {
-      this.failed(exchange, error);
-    } finally {
-      exchange.release();
-    }
-  }
-
-  private failed(exchange: Exchange, error: unknown): void {
-    if (error instanceof ServerError) {
-      const allow = error.code === "method_not_allowed" ? ([["allow", "GET, PUT"]] as const) : undefined;
-      sendError(exchange, error.code, error.message, allow);
-      return;
-    }
-    this.port.report(error);
-    sendError(exchange, "internal", "The server failed to do this; its log has the reason.");
+  protected override failed(exchange: Exchange, error: unknown): void {
+    const switchedOff = error instanceof ServerError && error.code === "method_not_allowed";
+    super.failed(exchange, error, switchedOff ? [["allow", "GET, PUT"]] : undefined);
   }
 }

@@ -15,33 +15,29 @@ import { ServerError } from "../../errors.js";
 import { isModelName } from "../../inference/path.js";
 import type { ModelAdmin, ModelEntry } from "../../models/models.js";
 import type { Exchange } from "../../wire.js";
+import { type Action, type ActionContext, ActionDialect } from "./action-dialect.js";
 import { listModels } from "./describe.js";
-import { json, notAllowed, prettyJson, sendError } from "./errors.js";
 import type { ManagementAnswer } from "./management.js";
 import { parsePath } from "./paths.js";
-import { MainDialect, refuseTarget } from "./routes.js";
+import { refuseTarget } from "./routes.js";
 
-export interface MultiModelContext {
+export interface MultiModelContext extends ActionContext {
   readonly admin: ModelAdmin;
   /** Folder that the models lie in. */
   readonly root: string;
   /** Instances of a model whose archive names no number. */
   readonly workers: number;
-  /** Faults of the server itself, for the log. */
-  readonly report: (error: unknown) => void;
 }
 
 /** Bytes of a request to load a model. */
 const maxBody = 64 * 1024;
 
-type Action = (body: Uint8Array) => ManagementAnswer | Promise<ManagementAnswer>;
-
-export class MultiModelDialect extends MainDialect {
+export class MultiModelDialect extends ActionDialect {
   readonly readsPostQuery = true;
   private readonly context: MultiModelContext;
 
   constructor(context: MultiModelContext) {
-    super();
+    super(context);
     this.context = context;
   }
 
@@ -50,7 +46,7 @@ export class MultiModelDialect extends MainDialect {
     const target = parsePath(exchange.path);
     const { method, query } = exchange;
     const reads = method === "GET" || method === "HEAD";
-    const later = (action: Action): void => void (exchange.attachment = action);
+    const later = (action: Action): void => this.later(exchange, action);
     if (target.kind === "models") {
       if (reads) later(() => this.list(query));
       else if (method === "POST") later((body) => this.load(body));
@@ -60,13 +56,6 @@ export class MultiModelDialect extends MainDialect {
       else if (method === "DELETE") later(() => this.unload(target.name));
       else this.refuseVerb(exchange, "GET, DELETE");
     } else refuseTarget(exchange, target.kind === "model" ? { kind: "unknown" } : target);
-  }
-
-  override body(exchange: Exchange, chunk: ArrayBuffer | undefined): void {
-    const action = exchange.attachment as Action | undefined;
-    if (action === undefined) return;
-    exchange.attachment = undefined;
-    void this.run(exchange, action, new Uint8Array(chunk ?? new ArrayBuffer()));
   }
 
   private async load(body: Uint8Array): Promise<ManagementAnswer> {
@@ -121,24 +110,6 @@ export class MultiModelDialect extends MainDialect {
     const found = this.context.admin.get(name).find(({ state }) => state === "ready");
     if (found === undefined) throw new ServerError("model_not_found", `Model not found: ${name}`);
     return found;
-  }
-
-  private refuseVerb(exchange: Exchange, verbs: string): void {
-    sendError(exchange, "method_not_allowed", notAllowed, [["allow", verbs]]);
-  }
-
-  private async run(exchange: Exchange, action: Action, bytes: Uint8Array): Promise<void> {
-    exchange.hold();
-    try {
-      const { status, body } = await action(bytes);
-      exchange.answer(status, json, prettyJson(body));
-    } catch (error) {
-      if (!(error instanceof ServerError)) this.context.report(error);
-      const known = error instanceof ServerError ? error : undefined;
-      sendError(exchange, known?.code ?? "internal", known?.message ?? "The server failed to do this; see its log.");
-    } finally {
-      exchange.release();
-    }
   }
 }
 

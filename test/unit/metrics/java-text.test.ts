@@ -22,14 +22,14 @@ test("only the families that are asked for, labels untouched", () => {
   const text = [
     "# HELP Requests2XX Requests2XX{a} 1",
     'Requests2XX{Level="Host",Hostname="a} 3 {b\\""} 4',
-    'Requests2XXX{Level="Host"} 4',
+    'Requests2XXMore{Level="Host"} 4',
     'sconce_requests_total{model="Requests2XX{a} 1"} 4',
     "Requests2XX 4",
   ].join("\n");
   expect(asJavaClient(text, new Set(["Requests2XX"])).split("\n")).toEqual([
     "# HELP Requests2XX Requests2XX{a} 1",
     'Requests2XX{Level="Host",Hostname="a} 3 {b\\"",} 4.0',
-    'Requests2XXX{Level="Host"} 4',
+    'Requests2XXMore{Level="Host"} 4',
     'sconce_requests_total{model="Requests2XX{a} 1"} 4',
     "Requests2XX 4",
   ]);
