@@ -4,7 +4,7 @@
 #include <c10/core/CPUAllocator.h>
 #include <caffe2/serialize/inline_container.h>
 #include <malloc.h>
-#include <torch/csrc/jit/passes/inliner.h>
+#include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/serialization/import_read.h>
 
 #include <memory>
@@ -88,12 +88,11 @@ Status CheckStorages(const torch::jit::Module& module, const std::string& path) 
   if (opaque) {
     if (Status status = CheckPickles(path); !status.ok()) return status;
   }
-  for (const torch::jit::Module& each : module.modules()) {
-    for (const torch::jit::Method& method : each.get_methods()) {
-      const auto graph = method.graph()->copy();
-      torch::jit::Inline(*graph);  // functions of the file that it calls have constants of their own
-      if (Status status = CheckConstants(*graph->block()); !status.ok()) return status;
-    }
+  // Methods of every submodule, and what else of the file they call.
+  for (torch::jit::Function* function : module._ivalue()->compilation_unit()->get_functions()) {
+    const auto* graph = torch::jit::tryToGraphFunction(*function);
+    if (!graph) continue;
+    if (Status status = CheckConstants(*graph->graph()->block()); !status.ok()) return status;
   }
   return Status::Ok();
 }
