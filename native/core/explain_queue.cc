@@ -26,6 +26,8 @@ void StandBack() {
   (void)setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kNiceness);
 }
 
+Status DrainingStatus() { return {Code::kDraining, "the server is shutting down"}; }
+
 void Finish(TaskPtr task) {
   FinishTask(*task, MonotonicNs(), task->model->counters());
   const std::shared_ptr<CompletionQueue> sink = task->sink;
@@ -45,20 +47,27 @@ void RunOne(TaskPtr task) {
 }  // namespace
 
 ExplainQueue::~ExplainQueue() {
-  std::deque<TaskPtr> left;
+  Close();
   std::thread thread;
+  {
+    MutexLock lock(mutex_);
+    thread.swap(thread_);
+  }
+  if (thread.joinable()) thread.join();
+}
+
+void ExplainQueue::Close() {
+  std::deque<TaskPtr> left;
   {
     MutexLock lock(mutex_);
     closed_ = true;
     left.swap(waiting_);
-    thread.swap(thread_);
     ready_.NotifyAll();
   }
   for (TaskPtr& task : left) {
-    task->status = {Code::kDraining, "the server is shutting down"};
+    task->status = DrainingStatus();
     Finish(std::move(task));
   }
-  if (thread.joinable()) thread.join();
 }
 
 Status ExplainQueue::Submit(TaskPtr& task) {
@@ -72,6 +81,7 @@ Status ExplainQueue::Submit(TaskPtr& task) {
 // A full queue is searched for tasks that nobody waits for any more.
 Status ExplainQueue::Enqueue(TaskPtr& task, std::deque<TaskPtr>& dropped) {
   MutexLock lock(mutex_);
+  if (closed_) return DrainingStatus();
   if (waiting_.size() >= capacity_) {
     const std::int64_t now_ns = MonotonicNs();
     for (TaskPtr& each : waiting_) {

@@ -1,6 +1,6 @@
 // Explanations of all models wait here for one thread that runs them at low priority: each takes many runs of a model,
 // and predictions go first.
-// Thread: Submit and busy from any thread. The destructor ends what waits, lets what runs come to its end, and joins.
+// Thread: any. The destructor closes, lets what runs come to its end, and joins.
 #pragma once
 
 #include <cstddef>
@@ -23,6 +23,9 @@ class ExplainQueue {
   // Takes a task with `explain`, a model and a sink. The first one starts the thread. kBadRequest (a setting makes no
   // sense), kQueueFull, kOutOfMemory (no thread to be had): the task is left with the caller.
   Status Submit(TaskPtr& task) EXCLUDES(mutex_);
+
+  // Ends what waits, and takes nothing more; what runs goes on. Idempotent.
+  void Close() EXCLUDES(mutex_);
 
   bool busy() const EXCLUDES(mutex_);  // one waits or runs
 

@@ -155,6 +155,8 @@ InlineRun Model::RunInline(std::vector<TaskPtr>& tasks, RunnerScratch& scratch) 
 
 std::unique_ptr<RunnerScratch> Model::NewInlineScratch() { return impl_->runner->NewScratch(1); }
 
+void Model::Close() { impl_->lanes.Close(); }
+
 void Model::Stop() {
   if (impl_->lanes.OnLaneThread()) {
     impl_->lanes.Close();

@@ -95,7 +95,9 @@ class Model : public std::enable_shared_from_this<Model> {
   int instances() const;  // asked for, as far as the model allows
   int lanes() const;      // instances with a lane whose thread has not ended
 
-  // Stops taking tasks, fails what waits with kNotReady, joins the lanes. Idempotent. From a lane of its own (whose
+  // Stops taking tasks and fails what waits with kNotReady; running batches go on.
+  void Close();
+  // Close, then joins the lanes. Idempotent. From a lane of its own (whose
   // batch held the last pin) it only closes.
   void Stop();
 

@@ -99,6 +99,11 @@ void Open(const Napi::CallbackInfo& info) {
 
 Napi::Value IsOpen(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), Engine::Get().is_open()); }
 
+// prepareExit(patienceMs): the last call.
+void PrepareExit(const Napi::CallbackInfo& info) {
+  Engine::Get().PrepareExit(static_cast<std::int64_t>(info[0].ToNumber().DoubleValue() * 1e6));
+}
+
 Napi::Value Info(const Napi::CallbackInfo& info) { return FromInfo(info.Env(), torch_engine::Info()); }
 
 Events::Event Progress(std::string phase, double seconds) {
@@ -226,6 +231,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
       env, state, [](napi_env, void* data, void*) { delete static_cast<EnvironmentState*>(data); }, nullptr);
   exports.Set("open", Napi::Function::New<Guard<Open>>(env));
   exports.Set("isOpen", Napi::Function::New<Guard<IsOpen>>(env));
+  exports.Set("prepareExit", Napi::Function::New<Guard<PrepareExit>>(env));
   exports.Set("info", Napi::Function::New<Guard<Info>>(env));
   exports.Set("load", Napi::Function::New<Guard<Load>>(env));
   exports.Set("cancelLoad", Napi::Function::New<Guard<CancelLoad>>(env));

@@ -56,7 +56,7 @@ struct Engine::State {
 
   ExplainQueue explanations{kMaxWaitingExplanations};
 
-  Mutex leaving_mutex;
+  mutable Mutex leaving_mutex;
   std::condition_variable_any leaving_ready;
   std::vector<Leaving> leaving GUARDED_BY(leaving_mutex);
   bool ending GUARDED_BY(leaving_mutex) = false;  // models that have left are being taken apart
@@ -365,21 +365,59 @@ void Engine::UnloaderMain() {
   }
 }
 
-bool Engine::Busy() const {
+// Routed, loaded and not routed yet, or on its way out.
+std::vector<std::shared_ptr<Model>> Engine::EveryModel() const {
+  std::vector<std::shared_ptr<Model>> models = router_.All();
+  {
+    MutexLock lock(state_->mutex);
+    for (const auto& [id, load] : state_->loads) {
+      if (load->model) models.push_back(load->model);
+    }
+  }
+  MutexLock lock(state_->leaving_mutex);
+  for (const Leaving& each : state_->leaving) models.push_back(each.model);
+  return models;
+}
+
+// Whether some thread of ours may be in libtorch.
+bool Engine::Working() const {
   {
     MutexLock lock(state_->mutex);
     if (state_->running > 0) return true;
   }
   if (state_->explanations.busy()) return true;
-  for (const auto& model : router_.All()) {
-    if (model->in_flight() > 0) return true;
-  }
+  if (std::ranges::any_of(EveryModel(), [](const auto& model) { return model->in_flight() > 0; })) return true;
   MutexLock lock(state_->leaving_mutex);
-  return !state_->leaving.empty() || state_->ending;
+  return state_->ending;
+}
+
+bool Engine::Busy() const {
+  if (Working()) return true;
+  MutexLock lock(state_->leaving_mutex);
+  return !state_->leaving.empty();
+}
+
+void Engine::PrepareExit(std::int64_t patience_ns) {
+  exiting_.store(true, std::memory_order_relaxed);
+  {
+    MutexLock lock(state_->mutex);
+    for (const auto& [id, load] : state_->loads) load->cancelled.store(true, std::memory_order_relaxed);
+  }
+  const std::vector<std::shared_ptr<Model>> models = EveryModel();
+  for (const auto& model : models) model->Close();
+  state_->explanations.Close();
+  const std::int64_t deadline_ns = MonotonicNs() + patience_ns;
+  while (Working() && MonotonicNs() < deadline_ns) std::this_thread::sleep_for(kPinPoll);
+  if (!Working()) {
+    for (const auto& model : models) model->Stop();
+  }
+  // Once more: handlers run in reverse order, and libtorch has made static objects since Open.
+  on_exit(&Engine::OnExit, this);
 }
 
 // Threads of ours that run libtorch while its static destructors run would crash the process. Idle ones are harmless,
 // busy ones cannot be stopped in the middle of a model: then the process ends here, with its status and its output.
+// See PrepareExit, which leaves little to this.
 void Engine::OnExit(int status, void* engine) {
   Engine& self = *static_cast<Engine*>(engine);
   self.exiting_.store(true, std::memory_order_relaxed);

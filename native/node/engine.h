@@ -94,6 +94,10 @@ class Engine {
   // Valid once open.
   const EngineOptions& options() const { return options_; }
 
+  // Before the process calls exit(), whose static destructors must not meet a thread of ours in libtorch: nothing new
+  // starts from now on (kDraining), and what runs is waited for, at most patience_ns. What is left then ends with the
+  // process, without destructors.
+  void PrepareExit(std::int64_t patience_ns);
   // Requests are refused with kDraining: the process is on its way out.
   bool exiting() const { return exiting_.load(std::memory_order_relaxed); }
 
@@ -145,6 +149,8 @@ class Engine {
   void RunLoad(const std::string& id, const std::shared_ptr<Load>& load);
   void Unload(std::shared_ptr<Model> model, std::int64_t timeout_ns, std::function<void(bool)> done);
   void Forget(const std::shared_ptr<Model>& model);
+  std::vector<std::shared_ptr<Model>> EveryModel() const;
+  bool Working() const;
   bool Busy() const;
   static void OnExit(int status, void* engine);
 

@@ -5,6 +5,7 @@
 
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
+import { isMainThread } from "node:worker_threads";
 import { nativeErrorCode, ServerError } from "../errors.js";
 import type { LoadReport, ModelSpec } from "../types.js";
 import type {
@@ -29,6 +30,7 @@ type LoadEvent =
 interface Addon {
   open(options: EngineOptions): void;
   isOpen(): boolean;
+  prepareExit(patienceMs: number): void;
   info(): EngineInfo;
   gpus(): GpuPicture;
   deviceStats(): readonly DeviceStats[];
@@ -45,6 +47,9 @@ interface Addon {
   openChannel(meta: Uint32Array, onReady: () => void): ChannelFunctions;
 }
 
+/** How long the end of the process waits for batches that run; most take milliseconds. */
+const exitPatienceMs = 2000;
+
 /** Two folders up from both src/engine and dist/engine. */
 export const defaultAddonPath = fileURLToPath(new URL("../../build/Release/sconce.node", import.meta.url));
 
@@ -55,10 +60,20 @@ export const defaultAddonPath = fileURLToPath(new URL("../../build/Release/sconc
  */
 export function openEngine(options?: EngineOptions, addonPath: string = defaultAddonPath): Engine {
   const addon = loadAddon(addonPath);
-  if (options !== undefined) call(() => addon.open(options));
+  if (options !== undefined) open(addon, options);
   else if (!addon.isOpen())
     throw new ServerError("not_ready", "the engine is not open: the main thread opens it first");
   return new NativeEngine(addon, options?.gpu?.problem ?? "");
+}
+
+/**
+ * Ends the engine's work before the process ends: the runtime's process.exit runs no clean-up of addons, and static
+ * destructors of libtorch under a running model crash the process.
+ */
+function open(addon: Addon, options: EngineOptions): void {
+  const first = !addon.isOpen();
+  call(() => addon.open(options));
+  if (first && isMainThread) process.once("exit", () => addon.prepareExit(exitPatienceMs));
 }
 
 function loadAddon(path: string): Addon {

@@ -2,12 +2,16 @@
  * One order of open, load, predict, unload, exit, given as words:
  *   open · load · publish · channel · predict · send (lane, not awaited) · close · remove · discard · gc · exit · throw
  */
+import { readdirSync, readFileSync } from "node:fs";
 import { check, client, done, openEngine, options, specOf } from "./common.mjs";
 
 let engine;
 let lane;
 let loads = 0;
 const clients = [];
+
+const threads = () =>
+  readdirSync("/proc/self/task").map((id) => readFileSync(`/proc/self/task/${id}/comm`, "utf8").trim());
 
 const steps = {
   open: () => (engine = openEngine(options)),
@@ -45,7 +49,12 @@ const steps = {
   },
   removing: () => void engine.remove("slow", `${loads}`, 1),
   gc: () => globalThis.gc?.(),
+  // The runtime's exit() destroys libtorch's static objects; a lane that still runs a model then crashes the process.
   exit: () => {
+    process.once("exit", () => {
+      const left = threads().filter((name) => name === "sconce-lane");
+      if (left.length > 0) done(`${left.length} lanes are left`);
+    });
     done();
     process.exit(0);
   },
