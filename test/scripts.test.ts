@@ -55,6 +55,12 @@ describe("tally", () => {
     });
   });
 
+  test("names what failed, and in which run of the same file", () => {
+    const { last, output } = tally({ "vitest.json": vitest("passed"), "node22.json": vitest("failed") });
+    expect(last).toBe("1 passed, 1 failed, 0 skipped");
+    expect(output).toContain("FAILED:\n  node22: test/a.test.ts: case 0");
+  });
+
   test("fails when nothing ran, and counts a test file that did not load", () => {
     expect(tally({})).toMatchObject({ code: 1, last: "0 passed, 0 failed, 0 skipped" });
     const broken = {

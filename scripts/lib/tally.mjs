@@ -13,11 +13,11 @@ function verdict(outcome, name, reason = "") {
   return { outcome, name, reason };
 }
 
-/** vitest's JSON reporter: a file that could not be run counts as one failed test. */
-function fromVitest(text) {
+/** vitest's JSON reporter: a file that could not be run counts as one failed test. `lane` tells runs of one file apart. */
+function fromVitest(text, lane) {
   const report = JSON.parse(text);
   return report.testResults.flatMap((file) => {
-    const name = relative(process.cwd(), file.name);
+    const name = `${lane === "vitest" ? "" : `${lane}: `}${relative(process.cwd(), file.name)}`;
     if (file.status === "failed" && !file.assertionResults.some((each) => each.status === "failed")) {
       return [
         verdict("failed", name, file.message?.split("\n")[0]),
@@ -60,7 +60,7 @@ function readAll(folder) {
     .sort()
     .flatMap((name) => {
       const text = readFileSync(join(folder, name), "utf8");
-      if (name.endsWith(".json")) return fromVitest(text);
+      if (name.endsWith(".json")) return fromVitest(text, basename(name, ".json"));
       if (name.endsWith(".xml")) return fromJunit(text, basename(name, ".xml"));
       return name.endsWith(".lane") ? fromLane(text) : [];
     });
