@@ -1,7 +1,8 @@
 /**
  * One pass over a request's headers: collects the few that matter and refuses what leaves the body's length in doubt.
  * The parser below takes the first of two Content-Length fields and any coding that ends in "chunked"; both are ways
- * to smuggle a second request past a proxy, so both are refused here before the body is read.
+ * to smuggle a second request past a proxy, so both are refused here before the body is read. So are two Host fields,
+ * of which a proxy may have checked the other.
  * Thread: one reader per HTTP thread; its fields are overwritten by the next request.
  */
 
@@ -27,6 +28,7 @@ export class HeaderPass {
   /** -1: no Content-Length. */
   contentLength = -1;
   chunked = false;
+  private hosts = 0;
   /** Why the framing cannot be trusted; "" when it can. */
   fault = "";
 
@@ -49,6 +51,7 @@ export class HeaderPass {
     this.forwarded = "";
     this.contentLength = -1;
     this.chunked = false;
+    this.hosts = 0;
     this.fault = "";
     request.forEach(this.each);
   }
@@ -56,6 +59,9 @@ export class HeaderPass {
   /** Names arrive in lower case. Their lengths tell most of them apart before any comparison. */
   private field(name: string, value: string): void {
     switch (name.length) {
+      case 4:
+        if (name === "host" && ++this.hosts > 1) this.fault = "Two Host headers: send exactly one.";
+        return;
       case 6:
         if (name === "accept") this.accept = this.accept === "" ? value : `${this.accept},${value}`;
         return;

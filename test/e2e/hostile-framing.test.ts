@@ -50,6 +50,7 @@ describe.concurrent("case 13: framing in doubt is 400 and closes", () => {
     ["bare line feeds", post(length).replaceAll("\r\n", "\n")],
     ["a space before the colon", post(`content-length : ${body.length}\r\n`)],
     ["no Host", `POST ${path} HTTP/1.1\r\n${length}\r\n${body}`],
+    ["two Hosts", post(`host: y\r\n${length}`)],
     ["NUL in a header", post(`x-a: a\0b\r\n${length}`)],
   ])("%s", async (_, bytes) => {
     const { answer, connection } = await raw(bytes);
