@@ -167,8 +167,7 @@ export class WorkerPool {
 
   private failed(slot: Slot, end: WorkerEnd, pid: number | undefined, retryMs: number | undefined): void {
     if (!this.loading && !this.closed) this.events.failed(pid, end, retryMs);
-    const code: ErrorCode = end.killed ? "out_of_memory" : "worker_died";
-    this.running.get(slot)?.fail({ code, message: "Worker died." });
+    this.running.get(slot)?.fail(failureBy(end));
     this.running.delete(slot);
     this.pump();
   }
@@ -259,6 +258,13 @@ export class WorkerPool {
   private count(job: Job, code: ErrorCode, bytes: number): void {
     this.counters.ended(code, performance.now() - job.arrived, bytes);
   }
+}
+
+/** What a worker's end is to the requests that it had. */
+function failureBy({ late, killed, reason }: WorkerEnd): BatchFailure {
+  // Its clients' own time is over in this moment, too; whichever is noticed first, they are told the same.
+  if (late) return { code: "deadline_exceeded", message: `The Python worker ${reason}.` };
+  return { code: killed ? "out_of_memory" : "worker_died", message: "Worker died." };
 }
 
 const noWorkers = "The model has no worker to serve inference request. Please use scale workers API to add workers.";

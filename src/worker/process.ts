@@ -48,6 +48,8 @@ export interface WorkerEnd {
   readonly reason: string;
   /** The kernel or an operator killed it, as when memory ran out. */
   readonly killed: boolean;
+  /** It was ended for want of an answer within `responseTimeoutMs`. */
+  readonly late: boolean;
   /** It answered the LOAD command with this code before; 0: it did not. */
   readonly loadCode: number;
 }
@@ -77,6 +79,7 @@ export class WorkerProcess {
   private fault = "";
   private loadCode = 0;
   private stopping = false;
+  private late = false;
 
   /** Throws ServerError internal when the folder's path is too long for a socket. */
   constructor(settings: WorkerSettings, events: WorkerEvents) {
@@ -165,7 +168,7 @@ export class WorkerProcess {
         clearTimeout(this.timer);
         this.socket?.destroy();
         this.output.flush();
-        resolve({ reason, killed, loadCode: this.loadCode });
+        resolve({ reason, killed, late: this.late, loadCode: this.loadCode });
       };
       child.once("error", (error) => over(`did not start: ${error.message}`, false));
       child.once("exit", (code, signal) => {
@@ -222,7 +225,8 @@ export class WorkerProcess {
   private listen(onFrame: (frame: WorkerFrame) => boolean): void {
     this.onFrame = onFrame;
     const { responseTimeoutMs } = this.settings;
-    this.within(responseTimeoutMs, `did not answer within ${responseTimeoutMs / 1000} s (responseTimeout)`);
+    const why = `did not answer within ${responseTimeoutMs / 1000} s (responseTimeout)`;
+    this.within(responseTimeoutMs, why, () => (this.late = true));
   }
 
   private send(pieces: readonly Uint8Array[]): void {
@@ -250,9 +254,12 @@ export class WorkerProcess {
     if (onFrame(frame)) this.listen(onFrame);
   }
 
-  private within(ms: number, why: string): void {
+  private within(ms: number, why: string, first?: () => void): void {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.end(why), ms);
+    this.timer = setTimeout(() => {
+      first?.();
+      this.end(why);
+    }, ms);
   }
 
   private kill(): void {

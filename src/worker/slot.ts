@@ -101,7 +101,7 @@ export class Slot {
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       // Not in the constructor's own turn: the pool does not have the slot yet.
-      queueMicrotask(() => this.endedWith({ reason, killed: false, loadCode: 0 }));
+      queueMicrotask(() => this.endedWith({ reason, killed: false, late: false, loadCode: 0 }));
       return Promise.reject(error instanceof Error ? error : new Error(reason));
     }
     const { worker, clear } = launched;

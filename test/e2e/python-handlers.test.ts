@@ -6,22 +6,9 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { neededPackages } from "../../src/worker/python.js";
 import { type Answer, call, jsonOf } from "./client.js";
+import { torchPython as python } from "./python.js";
 import { errorOf, eventually, repository, Server } from "./server.js";
-
-const python = [process.env["SCONCE_PYTHON"], `${repository}.venv/bin/python`, "python3"].find(
-  (each) => each && hasAll(each),
-);
-if (python === undefined) {
-  console.warn("no Python with torch and torchserve (set SCONCE_PYTHON): the tests of Python handlers are skipped");
-}
-
-function hasAll(command: string): boolean {
-  const names = JSON.stringify(Object.keys(neededPackages));
-  const words = `from importlib import metadata\nfor name in ${names}: metadata.version(name)\nimport torch`;
-  return spawnSync(command, ["-c", words]).status === 0;
-}
 
 const store = join(repository, "test/fixtures/python-handlers");
 const json = { "content-type": "application/json" };
