@@ -83,6 +83,8 @@ export interface Request {
   readonly urlPath: string;
   /** Undefined where the body is no form. */
   readonly parts: readonly RequestPart[] | undefined;
+  /** What `preprocess` gives is explained instead of run; `postprocess` is not called. */
+  readonly explains: boolean;
   /** Aborted when the client went away or was answered otherwise. */
   readonly signal: AbortSignal;
   /** Whatever one hook leaves for the next. */

@@ -111,15 +111,25 @@ export interface Reply {
 /** What `pre` makes of a request. */
 export type Input = Pixels | Pictures | Rows | readonly TensorIn[];
 
+/** Tensors that were packed elsewhere as handlers/tensor-frame.ts packs them; "body": the engine reads the body itself. */
+export interface Packed {
+  readonly packed: Uint8Array | "body";
+}
+
+/** The request ends here, with an answer of the handler's own. */
+export interface Refused {
+  readonly refused: Answer;
+}
+
 export interface Handler {
   readonly name: string;
   /** What has to be known of this model (labels, topK). */
   readonly spec: HandlerSpec;
   /**
    * Makes the model's input of a request, whatever its content type says. Undefined: the engine decodes the body by its
-   * type. Throws ServerError bad_request, unsupported_media_type or payload_too_large.
+   * type. Throws ServerError bad_request, unsupported_media_type or payload_too_large. Beside `serve`: for explanations.
    */
-  readonly pre?: ((request: HandlerRequest) => Promise<Input>) | undefined;
+  readonly pre?: ((request: HandlerRequest) => Promise<Input | Packed | Refused>) | undefined;
   /**
    * Makes the answer (text: JSON). Undefined: the engine encodes it by `Accept`. Without `pre` the request's body is
    * empty here.
@@ -130,7 +140,7 @@ export interface Handler {
    * input, the target's place, the score and the convergence delta. Undefined: the engine writes the attributions.
    */
   readonly explained?: ((outputs: readonly OutputTensor[], request: HandlerRequest) => string) | undefined;
-  /** The whole request is answered elsewhere; `pre` and `post` are not looked at then. */
+  /** Predictions are answered elsewhere; so are explanations where there is no `pre`. */
   readonly serve?: ((request: HandlerRequest, reply: Reply) => void) | undefined;
   /** Whether requests carry their headers. */
   readonly wantsHeaders?: boolean;
@@ -154,6 +164,8 @@ export interface WorkerDoor {
 /** The way from a thread to handlers in TypeScript or JavaScript, which have threads of their own. */
 export interface ScriptDoor {
   serve(script: ScriptSpec, request: HandlerRequest, reply: Reply, timeoutMs: number): void;
+  /** What the handler makes the model's input of. Rejects with ServerError. */
+  prepare(script: ScriptSpec, request: HandlerRequest, timeoutMs: number): Promise<Packed | Refused>;
 }
 
 /** What built-in handlers need of the server. */

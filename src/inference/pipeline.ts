@@ -20,7 +20,14 @@ import {
   type TensorOut,
 } from "../engine/engine.js";
 import { nativeErrorCode, ServerError } from "../errors.js";
-import { type Answer, type Input, type OutputTensor, type Pictures, readsBytes } from "../handlers/handler.js";
+import {
+  type Answer,
+  type Input,
+  type OutputTensor,
+  type Packed,
+  type Pictures,
+  readsBytes,
+} from "../handlers/handler.js";
 import { heatMap } from "../handlers/heat-map.js";
 import type { HandlerRegistry } from "../handlers/registry.js";
 import { packRows, packTensors } from "../handlers/tensor-frame.js";
@@ -149,7 +156,7 @@ export class Pipeline {
   private hand(call: Call, body: Uint8Array): void {
     const request = call.request(body);
     this.requests[call.cookie] = request;
-    if (call.route.handler.serve === undefined) void this.runWithPre(call, request);
+    if (call.route.handler.serve === undefined || call.explain !== undefined) void this.runWithPre(call, request);
     else this.serve(call, request);
   }
 
@@ -179,8 +186,16 @@ export class Pipeline {
         this.forget(call);
         return;
       }
-      if (call.explain !== undefined) call.explain = withTarget(call.explain, request);
+      if ("refused" in input) {
+        const { name, version } = call.route;
+        this.answerMade(call, `${name}/${version}`, input.refused);
+        this.forget(call);
+        return;
+      }
+      // What else a body of the handler's own says is the handler's affair.
+      if (call.explain !== undefined && !("packed" in input)) call.explain = withTarget(call.explain, request);
       if ("pictures" in input) this.submitSeveral(call, input);
+      else if ("packed" in input) this.submitted(call, this.submitPacked(call, input, request.body));
       else this.submitted(call, this.submitMade(call, input));
     } catch (error) {
       if (!call.over) this.raised(call, error);
@@ -212,6 +227,14 @@ export class Pipeline {
     const frame = "rows" in input ? packRows(input.rows) : packTensors(input);
     this.explain(call);
     return this.channel.infer(cookie, nameId, version, frame, InputFormat.tensors, output, timeoutMs);
+  }
+
+  private submitPacked(call: Call, { packed }: Packed, body: Uint8Array): Submitted {
+    const { cookie, input } = call;
+    const { nameId, version, timeoutMs } = call.route;
+    const [bytes, format] = packed === "body" ? [body, input] : [packed, InputFormat.tensors];
+    this.explain(call);
+    return this.channel.infer(cookie, nameId, version, bytes, format, engineOutput(call), timeoutMs);
   }
 
   private explain(call: Call): void {

@@ -5,7 +5,7 @@
  */
 import type { MessagePort } from "node:worker_threads";
 import { ServerError } from "../errors.js";
-import type { AnswerHead, HandlerRequest, Reply, ScriptDoor } from "../handlers/handler.js";
+import type { AnswerHead, HandlerRequest, Packed, Refused, Reply, ScriptDoor } from "../handlers/handler.js";
 import type { ScriptSpec } from "../types.js";
 import { ownBytes } from "../worker/ask.js";
 import {
@@ -16,6 +16,7 @@ import {
   type ToHandler,
   type WireRequest,
 } from "./messages.js";
+import { InputReply } from "./input-reply.js";
 import { Vigil } from "./vigil.js";
 
 /** What --linger-us is multiplied with: an answer takes two hops and the model. */
@@ -36,6 +37,16 @@ export class Scripts implements ScriptDoor {
   }
 
   serve(script: ScriptSpec, request: HandlerRequest, reply: Reply, timeoutMs: number): void {
+    this.way(script).serve(request, reply, timeoutMs);
+  }
+
+  prepare(script: ScriptSpec, request: HandlerRequest, timeoutMs: number): Promise<Packed | Refused> {
+    return new Promise((resolve, reject) => {
+      this.way(script).serve(request, new InputReply(resolve, reject), timeoutMs);
+    });
+  }
+
+  private way(script: ScriptSpec): Way {
     let way = this.ways.get(script.key);
     if (way === undefined) {
       const { key, maxWaiting } = script;
@@ -43,7 +54,7 @@ export class Scripts implements ScriptDoor {
       way = new Way(maxWaiting, ask, () => void this.ways.delete(key), new Vigil(this.vigilMs));
       this.ways.set(key, way);
     }
-    way.serve(request, reply, timeoutMs);
+    return way;
   }
 }
 
@@ -84,7 +95,10 @@ class Way {
     const ask = this.next++;
     const one: Sent = { ask, wire: wireOf(request), reply, timeoutMs, order: 0 };
     this.sent.set(ask, one);
-    request.onAbort(() => this.give(one));
+    request.onAbort(() => {
+      this.give(one);
+      if (reply instanceof InputReply) reply.gone();
+    });
     if (this.port !== undefined) this.send(one);
     else this.connect();
   }
@@ -175,9 +189,9 @@ const endedWords = "The handler's thread ended while it had the request; the ser
 
 /** Each piece in memory of just its size: a message carries the whole memory that a view stands in. */
 function wireOf(request: HandlerRequest): WireRequest {
-  const { id, body, contentType, accept, parts, headers, parameters, urlPath } = request;
+  const { id, body, contentType, accept, parts, headers, parameters, urlPath, explains } = request;
   const own = parts?.map((part) => ({ ...part, bytes: ownBytes(part.bytes) }));
-  return { id, body: ownBytes(body), contentType, accept, parts: own, headers, parameters, urlPath };
+  return { id, body: ownBytes(body), contentType, accept, parts: own, headers, parameters, urlPath, explains };
 }
 
 /** A refusal of the handler's own, in the shape of the server's. */
@@ -200,8 +214,9 @@ function headOf(
   };
 }
 
-function settle(reply: Reply, { body, status, contentType, headers, code, message = "" }: FromHandler): void {
+function settle(reply: Reply, { body, input, status, contentType, headers, code, message = "" }: FromHandler): void {
   if (code !== undefined) reply.fail(code, message);
+  else if (input !== undefined && reply instanceof InputReply) reply.input(input);
   else if (body === undefined) {
     const chosen = status !== undefined && status >= 400 && status <= 599 ? status : 500;
     reply.answer({ status: chosen, contentType: "application/json", body: refusal(chosen, message) });

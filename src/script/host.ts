@@ -83,8 +83,11 @@ export class Host {
     const job: Job = { link, ask, order, request: plain, timeoutMs, ...start };
     asked.set(ask, job);
     const { handler } = this.options;
-    if (handler.preprocess === undefined) {
-      const own = handler.batch !== true && handler.inference !== undefined;
+    if (request.explains && ownInference(handler))
+      this.say(job, { ask, code: "not_implemented", message: unexplained });
+    else if (request.explains && handler.preprocess === undefined) this.say(job, { ask, input: "body" });
+    else if (handler.preprocess === undefined) {
+      const own = ownInference(handler);
       this.guarded(job, "inference", () => (own ? this.inference(job, plain) : this.submitBody(job)));
     } else this.due("preprocess", job);
   }
@@ -157,7 +160,8 @@ export class Host {
   private made(hook: Hook, job: Job, made: unknown): void {
     if (job.over) return;
     const { handler } = this.options;
-    if (hook === "preprocess" && handler.batch !== true && handler.inference !== undefined) this.inference(job, made);
+    if (hook === "preprocess" && job.request.explains) this.say(job, { ask: job.ask, input: frameOf(made) });
+    else if (hook === "preprocess" && ownInference(handler)) this.inference(job, made);
     else if (hook === "preprocess") this.submit(job, frameOf(made), InputFormat.tensors);
     else this.answer(job, made);
   }
@@ -318,6 +322,13 @@ export class Host {
     job.link.say(answer);
   }
 }
+
+function ownInference(handler: HandlerDefinition): boolean {
+  return handler.batch !== true && handler.inference !== undefined;
+}
+
+const unexplained =
+  "The handler has an inference hook of its own, so there is no one run of the model to explain; explanations take handlers with preprocess and postprocess alone.";
 
 const openBrace = 0x7b;
 const openBracket = 0x5b;

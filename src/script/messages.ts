@@ -17,6 +17,8 @@ export interface WireRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly parameters: Readonly<Record<string, string>>;
   readonly urlPath: string;
+  /** Only the model's input is wanted of it. */
+  readonly explains: boolean;
 }
 
 export type ToHandler =
@@ -25,7 +27,7 @@ export type ToHandler =
   /** A part of the answer has reached the client. */
   | { readonly taken: number };
 
-/** `body` undefined: it failed, by `code`, or with a status that the handler chose. */
+/** `body` and `input` undefined: it failed, by `code`, or with a status that the handler chose. */
 export interface FromHandler {
   readonly ask: number;
   readonly body?: string | Uint8Array | undefined;
@@ -34,6 +36,8 @@ export interface FromHandler {
   readonly headers?: AnswerHeaders | undefined;
   readonly code?: ErrorCode | undefined;
   readonly message?: string | undefined;
+  /** The model's input of a request that is to be explained, as a frame; "body": the engine reads the body itself. */
+  readonly input?: Uint8Array | "body" | undefined;
   /** Of an answer in parts, whose first message has its head. */
   readonly part?: string | Uint8Array | undefined;
   readonly end?: true | undefined;

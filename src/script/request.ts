@@ -13,6 +13,7 @@ export class HookRequest implements Request {
   readonly parameters: Readonly<Record<string, string>>;
   readonly urlPath: string;
   readonly parts: readonly RequestPart[] | undefined;
+  readonly explains: boolean;
   state: unknown = undefined;
   readonly wire: WireRequest;
   private controller: AbortController | undefined;
@@ -28,6 +29,7 @@ export class HookRequest implements Request {
     this.parameters = wire.parameters;
     this.urlPath = wire.urlPath;
     this.parts = wire.parts;
+    this.explains = wire.explains;
   }
 
   get signal(): AbortSignal {

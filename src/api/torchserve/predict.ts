@@ -187,8 +187,8 @@ export class Predict {
     }
     const draws = asked.explain !== undefined && prefersPng(exchange.accept);
     // An explanation's numbers are the engine's, in any type that it writes.
-    const makesJson = handler.post !== undefined && asked.explain === undefined;
-    const format = draws ? OutputFormat.tensors : this.outputOf(exchange, handler, makesJson);
+    const own = asked.explain === undefined ? handler : undefined;
+    const format = draws ? OutputFormat.tensors : this.outputOf(exchange, own);
     if (format === undefined) return;
     const call = this.start(exchange, route, how === "unsupported" ? "raw" : how, format);
     call.explain = draws ? { ...asked.explain, detail: false } : asked.explain;
@@ -198,11 +198,15 @@ export class Predict {
     call.parts = undefined;
   }
 
-  /** Undefined: the request was answered, as none of the types that it takes can be written. */
-  private outputOf(exchange: Exchange, handler: Handler, makesJson: boolean): OutputFormat | undefined {
+  /**
+   * `handler`: who makes the answer; undefined: the engine. Undefined: the request was answered, as none of the types that
+   * it takes can be written.
+   */
+  private outputOf(exchange: Exchange, handler: Handler | undefined): OutputFormat | undefined {
     const output = this.accepted.get(exchange.accept);
     const writable = output === -1 ? undefined : output;
-    if (handler.serve !== undefined || handler.anyAccept === true) return writable ?? OutputFormat.json;
+    const makesJson = handler?.post !== undefined;
+    if (handler?.serve !== undefined || handler?.anyAccept === true) return writable ?? OutputFormat.json;
     if (writable !== undefined && (!makesJson || writable === OutputFormat.json)) return writable;
     // Nobody looks at Accept in TorchServe, so its clients may ask for anything.
     if (this.context.compat === "torchserve") return OutputFormat.json;

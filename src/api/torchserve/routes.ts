@@ -113,8 +113,8 @@ export class InferenceDialect implements Dialect {
   }
 
   private explain(exchange: Exchange, model: Route, urlPath: string): void {
-    // A handler that answers by itself explains by itself, too.
-    if (model.handler.serve !== undefined) {
+    // A handler that answers by itself explains by itself, too, unless it can say what the model gets.
+    if (model.handler.serve !== undefined && model.handler.pre === undefined) {
       this.predict.head(exchange, model, { urlPath, explains: true });
       return;
     }

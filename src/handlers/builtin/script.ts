@@ -1,4 +1,7 @@
-/** Requests of a model with a handler in TypeScript or JavaScript go to the handler's thread; the answer is the handler's. */
+/**
+ * Requests of a model with a handler in TypeScript or JavaScript go to the handler's thread; the answer is the handler's.
+ * Of an explanation only the model's input is: the engine explains.
+ */
 import { ServerError } from "../../errors.js";
 import type { HandlerSpec, ScriptSpec } from "../../types.js";
 import type { Handler, ScriptDoor } from "../handler.js";
@@ -9,17 +12,16 @@ export function scriptHandler(
   timeoutMs: number,
   door: ScriptDoor | undefined,
 ): Handler {
+  const way = (): ScriptDoor => {
+    if (door === undefined) throw new ServerError("internal", "This thread has no way to handlers in TypeScript.");
+    return door;
+  };
   return {
     name: spec.name,
     spec,
     wantsHeaders: true,
     anyAccept: true,
-    serve: (request, reply) => {
-      if (request.explains) {
-        throw new ServerError("not_implemented", "A handler in TypeScript answers predictions, not explanations.");
-      }
-      if (door === undefined) throw new ServerError("internal", "This thread has no way to handlers in TypeScript.");
-      door.serve(script, request, reply, timeoutMs);
-    },
+    serve: (request, reply) => way().serve(script, request, reply, timeoutMs),
+    pre: async (request) => way().prepare(script, request, timeoutMs),
   };
 }

@@ -14,6 +14,7 @@ const wire: WireRequest = {
   headers: {},
   parameters: {},
   urlPath: "",
+  explains: false,
 };
 
 async function hostOf(handler: HandlerDefinition, hookTimeoutMs = 1000) {
