@@ -194,6 +194,13 @@ export const errorTable = [
     "As many registrations are under way as the server takes at once.",
   ),
   row(
+    "store_timeout",
+    503,
+    "ServiceUnavailableException",
+    "UNAVAILABLE",
+    "The model store does not answer, as a dead network mount, within `--store-timeout`; or an archive in it could not be read within its startup timeout. What serves goes on.",
+  ),
+  row(
     "no_workers",
     500,
     "InternalServerException",

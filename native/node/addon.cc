@@ -3,7 +3,9 @@
 // Thread: each function on the thread of the environment that calls it.
 
 #include <napi.h>
+#include <unistd.h>
 
+#include <cstdio>
 #include <deque>
 #include <memory>
 #include <string>
@@ -102,6 +104,12 @@ Napi::Value IsOpen(const Napi::CallbackInfo& info) { return Napi::Boolean::New(i
 // prepareExit(patienceMs): the last call.
 void PrepareExit(const Napi::CallbackInfo& info) {
   Engine::Get().PrepareExit(static_cast<std::int64_t>(info[0].ToNumber().DoubleValue() * 1e6));
+}
+
+// exitNow(status): ends the process without waiting for threads that never come back, as those in a dead file system.
+void ExitNow(const Napi::CallbackInfo& info) {
+  fflush(nullptr);
+  _exit(info[0].ToNumber().Int32Value());
 }
 
 Napi::Value Info(const Napi::CallbackInfo& info) { return FromInfo(info.Env(), torch_engine::Info()); }
@@ -232,6 +240,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("open", Napi::Function::New<Guard<Open>>(env));
   exports.Set("isOpen", Napi::Function::New<Guard<IsOpen>>(env));
   exports.Set("prepareExit", Napi::Function::New<Guard<PrepareExit>>(env));
+  exports.Set("exitNow", Napi::Function::New<Guard<ExitNow>>(env));
   exports.Set("info", Napi::Function::New<Guard<Info>>(env));
   exports.Set("load", Napi::Function::New<Guard<Load>>(env));
   exports.Set("cancelLoad", Napi::Function::New<Guard<CancelLoad>>(env));

@@ -64,9 +64,12 @@ export interface FolderClaim extends Claim {
 /** All that one load has on the disk. */
 export class Claims {
   private readonly claims: Claim[] = [];
+  private dropped: { readonly why: unknown } | undefined;
 
+  /** What comes after everything was dropped, from a call that nobody waited for any more, goes at once. */
   add(claim: Claim): void {
-    this.claims.push(claim);
+    if (this.dropped) void claim.drop(this.dropped.why);
+    else this.claims.push(claim);
   }
 
   keep(): void {
@@ -74,6 +77,7 @@ export class Claims {
   }
 
   async drop(why: unknown): Promise<void> {
+    this.dropped = { why };
     await Promise.all(this.claims.splice(0).map((claim) => claim.drop(why)));
   }
 }

@@ -12,7 +12,7 @@ import type { ServeConfig } from "../config/serve-config.js";
 import { snapshotsIn } from "../config/snapshot-files.js";
 import { UsageError } from "../config/usage-error.js";
 import { readTextFile } from "../config/text-file.js";
-import { openEngine } from "../engine/native.js";
+import { exitNow, openEngine } from "../engine/native.js";
 import { createModelManager } from "../models/manager.js";
 import { type ScriptEngine, withScripts } from "../script/engine.js";
 import { withPython } from "../worker/engine.js";
@@ -122,6 +122,8 @@ async function run(config: ServeConfig, log: Log, sinks: Sinks, signals: Signals
     return await runWith(engine, config, log, sinks, signals, terminal);
   } finally {
     await engine.close();
+    // Only reached when something else than a listener keeps the loop alive; all listeners are closed by now.
+    setTimeout(() => exitNow(Number(process.exitCode ?? exitCodes.failure)), lingerMs).unref();
   }
 }
 
@@ -174,8 +176,6 @@ async function runWith(
   watch.close();
   if (signals.received !== undefined) log.info("signal", { signal: signals.received });
   const code = Math.max(await server.drain(), signals.received === undefined ? 1 : 0);
-  // Only reached when something else than a listener keeps the loop alive; all listeners are closed by now.
-  setTimeout(() => process.exit(code), lingerMs).unref();
   return code === 0 ? exitCodes.ok : exitCodes.failure;
 }
 

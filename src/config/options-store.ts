@@ -9,6 +9,13 @@ export const storeRows = {
     "models",
     "How often to look in the model store for archives of --models that came, changed or went; 0 never.",
   ),
+  storeTimeoutMs: row(
+    "store-timeout",
+    seconds(0.1, 3600),
+    10_000,
+    "models",
+    "The model store must answer a look into it by then: a registration is refused otherwise, and what serves goes on.",
+  ),
   watch: row(
     "watch",
     flag,

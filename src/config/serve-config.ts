@@ -22,6 +22,7 @@ export interface ServeConfig {
   readonly snapshotFolder: string;
   /** How often to look for archives that came, changed or went; 0: never. */
   readonly pollModelStoreMs: number;
+  readonly storeTimeoutMs: number;
   /** Whether to follow the files and folders that the command line names. */
   readonly watch: boolean;
   /** Instances of a model that does not say how many; 0: one per core. */

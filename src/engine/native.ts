@@ -31,6 +31,7 @@ interface Addon {
   open(options: EngineOptions): void;
   isOpen(): boolean;
   prepareExit(patienceMs: number): void;
+  exitNow(status: number): never;
   info(): EngineInfo;
   gpus(): GpuPicture;
   deviceStats(): readonly DeviceStats[];
@@ -74,6 +75,14 @@ function open(addon: Addon, options: EngineOptions): void {
   const first = !addon.isOpen();
   call(() => addon.open(options));
   if (first && isMainThread) process.once("exit", () => addon.prepareExit(exitPatienceMs));
+}
+
+/**
+ * Ends the process at once. process.exit waits for every thread of libuv's pool, and one that waits for a dead network
+ * mount never comes back.
+ */
+export function exitNow(status: number): never {
+  return loadAddon(defaultAddonPath).exitNow(status);
 }
 
 function loadAddon(path: string): Addon {

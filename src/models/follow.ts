@@ -6,6 +6,7 @@ import { realpath } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { isUrl } from "../download/url.js";
 import type { Defaults } from "./defaults.js";
+import type { Within } from "./store.js";
 import type { Follower } from "./store-poll.js";
 import type { ModelTable } from "./table.js";
 import type { Tracked, Wanted } from "./tracked.js";
@@ -19,6 +20,7 @@ export interface FollowOptions {
   /** Wants it no more: it is cancelled, unloaded or forgotten. */
   readonly drop: (id: string) => void;
   readonly reconcile: () => void;
+  readonly within: Within;
 }
 
 export class StoreFollower implements Follower {
@@ -77,10 +79,23 @@ export class StoreFollower implements Follower {
   }
 
   private async placedAt(paths: readonly string[], wanted: "ready" | "failed"): Promise<readonly Tracked[]> {
-    const there = new Set(await Promise.all(paths.map(placeOf)));
-    const candidates = this.options.table.all().filter(({ state, source }) => state === wanted && !isUrl(source.path));
-    const places = await Promise.all(candidates.map(({ source }) => placeOf(source.path)));
-    return candidates.filter((_, i) => there.has(places[i] ?? ""));
+    const folders = new Map<string, string>();
+    const there = new Set<string>();
+    for (const path of paths) there.add(await this.placeOf(path, folders));
+    const placed: Tracked[] = [];
+    for (const model of this.options.table.all()) {
+      if (model.state !== wanted || isUrl(model.source.path)) continue;
+      if (there.has(await this.placeOf(model.source.path, folders))) placed.push(model);
+    }
+    return placed;
+  }
+
+  /** One word for a file however its folder is written; the file may be gone. `folders`: what was looked up before. */
+  private async placeOf(path: string, folders: Map<string, string>): Promise<string> {
+    const folder = dirname(resolve(path));
+    const real = folders.get(folder) ?? (await this.options.within(() => realpath(folder)).catch(() => folder));
+    folders.set(folder, real);
+    return join(real, basename(resolve(path)));
   }
 }
 
@@ -93,11 +108,4 @@ function keptOf({ source, workers }: Tracked): Partial<Wanted> {
     ...(said === undefined ? {} : { said }),
     ...(workers === undefined ? {} : { workers }),
   };
-}
-
-/** One word for a file however its folder is written; the file may be gone. */
-async function placeOf(path: string): Promise<string> {
-  const absolute = resolve(path);
-  const folder = await realpath(dirname(absolute)).catch(() => dirname(absolute));
-  return join(folder, basename(absolute));
 }

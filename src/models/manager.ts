@@ -35,7 +35,7 @@ import { followMs, listFollowed, listSources } from "./sources.js";
 import { breakingChanges, schemaOf } from "./schema.js";
 import { Snapshots } from "./snapshots.js";
 import { StartError } from "./start-error.js";
-import { createStore, type ModelStore } from "./store.js";
+import { createStore, withinStore, type ModelStore } from "./store.js";
 import { StorePoll } from "./store-poll.js";
 import { ModelTable } from "./table.js";
 import { cancelledError, readyFields, Tracked, type Wanted } from "./tracked.js";
@@ -72,6 +72,7 @@ class Manager implements ModelManager {
   private readonly log: Log;
   private readonly prepare: Prepare;
   private readonly store: ModelStore;
+  private readonly looks: ReturnType<typeof withinStore>;
   /** What is wanted, in order; every one of them is tracked, but not every tracked one is wanted. */
   private readonly desired = new Map<string, Wanted>();
   private readonly defaults = new Defaults();
@@ -91,27 +92,28 @@ class Manager implements ModelManager {
   private listed = false;
 
   constructor(options: ManagerOptions) {
-    this.engine = options.engine;
-    this.instances = new Instances(options.engine);
-    this.announce = options.announce;
-    this.config = options.config;
-    this.log = options.log;
-    const { config, log, engine } = options;
+    const { config, log, engine, announce } = options;
+    this.engine = engine;
+    this.instances = new Instances(engine);
+    this.announce = announce;
+    this.config = config;
+    this.log = log;
     const { snapshotFolder: folder, modelStore } = config;
     this.snapshots = config.configSnapshots ? new Snapshots({ folder, modelStore, log }) : undefined;
-    const { announce, table, defaults, instances } = this;
+    const { table, defaults, instances } = this;
     const forget = (id: string): void => void this.desired.delete(id);
     this.publisher = new Publisher({ engine, announce, table, defaults, instances, config, log, forget });
     this.autoscaler = new Autoscaler({ engine, table, instances, log });
+    const { within } = (this.looks = withinStore(config));
     this.poll = followMs(config) > 0 ? this.follow() : undefined;
-    this.store = options.store ?? createStore(config);
+    this.store = options.store ?? createStore(config, within);
     const facts = { libtorch: engine.info().libtorch, gpus: engine.gpus(), env: process.env };
-    this.prepare = options.prepare ?? createPrepare({ config, log, ...facts, probeProgram: builtProbe });
+    this.prepare = options.prepare ?? createPrepare({ config, log, ...facts, within, probeProgram: builtProbe });
   }
 
   async start(): Promise<void> {
     await this.poll?.begin();
-    const sources = await listSources(this.config);
+    const sources = await listSources(this.config, this.looks.within);
     this.listed = true;
     const ids = sources.map((source) => this.want({ ...source, trigger: "startup" }));
     this.reconcile();
@@ -135,23 +137,22 @@ class Manager implements ModelManager {
   }
 
   private follow(): StorePoll {
-    const { config, log, table, defaults } = this;
+    const { config, log, table, defaults, looks } = this;
     const load = (wanted: Wanted): Tracked => {
       const id = this.want(wanted);
       this.reconcile();
       return table.find(id);
     };
-    const drop = (id: string): void => {
-      this.desired.delete(id);
-      this.reconcile();
-    };
-    const follower = new StoreFollower({ table, defaults, load, drop, reconcile: () => this.reconcile() });
-    return new StorePoll({ follower, list: () => listFollowed(config), log, intervalMs: followMs(config) });
+    const { within } = looks;
+    const steps = { load, drop: (id: string) => this.drop(id), reconcile: () => this.reconcile() };
+    const follower = new StoreFollower({ table, defaults, within, ...steps });
+    return new StorePoll({ follower, list: () => listFollowed(config), log, intervalMs: followMs(config), within });
   }
 
   async stop(): Promise<void> {
     this.stopped = true;
     this.autoscaler.stop();
+    this.looks.close();
     const loading = this.table.all().filter((model) => model.state === "loading");
     for (const model of loading) model.abort.abort();
     await Promise.all(loading.map((model) => model.settled));
@@ -174,16 +175,12 @@ class Manager implements ModelManager {
 
   private async registerOne(request: RegisterRequest): Promise<ModelEntry> {
     const path = await this.store.locate(request.url);
-    const { url, name } = request;
-    const named = name === undefined ? {} : { name };
-    const id = this.want({ path, url, ...named, required: false, trigger: "management", request });
+    const named = request.name === undefined ? {} : { name: request.name };
+    const id = this.want({ path, url: request.url, ...named, required: false, trigger: "management", request });
     this.reconcile();
     const model = this.table.find(id);
     await (request.wait ? model.settled : model.known);
-    if (model.state === "failed") {
-      this.desired.delete(id);
-      this.reconcile();
-    }
+    if (model.state === "failed") this.drop(id);
     await this.announce.visible();
     if (model.state === "failed") throw model.error;
     return this.table.entry(model);
@@ -235,10 +232,8 @@ class Manager implements ModelManager {
   async rollback(name: string): Promise<{ readonly from: string; readonly to: string }> {
     const { version: from } = this.table.version(name, undefined);
     const ready = this.table.versionsOf(name).filter((model) => model.state === "ready");
-    const to = this.defaults.previous(
-      name,
-      ready.map((model) => model.version),
-    );
+    const versions = ready.map((model) => model.version);
+    const to = this.defaults.previous(name, versions);
     if (to === undefined) {
       throw new ServerError("conflict", `Model ${name} has no earlier default version that is still registered`);
     }
@@ -257,9 +252,9 @@ class Manager implements ModelManager {
     if (isDefault && this.table.siblingsOf(model).length > 0) {
       throw new ServerError("default_version", `Cannot remove default version for model ${name}`);
     }
-    this.desired.delete(model.id);
     const ready = model.state === "ready";
-    if (!ready) this.reconcile();
+    if (ready) this.desired.delete(model.id);
+    else this.drop(model.id);
     const gone = ready ? await this.unload(model, this.config.unloadTimeoutMs) : await model.settled.then(() => true);
     await this.announce.visible();
     return gone;
@@ -292,6 +287,12 @@ class Manager implements ModelManager {
   private broken(model: Tracked): boolean {
     const { spec, state } = model;
     return state === "ready" && (spec?.kind === "python" || spec?.gpu !== undefined) && this.instances.broken(model);
+  }
+
+  /** It is wanted no more: cancelled, unloaded or forgotten. */
+  private drop(id: string): void {
+    this.desired.delete(id);
+    this.reconcile();
   }
 
   private want(wanted: Wanted): string {

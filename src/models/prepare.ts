@@ -1,9 +1,10 @@
 /** From a source to a spec that is safe to hand to the engine: unpacked, checked, tried in a process of its own. */
 import { randomUUID } from "node:crypto";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { cacheCandidates, openCache, type Claims } from "../archive/cache.js";
-import { openModel, type OpenedModel, type OpenOptions } from "../archive/open.js";
+import { openModel, type ModelRequest, type OpenedModel, type OpenOptions } from "../archive/open.js";
 import { torchWarning } from "../archive/lineage.js";
 import { hasProbe, probe } from "../archive/probe.js";
 import type { ServeConfig } from "../config/serve-config.js";
@@ -14,9 +15,11 @@ import type { GpuPicture } from "../engine/engine.js";
 import { ServerError } from "../errors.js";
 import type { Log } from "../telemetry/log.js";
 import type { ModelSpec } from "../types.js";
+import { BoundedCalls } from "./bounded-calls.js";
 import type { RegisterRequest } from "./models.js";
 import { placed } from "./placement.js";
 import type { Said } from "./sources.js";
+import type { Within } from "./store.js";
 
 export interface PrepareOptions {
   readonly config: ServeConfig;
@@ -26,6 +29,7 @@ export interface PrepareOptions {
   readonly gpus: GpuPicture;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly probeProgram: string;
+  readonly within: Within;
 }
 
 export interface PrepareRequest {
@@ -53,6 +57,7 @@ export function createPrepare(options: PrepareOptions): Prepare {
   const gate = createGate(parallel);
   const uid = process.getuid?.() ?? 0;
   const allow = allowListOf(config);
+  const reads = new BoundedCalls(parallel);
   let cache: Promise<string> | undefined;
 
   return (request) =>
@@ -60,7 +65,10 @@ export function createPrepare(options: PrepareOptions): Prepare {
       request.signal.throwIfAborted();
       const folder = await (cache ??= openCache(cacheCandidates(options.env, uid), uid));
       const open = { ...openOptions(request, config, folder), claims: request.claims };
-      return accept(request, await openFrom(request, open, options, allow), options, folder);
+      const opened = await (isUrl(request.path)
+        ? openFetched(request, open, options, allow)
+        : openLocal(request, open, options, reads));
+      return accept(request, opened, options, folder);
     });
 }
 
@@ -131,15 +139,31 @@ function batchedAs(spec: ModelSpec, said: NonNullable<PrepareRequest["said"]>): 
   };
 }
 
-/** A path as it is; a URL by way of the cache. What is said of the model then names the URL, and its bytes go if refused. */
-async function openFrom(
-  { said, claims, ...request }: PrepareRequest,
+function namedOf({ path, name, said }: PrepareRequest): ModelRequest {
+  const handler = said?.handler;
+  return { path, ...(name === undefined ? {} : { name }), ...(handler === undefined ? {} : { handler }) };
+}
+
+/** A path that hangs, as on a dead mount, is known by a first look; reading it may take as long as loading it. */
+async function openLocal(
+  request: PrepareRequest,
+  open: OpenOptions,
+  { config, within }: PrepareOptions,
+  reads: BoundedCalls,
+): Promise<OpenedModel> {
+  await within(() => stat(request.path).catch(() => undefined));
+  const timeoutMs = request.said?.startupTimeoutMs ?? config.probeTimeoutMs;
+  const bound = { what: `${request.path} (startup timeout)`, timeoutMs, signal: request.signal };
+  return reads.run(() => openModel(namedOf(request), open), bound);
+}
+
+/** A URL by way of the cache. What is said of the model names the URL, and its bytes go if refused. */
+async function openFetched(
+  { claims, ...request }: PrepareRequest,
   open: OpenOptions,
   { config, log }: PrepareOptions,
   allow: AllowList,
 ): Promise<OpenedModel> {
-  const named = { ...request, ...(said?.handler === undefined ? {} : { handler: said.handler }) };
-  if (!isUrl(request.path)) return openModel(named, open);
   const { maxDownloadSize: maxBytes, downloadTimeoutMs: timeoutMs } = config;
   const folder = join(open.cache, "downloads");
   const fetched = await fetchModel(request.path, { allow, maxBytes, timeoutMs, folder, signal: request.signal });
@@ -151,7 +175,7 @@ async function openFrom(
   });
   log.info("model fetched", { source: shown, pinned });
   try {
-    const { spec, warnings } = await openModel({ ...named, path }, open);
+    const { spec, warnings } = await openModel({ ...namedOf({ claims, ...request }), path }, open);
     return { spec: { ...spec, source: shown }, warnings: warnings.map((each) => each.replaceAll(path, shown)) };
   } catch (error) {
     if (!(error instanceof ServerError)) throw error;

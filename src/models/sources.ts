@@ -6,9 +6,11 @@ import { isArchive, looksLikeModel } from "../archive/unpack.js";
 import type { ServeConfig } from "../config/serve-config.js";
 import { didYouMean } from "../config/suggest.js";
 import { isUrl } from "../download/url.js";
+import { ServerError } from "../errors.js";
 import type { RegisterRequest, Workers } from "./models.js";
 import { snapshotSources, without } from "./snapshot-sources.js";
 import { StartError } from "./start-error.js";
+import type { Within } from "./store.js";
 
 export interface ModelSource {
   readonly path: string;
@@ -37,10 +39,17 @@ export async function listSources(
     ServeConfig,
     "positional" | "models" | "modelStore" | "modelDir" | "multiModel" | "strict" | "modelSnapshot"
   >,
+  within: Within,
 ): Promise<readonly ModelSource[]> {
-  const found = await namedSources(config);
-  const laidDown = found.length === 0 && !config.multiModel && config.modelSnapshot === undefined;
-  return laidDown ? sourcesIn(config.modelDir) : found;
+  const list = async (): Promise<readonly ModelSource[]> => {
+    const found = await namedSources(config);
+    const laidDown = found.length === 0 && !config.multiModel && config.modelSnapshot === undefined;
+    return laidDown ? sourcesIn(config.modelDir) : found;
+  };
+  return within(list).catch((error: unknown) => {
+    if (!(error instanceof ServerError) || error.code !== "store_timeout") throw error;
+    throw new StartError(config.modelStore ?? config.modelDir, error.message);
+  });
 }
 
 async function namedSources(
@@ -54,9 +63,13 @@ async function namedSources(
   if (config.modelStore === undefined || config.models.length === 0) return named;
   const store = config.modelStore;
   const all = config.models.some((each) => each.toLowerCase() === "all");
-  const found = all
-    ? (await listStore(store)).map((path) => ({ path, url: basename(path), required: config.strict }))
-    : await Promise.all(config.models.map((word) => inStore(store, word)));
+  if (all) {
+    const found = (await listStore(store)).map((path) => ({ path, url: basename(path), required: config.strict }));
+    return [...named, ...found];
+  }
+  const entries = await entriesOf(store);
+  const found: ModelSource[] = [];
+  for (const word of config.models) found.push(await inStore(store, word, entries));
   return [...named, ...found];
 }
 
@@ -92,14 +105,13 @@ async function entriesOf(store: string): Promise<readonly string[]> {
 /** Archives, bare artifacts, and folders; hidden files and anything else are passed over. */
 async function listStore(store: string): Promise<readonly string[]> {
   const names = (await entriesOf(store)).filter((name) => !name.startsWith(".")).sort();
-  const checked = await Promise.all(
-    names.map(async (name) => {
-      const path = join(store, name);
-      const folder = (await stat(path).catch(() => undefined))?.isDirectory() === true;
-      return folder || looksLikeModel(name) ? [path] : [];
-    }),
-  );
-  return checked.flat();
+  const found: string[] = [];
+  // One after another: a store that hangs takes one thread of libuv's pool, not all of them.
+  for (const name of names) {
+    const path = join(store, name);
+    if (looksLikeModel(name) || (await stat(path).catch(() => undefined))?.isDirectory() === true) found.push(path);
+  }
+  return found;
 }
 
 /** How often to look when a developer waits for it; a change is taken at the second look. */
@@ -133,17 +145,23 @@ async function listInStore(config: Pick<ServeConfig, "models" | "modelStore">): 
   return [...new Set(files.map((path) => join(store, path)))];
 }
 
-async function inStore(store: string, word: string): Promise<ModelSource> {
-  const names = await entriesOf(store);
+async function inStore(store: string, word: string, names: readonly string[]): Promise<ModelSource> {
   const { name, path } = splitName(word, (each) => names.includes(each));
   if (isUrl(path)) return { path, required: true, ...(name === undefined ? {} : { name }) };
   const file = normalize(path);
   if (file.startsWith("/") || file === ".." || file.startsWith("../")) {
     throw new StartError(word, "--models names files of the model store, and this lies outside it");
   }
-  const url = [file, `${file}.mar`].find((each) => existsSync(join(store, each)));
-  if (url === undefined) {
+  const url = (await exists(join(store, file))) ? file : (await exists(join(store, `${file}.mar`))) && `${file}.mar`;
+  if (url === false) {
     throw new StartError(join(store, file), `no such file in the model store${didYouMean(file, names)}`);
   }
   return { path: join(store, url), url, required: true, ...(name === undefined ? {} : { name }) };
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
 }

@@ -7,6 +7,7 @@ import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { stemOf } from "../archive/unpack.js";
 import type { Log } from "../telemetry/log.js";
+import type { Within } from "./store.js";
 
 /** What is done about a change. Neither rejects: a model that does not load is said elsewhere. */
 export interface Follower {
@@ -21,6 +22,7 @@ export interface StorePollOptions {
   readonly list: () => Promise<readonly string[]>;
   readonly log: Log;
   readonly intervalMs: number;
+  readonly within: Within;
 }
 
 /** A folder with more files than this is looked at by its first ones. */
@@ -45,7 +47,7 @@ export class StorePoll {
 
   /** What is there now counts as taken: the start loads it. */
   async begin(): Promise<void> {
-    for (const path of await this.listed()) this.taken.set(path, (await lookOf(path)) ?? "");
+    for (const path of await this.listed()) this.taken.set(path, (await this.lookOf(path)) ?? "");
   }
 
   start(): void {
@@ -68,7 +70,11 @@ export class StorePoll {
     const paths = await this.listed();
     // An empty store is one that was unmounted, not one whose every model shall go.
     if (paths.length === 0) return;
-    const changed = await this.changed(paths);
+    const changed = await this.changed(paths).catch((error: unknown) => {
+      this.say(wordsOf(error));
+      return undefined;
+    });
+    if (changed === undefined) return;
     const gone = this.gone(new Set(paths));
     const { follower } = this.options;
     if (this.stopped) return;
@@ -78,18 +84,18 @@ export class StorePoll {
 
   private async listed(): Promise<readonly string[]> {
     try {
-      const paths = await this.options.list();
+      const paths = await this.options.within(this.options.list);
       this.say(paths.length === 0 && this.taken.size > 0 ? "no model lies there any more" : "");
       return paths;
     } catch (error) {
-      this.say(error instanceof Error ? error.message : String(error));
+      this.say(wordsOf(error));
       return [];
     }
   }
 
   /** Each trouble once, and its end. */
   private say(trouble: string): void {
-    if (trouble === this.trouble) return;
+    if (trouble === this.trouble || this.stopped) return;
     this.trouble = trouble;
     const { log } = this.options;
     if (trouble === "") log.info("the model store can be read again");
@@ -99,7 +105,7 @@ export class StorePoll {
   private async changed(paths: readonly string[]): Promise<readonly string[]> {
     const due: string[] = [];
     for (const path of paths) {
-      const look = await lookOf(path);
+      const look = await this.lookOf(path);
       const settled = look !== undefined && look === this.fresh.get(path);
       if (look === undefined || look === this.taken.get(path)) {
         this.fresh.delete(path);
@@ -112,6 +118,11 @@ export class StorePoll {
       }
     }
     return due;
+  }
+
+  /** Rejects when the store does not answer, which says nothing of what is there. */
+  private lookOf(path: string): Promise<string | undefined> {
+    return this.options.within(() => lookOf(path));
   }
 
   /** Those that were missed twice in a row. */
@@ -128,6 +139,10 @@ export class StorePoll {
     }
     return gone;
   }
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** How a file with what lies beside it, or a folder with what is in it, looks from outside; undefined: it is not there. */

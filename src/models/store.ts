@@ -8,6 +8,21 @@ import type { ServeConfig } from "../config/serve-config.js";
 import { allowListOf } from "../download/allow-list.js";
 import { allowedUrl } from "../download/url.js";
 import { ServerError } from "../errors.js";
+import { BoundedCalls } from "./bounded-calls.js";
+
+/** A look into the store, which may be a network mount that hangs: gives what the call gives, or rejects in time. */
+export type Within = <T>(call: () => Promise<T>) => Promise<T>;
+
+/** How long a look may take, and what an error calls it. One look is under way at a time. */
+export function withinStore({ storeTimeoutMs: timeoutMs }: Pick<ServeConfig, "storeTimeoutMs">): {
+  readonly within: Within;
+  /** Nobody waits for one any more. */
+  readonly close: () => void;
+} {
+  const calls = new BoundedCalls(1);
+  const bound = { what: "the model store (--store-timeout)", timeoutMs };
+  return { within: (call) => calls.run(call, bound), close: () => calls.close() };
+}
 
 export interface ModelStore {
   /** The absolute path of what `url` names, or a URL that is allowed. Rejects with ServerError model_not_found. */
@@ -16,23 +31,32 @@ export interface ModelStore {
 
 type StoreConfig = Pick<ServeConfig, "modelStore" | "allowedUrls" | "multiModel" | "multiModelRoot">;
 
-export function createStore(config: StoreConfig): ModelStore {
+export function createStore(config: StoreConfig, within: Within): ModelStore {
   const allow = allowListOf(config);
   return {
     locate: async (url) => {
-      if (!/^(https?|file|s3):\/\//i.test(url)) return locate(config.modelStore, url);
-      allowedUrl(url, allow);
-      return url;
+      if (/^(https?|file|s3):\/\//i.test(url)) {
+        allowedUrl(url, allow);
+        return url;
+      }
+      const store = checked(config.modelStore, url);
+      return within(() => locate(store, url));
     },
   };
 }
 
-async function locate(store: string | undefined, url: string): Promise<string> {
+/** What refuses before the store is asked. */
+function checked(store: string | undefined, url: string): string {
   if (url === "") throw missing("empty url");
   if (/(^|[\\/])\.\.([\\/]|$)/.test(url)) throw missing(`Relative path is not allowed in url: ${url}`);
   if (store === undefined) throw missing("Model store has not been configured.");
-  const root = await realpath(store).catch(() => undefined);
-  if (root === undefined) throw new ServerError("internal", `The model store ${store} cannot be read`);
+  return store;
+}
+
+async function locate(store: string, url: string): Promise<string> {
+  const root = await realpath(store).catch((cause: unknown) => {
+    throw new ServerError("internal", "The model store (--model-store) cannot be read", { cause });
+  });
   const found = url.includes("\0") ? undefined : await realpath(join(root, url)).catch(() => undefined);
   // A link may lead anywhere: what counts is where it ends.
   const inside = found?.startsWith(`${root}${sep}`) === true;

@@ -26,6 +26,7 @@ export const testConfig: ServeConfig = {
   modelSnapshot: undefined,
   configSnapshots: false,
   pollModelStoreMs: 0,
+  storeTimeoutMs: 10_000,
   watch: false,
   snapshotFolder: "logs/config",
   defaultWorkers: 0,

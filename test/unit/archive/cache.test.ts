@@ -3,7 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
-import { cacheCandidates, cachedFolder, openCache, sha256File } from "../../../src/archive/cache.js";
+import { cacheCandidates, cachedFolder, Claims, openCache, sha256File } from "../../../src/archive/cache.js";
 
 const root = mkdtempSync(join(tmpdir(), "sconce-cache-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -99,6 +99,17 @@ describe("cachedFolder", () => {
       await mine.drop("no");
       expect(there()).toBe(true);
     });
+  });
+
+  test("what comes to claims that were dropped already goes at once", async () => {
+    const gone: unknown[] = [];
+    const claim = { keep: () => undefined, drop: (why: unknown) => Promise.resolve(void gone.push(why)) };
+    const claims = new Claims();
+    await claims.drop("too late");
+    claims.add(claim);
+    expect(gone).toEqual(["too late"]);
+    claims.keep();
+    expect(gone).toHaveLength(1);
   });
 
   test("two at once end with one whole folder", async () => {

@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ModelSnapshot } from "../../../src/config/model-snapshot.js";
 import { listSources, splitName } from "../../../src/models/sources.js";
+import { withinStore } from "../../../src/models/store.js";
 
+const { within } = withinStore({ storeTimeoutMs: 1000 });
 const store = mkdtempSync(join(tmpdir(), "sconce-store-"));
 afterAll(() => rmSync(store, { recursive: true, force: true }));
 beforeAll(() => {
@@ -21,15 +23,18 @@ const list = (config: {
   modelDir?: string;
   multiModel?: boolean;
 }) =>
-  listSources({
-    positional: config.positional ?? [],
-    models: config.models ?? [],
-    strict: config.strict ?? false,
-    modelStore: config.store ?? store,
-    modelSnapshot: config.kept,
-    modelDir: config.modelDir ?? join(store, "none"),
-    multiModel: config.multiModel ?? false,
-  });
+  listSources(
+    {
+      positional: config.positional ?? [],
+      models: config.models ?? [],
+      strict: config.strict ?? false,
+      modelStore: config.store ?? store,
+      modelSnapshot: config.kept,
+      modelDir: config.modelDir ?? join(store, "none"),
+      multiModel: config.multiModel ?? false,
+    },
+    within,
+  );
 
 describe("listSources", () => {
   test("positionals, with and without a name", async () => {

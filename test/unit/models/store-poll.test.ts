@@ -10,10 +10,12 @@ let done: string[];
 let said: string[];
 let poll: StorePoll;
 let unreadable: boolean;
+/** As from a store that does not answer. */
+let silent: string;
 
 beforeEach(async () => {
   store = mkdtempSync(join(tmpdir(), "sconce-poll-"));
-  [done, said, unreadable] = [[], [], false];
+  [done, said, unreadable, silent] = [[], [], false, ""];
   writeFileSync(join(store, "a.mar"), "a");
   const short = (path: string): string => path.slice(store.length + 1);
   const list = (): Promise<string[]> =>
@@ -24,6 +26,8 @@ beforeEach(async () => {
             .filter((name) => !name.endsWith(".yaml"))
             .map((name) => join(store, name)),
         );
+  const within = <T>(call: () => Promise<T>): Promise<T> =>
+    silent === "" ? call() : Promise.reject(new Error(silent));
   const note = (message: string): void => void said.push(message);
   const follower = {
     follow: (path: string, gone: readonly string[]) => {
@@ -32,7 +36,7 @@ beforeEach(async () => {
     },
     retire: (path: string) => Promise.resolve(void done.push(`- ${short(path)}`)),
   };
-  poll = new StorePoll({ follower, list, log: { ...silentLog, info: note, warn: note }, intervalMs: 1 });
+  poll = new StorePoll({ follower, list, log: { ...silentLog, info: note, warn: note }, intervalMs: 1, within });
   await poll.begin();
 });
 afterEach(() => rmSync(store, { recursive: true, force: true }));
@@ -94,6 +98,17 @@ test("a store that cannot be read or is empty takes nothing away, and is said on
     "the model store is not followed; what serves goes on",
     "the model store can be read again",
   ]);
+});
+
+test("a store that does not answer takes nothing away, and what changed meanwhile is taken afterwards", async () => {
+  writeFileSync(join(store, "b.mar"), "b");
+  await looks(1);
+  silent = "the model store did not answer";
+  rmSync(join(store, "a.mar"));
+  expect(await looks(4)).toEqual([]);
+  silent = "";
+  expect(await looks(2)).toEqual(["+ b.mar", "- a.mar"]);
+  expect(said).toEqual(["the model store is not followed; what serves goes on", "the model store can be read again"]);
 });
 
 test("it looks by itself, and no more once it is stopped", async () => {

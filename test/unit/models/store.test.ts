@@ -2,9 +2,11 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createStore } from "../../../src/models/store.js";
+import { createStore, withinStore } from "../../../src/models/store.js";
 
 const closed = { allowedUrls: [], multiModel: false, multiModelRoot: "/opt/ml/models" };
+
+const { within } = withinStore({ storeTimeoutMs: 1000 });
 
 const base = mkdtempSync(join(tmpdir(), "sconce-store-"));
 const store = join(base, "store");
@@ -22,7 +24,7 @@ beforeAll(() => {
 afterAll(() => rmSync(base, { recursive: true }));
 
 const locate = (url: string) =>
-  createStore({ ...closed, modelStore: store, allowedUrls: ["https://models.example.com/"] }).locate(url);
+  createStore({ ...closed, modelStore: store, allowedUrls: ["https://models.example.com/"] }, within).locate(url);
 
 test("files, folders and links that stay inside are found", async () => {
   expect(await locate("m.mar")).toBe(join(store, "m.mar"));
@@ -59,8 +61,8 @@ test.each([
 });
 
 test("without a store, or with one that is gone", async () => {
-  const none = createStore({ ...closed, modelStore: undefined });
+  const none = createStore({ ...closed, modelStore: undefined }, within);
   await expect(none.locate("m.mar")).rejects.toThrow("Model store has not been configured.");
-  const gone = createStore({ ...closed, modelStore: join(base, "gone") });
+  const gone = createStore({ ...closed, modelStore: join(base, "gone") }, within);
   await expect(gone.locate("m.mar")).rejects.toMatchObject({ code: "internal" });
 });
