@@ -3,6 +3,7 @@ import type { ErrorCode } from "../errors.js";
 import type { ModelFacts, OutputTensor } from "../handlers/define.js";
 import type { AnswerHeaders, TensorIn } from "../handlers/handler.js";
 import type { FromGuest, WireRequest } from "./messages.js";
+import type { StreamPart } from "./stream.js";
 
 export interface ChildSetup {
   /** The compiled handler. */
@@ -40,12 +41,15 @@ export type ToChild =
       readonly outputs: readonly OutputTensor[];
       readonly failed?: MadeError;
     }
-  /** Nobody waits any more, and: the request is done with. */
+  /** The next part of the request's answer is wanted. */
+  | { readonly type: "next"; readonly call: number; readonly key: number }
+  /** Nobody waits any more, and: the request is done with, and its answer's parts with it. */
   | { readonly type: "abort" | "forget"; readonly key: number }
   | { readonly type: "ping" };
 
 export interface MadeAnswer {
-  readonly body: string | Uint8Array;
+  /** Undefined: it comes in parts, which are asked for one by one. */
+  readonly body?: string | Uint8Array | undefined;
   readonly status?: number | undefined;
   readonly contentType?: string | undefined;
   readonly headers?: AnswerHeaders | undefined;
@@ -59,7 +63,11 @@ export interface MadeError {
 }
 
 export type Made =
-  { readonly rows: readonly (readonly TensorIn[])[] } | { readonly answer: MadeAnswer } | { readonly error: MadeError };
+  | { readonly rows: readonly (readonly TensorIn[])[] }
+  | { readonly answer: MadeAnswer }
+  /** Undefined: there is none left. */
+  | { readonly part: StreamPart | undefined }
+  | { readonly error: MadeError };
 
 export type FromChild =
   | {

@@ -4,13 +4,13 @@
  */
 import { pathToFileURL } from "node:url";
 import type { Context, HandlerDefinition, ModelInput, OutputTensor } from "../handlers/define.js";
-import type { ChildSetup, FromChild, Made, ToChild } from "./child-messages.js";
+import type { ChildSetup, FromChild, Made, MadeAnswer, ToChild } from "./child-messages.js";
 import { errorFrom, madeError } from "./child-errors.js";
 import { answerOf, rowsOf } from "./convert.js";
 import { ServerError } from "../errors.js";
 import { checkDefinition } from "./definition.js";
 import { HookRequest } from "./request.js";
-import { streamedOf } from "./stream.js";
+import { partOf, streamedOf } from "./stream.js";
 import { HandlerLog, HandlerMetrics, words } from "./told.js";
 
 const metricsMs = 250;
@@ -29,6 +29,8 @@ process.exit = (code) => {
 const log = new HandlerLog(say as (message: unknown) => void);
 const metrics = new HandlerMetrics(say as (message: unknown) => void);
 const requests = new Map<number, HookRequest>();
+/** Answers in parts that are under way, by their request's key. */
+const streams = new Map<number, AsyncIterator<unknown>>();
 const runs = new Map<number, { resolve: (outputs: readonly OutputTensor[]) => void; reject: (e: Error) => void }>();
 const counter = { next: 1 };
 
@@ -47,6 +49,11 @@ function inferred({ run, outputs, failed }: Extract<ToChild, { readonly type: "i
   runs.delete(run);
   if (failed === undefined) waits?.resolve(outputs);
   else waits?.reject(errorFrom(failed));
+}
+
+interface Keyed {
+  readonly key: number;
+  readonly request: HookRequest;
 }
 
 interface Running {
@@ -71,38 +78,41 @@ async function start({ file, shown, model, config }: ChildSetup): Promise<Runnin
 /** `outputs` undefined: preprocess. */
 async function hook(
   { handler, context }: Running,
-  asked: readonly HookRequest[],
+  asked: readonly Keyed[],
   outputs: readonly (readonly OutputTensor[])[] | undefined,
 ): Promise<readonly Made[]> {
-  const convert = (made: unknown): Made => (outputs === undefined ? { rows: rowsOf(made) } : { answer: answer(made) });
+  const convert = (made: unknown, key: number): Made =>
+    outputs === undefined ? { rows: rowsOf(made) } : { answer: answer(made, key) };
   if (handler.batch === true) {
+    const plain = asked.map(({ request }) => request);
     const made: unknown = await (outputs === undefined
-      ? handler.preprocess?.(asked, context)
-      : handler.postprocess?.(outputs, asked, context));
+      ? handler.preprocess?.(plain, context)
+      : handler.postprocess?.(outputs, plain, context));
     if (!Array.isArray(made) || made.length !== asked.length) {
       const got = Array.isArray(made) ? `${made.length} entries` : typeof made;
       const text = `The handler gave ${got} for ${asked.length} requests; expected a list with one entry for each.`;
       throw new ServerError("handler_failed", text);
     }
-    return made.map((each: unknown) => guarded(() => convert(thrown(each))));
+    return asked.map(({ key }, i) => guarded(() => convert(thrown(made[i]), key)));
   }
   const [first] = asked;
   if (first === undefined) return [];
   const made = await (outputs === undefined
-    ? handler.preprocess?.(first, context)
-    : handler.postprocess?.(outputs[0] ?? [], first, context));
-  return [convert(made)];
+    ? handler.preprocess?.(first.request, context)
+    : handler.postprocess?.(outputs[0] ?? [], first.request, context));
+  return [convert(made, first.key)];
 }
 
 /** What the hooks of a handler with `inference` make of a request, from the first to the last. */
-async function whole({ handler, context }: Running, request: HookRequest | undefined): Promise<readonly Made[]> {
-  if (request === undefined || handler.batch === true) return [];
+async function whole({ handler, context }: Running, asked: Keyed | undefined): Promise<readonly Made[]> {
+  if (asked === undefined || handler.batch === true) return [];
+  const { request, key } = asked;
   const input: unknown = handler.preprocess === undefined ? request : await handler.preprocess(request, context);
   const made: unknown = await handler.inference?.(input, request, context);
   const last: unknown = handler.postprocess
     ? await handler.postprocess(made as readonly OutputTensor[], request, context)
     : made;
-  return [{ answer: answer(last) }];
+  return [{ answer: answer(last, key) }];
 }
 
 function thrown(entry: unknown): unknown {
@@ -110,12 +120,34 @@ function thrown(entry: unknown): unknown {
   return entry;
 }
 
-function answer(made: unknown): { readonly body: string | Uint8Array } {
-  if (streamedOf(made) !== undefined) {
-    throw new ServerError("handler_failed", "Answers in parts are for handlers on threads (--handler-isolation).");
+function answer(made: unknown, key: number): MadeAnswer {
+  const streamed = streamedOf(made);
+  if (streamed === undefined) {
+    const { ask: _, body = "", ...rest } = answerOf(0, made);
+    return { body, ...rest };
   }
-  const { ask: _, body = "", ...rest } = answerOf(0, made);
-  return { body, ...rest };
+  // Parts for nobody are not begun.
+  if (requests.has(key)) streams.set(key, streamed.parts[Symbol.asyncIterator]());
+  return streamed.head;
+}
+
+async function next({ call, key }: Extract<ToChild, { readonly type: "next" }>): Promise<void> {
+  try {
+    const made = await streams.get(key)?.next();
+    const part = made === undefined || made.done === true ? undefined : partOf(made.value);
+    if (part === undefined) streams.delete(key);
+    say({ type: "made", call, made: [{ part }] });
+  } catch (error) {
+    say({ type: "made", call, made: [], failed: madeError(error) });
+  }
+}
+
+/** The request is done with; what its iterator cleans up is the handler's affair. */
+function forget(key: number): void {
+  const stream = streams.get(key);
+  streams.delete(key);
+  requests.delete(key);
+  void Promise.resolve(stream?.return?.()).catch(() => undefined);
 }
 
 function guarded(work: () => Made): Made {
@@ -126,12 +158,14 @@ function guarded(work: () => Made): Made {
   }
 }
 
-async function called(running: Running, message: Extract<ToChild, { readonly call: number }>): Promise<void> {
+type Hooks = Extract<ToChild, { readonly type: "preprocess" | "postprocess" | "answer" }>;
+
+async function called(running: Running, message: Hooks): Promise<void> {
   const asked = message.requests.map(({ key, wire }) => {
     const known = requests.get(key) ?? (wire && new HookRequest(wire));
     if (known === undefined) throw new Error("a request that is not known");
     requests.set(key, known);
-    return known;
+    return { key, request: known };
   });
   const outputs = message.type === "postprocess" ? message.outputs : undefined;
   const { call } = message;
@@ -160,7 +194,10 @@ process.on("message", (message: ToChild) => {
       requests.get(message.key)?.abort();
       return;
     case "forget":
-      requests.delete(message.key);
+      forget(message.key);
+      return;
+    case "next":
+      void next(message);
       return;
     case "inferred":
       inferred(message);

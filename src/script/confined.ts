@@ -20,9 +20,10 @@ import {
 import type { ScriptSpec } from "../types.js";
 import { GroupGuard } from "../worker/guard.js";
 import { errorFrom, madeError } from "./child-errors.js";
-import type { FromChild, Made, MadeAnswer, ToChild } from "./child-messages.js";
+import type { FromChild, Made, ToChild } from "./child-messages.js";
 import type { FromGuest } from "./messages.js";
 import { HookRequest } from "./request.js";
+import { MadePart } from "./stream.js";
 
 export interface ConfinedOptions {
   readonly code: string;
@@ -153,7 +154,7 @@ export class Confined {
         ...(has.postprocess
           ? {
               postprocess: async (outputs: readonly (readonly OutputTensor[])[], requests: readonly Request[]) =>
-                (await post(requests, outputs)).map(answerOrError),
+                (await post(requests, outputs)).map((made, i) => this.answer(made, requests[i])),
             }
           : {}),
       };
@@ -162,7 +163,7 @@ export class Confined {
       // All hooks in one go: what they hand on is the handler's own and stays in its process.
       const whole = (request: Request): Promise<readonly Made[]> =>
         this.call((call) => ({ type: "answer", call, requests: [this.sent(request)] }));
-      return { inference: async (_input, request) => orThrow(answerOrError((await whole(request))[0])) };
+      return { inference: async (_input, request) => orThrow(this.answer((await whole(request))[0], request)) };
     }
     return {
       ...(has.preprocess
@@ -171,10 +172,38 @@ export class Confined {
       ...(has.postprocess
         ? {
             postprocess: async (outputs: readonly OutputTensor[], request: Request) =>
-              orThrow(answerOrError((await post([request], [outputs]))[0])),
+              orThrow(this.answer((await post([request], [outputs]))[0], request)),
           }
         : {}),
     };
+  }
+
+  /** An Answer, or an Error. */
+  private answer(made: Made | undefined, request: Request | undefined): unknown {
+    if (made === undefined || !("answer" in made)) return errorOf(made);
+    const { body, status = 200, contentType, headers = [] } = made.answer;
+    const usual =
+      body === undefined ? undefined : typeof body === "string" ? "application/json" : "application/octet-stream";
+    const type = contentType ?? usual;
+    return new Answer(body ?? this.parts(request), {
+      status,
+      ...(type === undefined ? {} : { contentType: type }),
+      headers: Object.fromEntries(headers),
+    });
+  }
+
+  /** Asked for one by one, so that the process makes none for which there is no room; it ends them when it forgets. */
+  private parts(request: Request | undefined): AsyncIterable<MadePart> {
+    const next = async (): Promise<IteratorResult<MadePart>> => {
+      const key = request && this.keys.get(request);
+      if (key === undefined) return { done: true, value: undefined };
+      const [made] = await this.call((call) => ({ type: "next", call, key }));
+      if (made === undefined || !("part" in made)) throw errorOf(made);
+      return made.part === undefined
+        ? { done: true, value: undefined }
+        : { done: false, value: new MadePart(made.part) };
+    };
+    return { [Symbol.asyncIterator]: () => ({ next }) };
   }
 
   /** With its bytes where the process does not have it yet. */
@@ -231,15 +260,6 @@ export class Confined {
 function inputOrError(made: Made | undefined): { readonly rows: never } | Error {
   if (made !== undefined && "rows" in made) return { rows: made.rows as never };
   return errorOf(made);
-}
-
-function answerOrError(made: Made | undefined): unknown {
-  return made !== undefined && "answer" in made ? answerFrom(made.answer) : errorOf(made);
-}
-
-function answerFrom({ body, status = 200, contentType, headers = [] }: MadeAnswer): Answer {
-  const usual = typeof body === "string" ? "application/json" : "application/octet-stream";
-  return new Answer(body, { status, contentType: contentType ?? usual, headers: Object.fromEntries(headers) });
 }
 
 function errorOf(made: Made | undefined): Error {

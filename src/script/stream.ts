@@ -113,7 +113,24 @@ export class Stream {
   }
 }
 
-function partOf(value: unknown): { readonly part: string | Uint8Array; readonly usual: string } {
+/** One part as it is sent, and the type of an answer that has no other. */
+export interface StreamPart {
+  readonly part: string | Uint8Array;
+  readonly usual: string;
+}
+
+/** A part that was made in the handler's own process. */
+export class MadePart {
+  readonly made: StreamPart;
+
+  constructor(made: StreamPart) {
+    this.made = made;
+  }
+}
+
+/** Throws ServerError handler_failed for what can be no part. */
+export function partOf(value: unknown): StreamPart {
+  if (value instanceof MadePart) return value.made;
   if (typeof value === "string") return { part: value, usual: "text/plain; charset=utf-8" };
   if (value instanceof Uint8Array) return { part: value, usual: "application/octet-stream" };
   if (value === undefined) throw new ServerError("handler_failed", "The handler's answer has a part that is nothing.");

@@ -227,37 +227,6 @@ describe("a batch-aware handler", () => {
   });
 });
 
-test("an answer in parts may be postprocess's", async () => {
-  expect((await trick("parts", "post")).body.toString()).toBe("part");
-});
-
-describe("a handler that runs the model itself", () => {
-  const lines = (answer: Answer): Told[] =>
-    answer.body
-      .toString()
-      .trimEnd()
-      .split("\n")
-      .map((line) => JSON.parse(line) as Told);
-
-  test("answers at once, or part by part", async () => {
-    near((jsonOf(await ask({ x, times: 1, whole: true }, "steps")) as Told).scores);
-    const answer = await ask({ x, times: 20 }, "steps");
-    expect(answer.headers.get("content-type")).toBe("application/x-ndjson");
-    expect(lines(answer)).toHaveLength(20);
-    for (const { scores } of lines(answer)) near(scores);
-    const named = await ask({ x, times: 2, trick: "text" }, "steps");
-    expect([named.status, named.headers.get("content-type"), lines(named).length]).toEqual([206, "text/x", 2]);
-    expect((await ask({ x, times: 0 }, "steps")).body).toHaveLength(0);
-  });
-
-  test("fails with a status before the first part, and by the end of the connection after it", async () => {
-    expect((await ask({ x: [1], times: 1 }, "steps")).status).toBe(400);
-    expect((await ask({ x, times: 0, trick: "throw" }, "steps")).status).toBe(500);
-    for (const trick of ["throw", "hang"]) await expect(ask({ x, times: 2, trick }, "steps"), trick).rejects.toThrow();
-    near((jsonOf(await ask({ x, times: 1, whole: true }, "steps")) as Told).scores);
-  });
-});
-
 describe("a handler in a process of its own", () => {
   const apart = (name: string, at = "pre"): Promise<Answer> => ask({ x, trick: name, at }, "apart");
 
@@ -281,11 +250,6 @@ describe("a handler in a process of its own", () => {
     }
     const refused = await whole([1]);
     expect([refused.status, message(refused)]).toEqual([400, expect.stringMatching(/16/)]);
-    const parts = await ask({ x, times: 2 }, "steps-apart");
-    expect([parts.status, message(parts)]).toEqual([
-      500,
-      expect.stringMatching(/in parts are for handlers on threads/),
-    ]);
     near((jsonOf(await whole(x)) as Told).scores);
   });
 
@@ -302,7 +266,6 @@ describe("a handler in a process of its own", () => {
       ["exit", 500],
       ["hang", 504],
       ["circle", 500],
-      ["parts", 500],
     ] as const) {
       const [answer, beside] = await Promise.all([apart(name, "post"), ask({ x }, "apart")]);
       expect([name, answer.status, beside.status]).toEqual([name, status, 200]);
