@@ -129,6 +129,8 @@ export interface PythonModel {
   readonly requirements?: string;
   /** Its workers run in a virtual environment of the model's own. */
   readonly useVenv?: boolean;
+  /** Why Python runs it although its handler is native: its TorchScript calls "torchvision::nms", or another of those. */
+  readonly operator?: string;
 }
 
 /** Where a version comes from, as its manifest says. */

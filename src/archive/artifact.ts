@@ -6,6 +6,7 @@ import { open, stat } from "node:fs/promises";
 import { basename, extname } from "node:path";
 import { invalid, invalidBy } from "./failure.js";
 import { artifactLimits } from "./limits.js";
+import { OperatorScan } from "./operators.js";
 import { verifyZip } from "./zip.js";
 
 export type ArtifactKind = "torchscript" | "aotinductor";
@@ -29,8 +30,14 @@ const foreign: readonly (readonly [RegExp, string])[] = [
   [/^\x08.\x12/s, "is an ONNX file, which sconce does not read"],
 ];
 
-/** Resolves to the kind; rejects with ServerError invalid_model. */
-export async function checkArtifact(path: string): Promise<ArtifactKind> {
+export interface Artifact {
+  readonly kind: ArtifactKind;
+  /** One of torchvision's that it calls, as "torchvision::nms". */
+  readonly operator?: string;
+}
+
+/** Rejects with ServerError invalid_model. */
+export async function checkArtifact(path: string): Promise<Artifact> {
   let head: string;
   try {
     const found = await stat(path);
@@ -44,7 +51,9 @@ export async function checkArtifact(path: string): Promise<ArtifactKind> {
     const known = foreign.find(([pattern]) => pattern.test(head));
     throw invalid(path, known?.[1] ?? "is not a model: a .pt or .pt2 file is a zip archive and begins with PK");
   }
-  return kindOf(path, await verifyZip(path, artifactLimits));
+  const scan = new OperatorScan();
+  const kind = kindOf(path, await verifyZip(path, artifactLimits, (file, chunk) => scan.take(file, chunk)));
+  return { kind, ...(scan.found === undefined || kind !== "torchscript" ? {} : { operator: scan.found }) };
 }
 
 async function firstBytes(path: string, count: number): Promise<string> {

@@ -14,6 +14,7 @@ import { parseLabels } from "./labels.js";
 import { existing, type Manifest } from "./manifest.js";
 import { imageDefaults, parseModelConfig, type ModelConfig } from "./model-config.js";
 import { builtinOf, maxNameBytes, namePattern, pictureHandlers, textHandlers } from "./names.js";
+import { operatorModel } from "./operators.js";
 import { defaultMaxRetryMs, handlerFile, pythonModel } from "./python.js";
 import { unmetRequirements } from "./requirements.js";
 import { scriptOf } from "./script.js";
@@ -95,7 +96,11 @@ export async function openModel(request: ModelRequest, options: OpenOptions): Pr
       warnings: await requirementsOf(request, files, python.useVenv === true ? undefined : options.python),
     };
   const native = await nativeParts(request, files, config, options);
-  const warnings = [...config.warnings, ...manifestWarnings(request, files)];
+  const more =
+    native.python === undefined
+      ? manifestWarnings(request, files)
+      : await movedWarnings(request, files, native.python, options.python);
+  const warnings = [...config.warnings, ...more];
   if (native.handler.image?.crop !== 0) return { spec: { ...said, ...native }, warnings };
   const alone = `${request.path}: batchSize ${batchSize} becomes 1: pictures keep their own size; sconce.image.crop gives them one`;
   return {
@@ -112,13 +117,20 @@ async function nativeParts(
   config: ModelConfig,
   options: OpenOptions,
   script?: ScriptSpec,
-): Promise<NativeParts> {
+): Promise<NativeParts & Pick<ModelSpec, "python">> {
   const { handler, inputs } =
     script === undefined
       ? await handlerOf(request, files, config, options)
       : { handler: { name: script.file, topK: defaultTopK, script }, inputs: undefined };
   const artifact = await files.artifact();
-  const kind = await checkArtifact(artifact);
+  const { kind, operator } = await checkArtifact(artifact);
+  if (operator !== undefined) {
+    const { path } = request;
+    const { root, manifest } = files;
+    const { maxRetryMs, useVenv } = config;
+    const question = { path, root, manifest, handler: handler.name, maxRetryMs, useVenv };
+    return pythonParts(files, operatorModel(operator, question));
+  }
   const signature = signatureOf(request, { ...config, ...(inputs ? { inputs } : {}) }, handler, kind);
   const warmup = config.warmup === undefined ? undefined : await warmupOf(request, files, config.warmup);
   const sha256 = await sha256File(artifact);
@@ -183,6 +195,17 @@ async function pythonParts(
     handler: { name: python.handler, topK: defaultTopK, python: true },
     python,
   };
+}
+
+/** Of a model that is Python's for an operator that it calls. */
+async function movedWarnings(
+  request: ModelRequest,
+  files: ModelFiles,
+  { operator, useVenv }: PythonModel,
+  python: string | undefined,
+): Promise<readonly string[]> {
+  const why = `${request.path}: Python runs it, as it calls ${operator}; what sconce.* says of pictures has no effect there`;
+  return [why, ...(await requirementsOf(request, files, useVenv === true ? undefined : python))];
 }
 
 /** `python`: the one that runs the model and has to have what it lists; undefined: it is not asked. */

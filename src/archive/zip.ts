@@ -39,11 +39,21 @@ export async function extractZip(path: string, into: string, limits: ArchiveLimi
   });
 }
 
-/** Reads every entry and checks its CRC. Resolves to the names of the files. */
-export async function verifyZip(path: string, limits: ArchiveLimits): Promise<readonly string[]> {
+/** Reads every entry and checks its CRC. Resolves to the names of the files; `look` sees their bytes as they are read. */
+export async function verifyZip(
+  path: string,
+  limits: ArchiveLimits,
+  look: (file: string, chunk: Buffer) => void = () => undefined,
+): Promise<readonly string[]> {
   return withEntries(path, limits, async (zip, entries) => {
     const files = entries.filter((entry) => !isFolder(entry));
-    for (const entry of files) await readChecked(path, zip, entry, () => undefined);
+    for (const entry of files) {
+      const { fileName } = entry;
+      await readChecked(path, zip, entry, (chunk) => {
+        look(fileName, chunk);
+        return undefined;
+      });
+    }
     return files.map((entry) => entry.fileName);
   });
 }

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { cacheCandidates, openCache, type Claims } from "../archive/cache.js";
 import { openModel, type ModelRequest, type OpenedModel, type OpenOptions } from "../archive/open.js";
 import { torchWarning } from "../archive/lineage.js";
+import { withOperatorWords } from "../archive/operators.js";
 import { hasProbe, probe } from "../archive/probe.js";
 import type { ServeConfig } from "../config/serve-config.js";
 import { allowListOf, type AllowList } from "../download/allow-list.js";
@@ -108,7 +109,9 @@ async function accept(
   if (isProbed(spec) && (await wantsProbe(options))) {
     const timeoutMs = spec.startupTimeoutMs ?? config.probeTimeoutMs;
     const child = { program: options.probeProgram, timeoutMs, cache, libtorch, signal: request.signal };
-    await probe(spec.artifact, spec.sha256, config.probe === "auto", child);
+    await probe(spec.artifact, spec.sha256, config.probe === "auto", child).catch((error: unknown) => {
+      throw withOperatorWords(error);
+    });
   }
   return spec;
 }

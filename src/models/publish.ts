@@ -1,4 +1,5 @@
 /** From a spec that is safe to load to a version that every HTTP thread can reach, in the engine's order. Main thread. */
+import { withOperatorWords } from "../archive/operators.js";
 import { settingsOf } from "../config/model-settings.js";
 import type { ServeConfig } from "../config/serve-config.js";
 import type { Engine } from "../engine/engine.js";
@@ -75,7 +76,7 @@ export class Publisher {
       });
     } catch (error) {
       const words = `${spec.source}: not loaded within ${startupTimeoutMs / 1000} s (startupTimeout, --probe-timeout)`;
-      throw late.signal.aborted ? new ServerError("invalid_model", words, { cause: error }) : error;
+      throw late.signal.aborted ? new ServerError("invalid_model", words, { cause: error }) : withOperatorWords(error);
     } finally {
       clearTimeout(timer);
       model.abort.signal.removeEventListener("abort", cancel);

@@ -9,6 +9,7 @@ import type { PythonOptions } from "./engine.js";
 import type { WorkerFolders } from "./folders.js";
 import type { GroupGuard } from "./guard.js";
 import { type ModelPython, prepareModel } from "./install.js";
+import { checkOperator } from "./operators.js";
 import { WorkerPool } from "./pool.js";
 import { WorkerProcess, type WorkerSettings } from "./process.js";
 import { plainEnvironment, type WorkerPython } from "./python.js";
@@ -31,6 +32,7 @@ export async function poolFor(spec: ModelSpec, python: WorkerPython, options: Py
       timeoutMs: spec.startupTimeoutMs ?? defaultStartupMs,
       say: (words) => log.info(words, { model: spec.name, version: spec.version }),
     });
+    if (model.operator !== undefined) await checkOperator(model.operator, own, folder);
     return new PythonPool(spec, model, folder, own, options);
   } catch (error) {
     folders.remove(folder);

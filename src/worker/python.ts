@@ -102,7 +102,7 @@ export function suitable(command: string, facts: PythonFacts): WorkerPython {
 }
 
 function unsuitable(command: string, why: string, cause?: unknown): ServerError {
-  const words = `The handler is Python code, and the Python that --python names (${command}) cannot run it: ${why}`;
+  const words = `Python runs this model, and the Python that --python names (${command}) cannot run it: ${why}`;
   return new ServerError("invalid_model", words, { cause });
 }
 

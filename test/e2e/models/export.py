@@ -9,6 +9,7 @@ dtypes   one input of every dtype, answered as they came.
 lopsided an output whose dimension 0 is not the batch.    wordy   an output that is no tensor.
 leaky    keeps 64 KiB for every call, for ever: the control that the growth checks must catch.
 missing_op   calls an operator that only the exporting process has.
+nms      calls torchvision's operator of that name: three boxes, of which it keeps two.
 """
 
 import pathlib
@@ -96,6 +97,17 @@ class MissingOp(nn.Module):
         return torch.ops.nowhere.twice(x)
 
 
+class Boxes(nn.Module):
+    def forward(self, pictures: Tensor) -> List[Dict[str, Tensor]]:
+        found: List[Dict[str, Tensor]] = []
+        boxes = torch.tensor([[0.0, 0.0, 4.0, 4.0], [0.0, 0.0, 4.0, 3.5], [5.0, 5.0, 8.0, 8.0]])
+        for picture in pictures:
+            scores = torch.tensor([0.9, 0.8, 0.7]) + 0.0 * picture.mean()
+            kept = torch.ops.torchvision.nms(boxes, scores, 0.5)
+            found.append({"boxes": boxes[kept], "labels": kept, "scores": scores[kept]})
+        return found
+
+
 def save(name: str, module: nn.Module) -> None:
     torch.jit.save(torch.jit.script(module.eval()), str(HERE / f"{name}.pt"))
 
@@ -103,6 +115,9 @@ def save(name: str, module: nn.Module) -> None:
 def main() -> None:
     library = torch.library.Library("nowhere", "DEF")
     library.define("twice(Tensor x) -> Tensor")
+    # Its schema is enough to script a call of it.
+    vision = torch.library.Library("torchvision", "DEF")
+    vision.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     for name, module in (
         ("ledger", Ledger()),
         ("moody", Moody()),
@@ -113,6 +128,7 @@ def main() -> None:
         ("wordy", Wordy()),
         ("leaky", Leaky()),
         ("missing_op", MissingOp()),
+        ("nms", Boxes()),
     ):
         save(name, module)
 

@@ -53,7 +53,7 @@ describe("sconce migrate check", () => {
     expect(out).toMatch(/config\.properties is read as it is\.$/m);
     expect(out).toMatch(/config\.properties:3: workflow_store is not used/);
     expect(out).toMatch(/^digits 1\.0 +works +\S+digits\.mar$/m);
-    expect(out).toMatch(/^bert 2\.0 +needs Python +The handler is Python code, .* lacks torchserve; add with: /m);
+    expect(out).toMatch(/^bert 2\.0 +needs Python +Python runs this model, .* lacks torchserve; add with: /m);
     expect(out).toMatch(/^\S+torn\.mar +will not work +/m);
     expect(out).not.toContain("README");
   });
