@@ -21,6 +21,8 @@ export interface FollowOptions {
   readonly drop: (id: string) => void;
   readonly reconcile: () => void;
   readonly within: Within;
+  /** What is followed are paths of the command line, and no files of the model store, which are called by their names. */
+  readonly watch: boolean;
 }
 
 export class StoreFollower implements Follower {
@@ -39,6 +41,7 @@ export class StoreFollower implements Follower {
       required: false,
       trigger: "store",
       replaces: new Set(before.map(({ id }) => id)),
+      ...(this.options.watch ? {} : { url: basename(path) }),
       ...(old === undefined ? {} : keptOf(old)),
     });
     await model.settled;
@@ -47,7 +50,7 @@ export class StoreFollower implements Follower {
       await this.retireOne(old, model.name === old.name ? model.version : undefined);
     } else {
       // One entry per version: what went wrong is said of the one that goes on.
-      old.reason = `${path} changed, and what is there now is not served: ${model.reason ?? "it does not load"}`;
+      old.reason = `${old.source.url ?? path} changed, and what is there now is not served: ${model.reason ?? "it does not load"}`;
       old.note(old.reason);
       this.options.drop(model.id);
     }

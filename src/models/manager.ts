@@ -145,7 +145,7 @@ class Manager implements ModelManager {
     };
     const { within } = looks;
     const steps = { load, drop: (id: string) => this.drop(id), reconcile: () => this.reconcile() };
-    const follower = new StoreFollower({ table, defaults, within, ...steps });
+    const follower = new StoreFollower({ table, defaults, within, watch: config.watch, ...steps });
     return new StorePoll({ follower, list: () => listFollowed(config), log, intervalMs: followMs(config), within });
   }
 

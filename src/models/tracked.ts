@@ -68,7 +68,8 @@ export class Tracked {
     this.note(`opened (${this.source.trigger})`);
     this.opened = true;
     this.phase = "probe";
-    this.spec = spec;
+    const { warnings } = spec;
+    this.spec = warnings === undefined ? spec : { ...spec, warnings: warnings.map((each) => this.shown(each)) };
     this.know();
   }
 
@@ -80,10 +81,21 @@ export class Tracked {
   }
 
   fail(error: unknown): void {
-    this.error = error;
-    this.reason = error instanceof Error ? error.message : String(error);
+    this.error = this.named(error);
+    this.reason = this.error instanceof Error ? this.error.message : String(this.error);
     this.loadSeconds = this.seconds();
     this.enter("failed");
+  }
+
+  /** As clients know it: what was registered by a name in the model store is not said by its path on this machine. */
+  private named(error: unknown): unknown {
+    if (!(error instanceof ServerError) || this.source.url === undefined) return error;
+    return new ServerError(error.code, this.shown(error.message), { cause: error });
+  }
+
+  private shown(words: string): string {
+    const { path, url = path } = this.source;
+    return words.replaceAll(path, url);
   }
 
   seconds(): number {

@@ -128,8 +128,17 @@ class LineCutter {
   }
 }
 
+/**
+ * TorchServe's loader takes any ImportError of a handler for a handler of its own that was meant, looks for that, and says
+ * of what it finds missing last; what the handler itself could not import stands before.
+ */
+const secondTry = /^ModuleNotFoundError: No module named 'ts\.torch_handler\./;
+
 /** Why a worker ended, in one line: the last line of its traceback where it left one. */
 export function reasonOf(tail: readonly string[]): string {
-  const raised = tail.findLast((line) => /^[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit|Warning)\b/.test(line));
+  const isRaised = (line: string): boolean => /^[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit|Warning)\b/.test(line);
+  const last = tail.findLast(isRaised);
+  const first = last !== undefined && secondTry.test(last) ? tail.slice(0, tail.lastIndexOf(last)) : [];
+  const raised = first.findLast((line) => /^\w*ImportError|^ModuleNotFoundError/.test(line)) ?? last;
   return (raised ?? tail.findLast((line) => !line.startsWith(" ")) ?? "").slice(0, 500);
 }

@@ -93,7 +93,7 @@ test("another version in the file becomes the default before the old one goes", 
 test.each(["nonsense", "m@1:broken", "m@2:broken"])("%s leaves the old one serving and says why", async (text) => {
   put("a.mar", text);
   await until(() =>
-    expect(manager.get("m")[0]?.reason).toMatch(/a\.mar changed, and what is there now is not served: /),
+    expect(manager.get("m")[0]?.reason).toMatch(/^a\.mar changed, and what is there now is not served: /),
   );
   expect(manager.list()).toHaveLength(1);
   expect(manager.health()).toBe("healthy");

@@ -169,6 +169,17 @@ describe("register, unregister, setDefault", () => {
     expect(manager.loadCounts()).toContainEqual({ trigger: "management", outcome: "failed", count: 3 });
   });
 
+  test("what is wrong with an archive of the store is said by its name there, not by its path", async () => {
+    const path = "/srv/store/m@1.0:bad";
+    const store = { locate: () => Promise.resolve(path) };
+    const log: string[] = [];
+    const error = (message: string, fields = {}): void => void log.push(`${message} ${JSON.stringify(fields)}`);
+    const { manager } = make([], { store, log: { ...silentLog, error } });
+    await manager.start();
+    await expect(manager.register(asked("m.mar"))).rejects.toThrow(/^m\.mar: not an archive$/);
+    expect(log.join()).toContain(`"source":"${path}"`);
+  });
+
   test("a second version does not become the default; setDefault makes it so; then the first can go", async () => {
     const { manager, engine } = make(["m@1.0:echo"]);
     await manager.start();

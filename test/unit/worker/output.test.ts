@@ -71,6 +71,25 @@ test.each([
     ["Traceback (most recent call last):", '  File "a.py"', "ModuleNotFoundError: No module named 'x'", "bye"],
     "ModuleNotFoundError: No module named 'x'",
   ],
+  [
+    [
+      "Traceback (most recent call last):",
+      "ModuleNotFoundError: No module named 'pandas'",
+      "",
+      "During handling of the above exception, another exception occurred:",
+      "Traceback (most recent call last):",
+      "ModuleNotFoundError: No module named 'ts.torch_handler.handler'",
+    ],
+    "ModuleNotFoundError: No module named 'pandas'",
+  ],
+  [
+    ["ImportError: cannot import name 'x' from 'json'", "ModuleNotFoundError: No module named 'ts.torch_handler.h'"],
+    "ImportError: cannot import name 'x' from 'json'",
+  ],
+  [
+    ["ModuleNotFoundError: No module named 'ts.torch_handler.h'"],
+    "ModuleNotFoundError: No module named 'ts.torch_handler.h'",
+  ],
   [["my.own.SomeError: it broke", "  at once"], "my.own.SomeError: it broke"],
   [["nothing raised", "  indented"], "nothing raised"],
   [[], ""],

@@ -17,6 +17,11 @@ describe("other names of predictions", () => {
     ["/v1/models/m%3Apredict", predict],
     ["/v1/models/m:explain", { ...predict, kind: "explain" }],
     ["/v1/models/m:other", { kind: "badName", name: "m:other" }],
+    // TorchServe predicts on whatever holds ":predict"; here a verb that is none is no prediction.
+    ["/v1/models/m:predictx", { kind: "badName", name: "m:predictx" }],
+    ["/v1/models/m:a:predict", { kind: "badName", name: "m:a:predict" }],
+    ["/v1/models/m:predict/", predict],
+    ["/v1/models/m:predict/x", { kind: "unknown" }],
     ["/v1/models/:predict", { kind: "unknown" }],
     ["/v1/models/m", { kind: "modelReady", name: "m", version: "" }],
     ["/v2/models/m/infer", predict],
