@@ -59,18 +59,21 @@ export abstract class PlainCall implements RpcCall {
   reader: RpcReader | undefined = undefined;
   protected readonly owner: CallOwner;
   private readonly rawCall: RawCall;
+  /** On the clock of performance.now(): grpc-js has told it by the wall clock, which may jump while the call lasts. */
+  private readonly deadlineMs: number;
   private over = false;
 
   constructor(raw: RawCall, owner: CallOwner) {
     this.rawCall = raw;
     this.owner = owner;
     this.path = raw.getPath();
+    this.deadlineMs = performance.now() + Number(raw.getDeadline()) - Date.now();
     raw.on("cancelled", () => this.left());
     owner.opened(this);
   }
 
   remainingMs(): number {
-    return Math.max(0, Number(this.rawCall.getDeadline()) - Date.now());
+    return Math.max(0, this.deadlineMs - performance.now());
   }
 
   header(name: string): string {

@@ -132,13 +132,13 @@ class LineCutter {
  * TorchServe's loader takes any ImportError of a handler for a handler of its own that was meant, looks for that, and says
  * of what it finds missing last; what the handler itself could not import stands before.
  */
-const secondTry = /^ModuleNotFoundError: No module named 'ts\.torch_handler\./;
+const secondTry = "ModuleNotFoundError: No module named 'ts.torch_handler.";
 
 /** Why a worker ended, in one line: the last line of its traceback where it left one. */
 export function reasonOf(tail: readonly string[]): string {
   const isRaised = (line: string): boolean => /^[A-Za-z_][\w.]*(Error|Exception|Interrupt|Exit|Warning)\b/.test(line);
   const last = tail.findLast(isRaised);
-  const first = last !== undefined && secondTry.test(last) ? tail.slice(0, tail.lastIndexOf(last)) : [];
-  const raised = first.findLast((line) => /^\w*ImportError|^ModuleNotFoundError/.test(line)) ?? last;
+  const first = last?.startsWith(secondTry) === true ? tail.slice(0, tail.lastIndexOf(last)) : [];
+  const raised = first.findLast((line) => /^(ImportError|ModuleNotFoundError)\b/.test(line)) ?? last;
   return (raised ?? tail.findLast((line) => !line.startsWith(" ")) ?? "").slice(0, 500);
 }

@@ -104,6 +104,60 @@ test(
   },
 );
 
+test("while a big archive is read, tried and warmed up, other models answer as before", { timeout }, async () => {
+  // 96 MiB that are read, hashed and unpacked, then a warm-up of 300 ms on every instance.
+  const [big, mib] = [join(store, "big.mar"), 1024 * 1024];
+  const model = { modelName: "big", serializedFile: "slow.pt", handler: "base_handler", configFile: "c.yaml" };
+  const entries = [
+    { name: "MAR-INF/MANIFEST.json", data: JSON.stringify({ model }) },
+    { name: "slow.pt", data: readFileSync(`${models}slow.pt`) },
+    { name: "warm.json", data: "[300]" },
+    {
+      name: "c.yaml",
+      data: "sconce:\n  warmup: warm.json\n  inputs:\n    - { name: x, dtype: float32, shape: [1] }\n",
+    },
+    { name: "ballast.bin", data: Buffer.alloc(96 * mib, "ballast") },
+  ];
+  writeFileSync(big, buildZip(entries));
+  const server = await start({ SCONCE_CACHE_DIR: join(store, "..", `${basename(store)}-big`) });
+  try {
+    const took: { during: boolean; ms: number }[] = [];
+    const sentAt = new Map<number, number>();
+    let [loading, over] = [false, false];
+    const driving = drive({
+      port: server.port,
+      connections: 4,
+      count: 1_000_000,
+      request: (index) => {
+        sentAt.set(index, performance.now());
+        return over ? undefined : predict(index);
+      },
+      check: (index, answer) => {
+        took.push({ during: loading, ms: performance.now() - (sentAt.get(index) ?? 0) });
+        return answer.status === 200 ? ledgerFault(index, answer.body) : `${answer.status}: ${answer.body.toString()}`;
+      },
+    });
+    const begun = performance.now();
+    loading = true;
+    const loaded = await call(server.managementPort, { method: "POST", path: "/models?url=big.mar&initial_workers=1" });
+    loading = false;
+    const loadMs = performance.now() - begun;
+    over = true;
+    const tally = await driving;
+    expect([loaded.status, loaded.body.toString()]).toEqual([200, expect.stringContaining("1 initial workers")]);
+    expect(tally.wrong.slice(0, 5)).toEqual([]);
+    expect(tally).toMatchObject({ right: tally.sent, unanswered: [], refused: 0 });
+    // No request waits for the load, nor for a part of it: four at a time, hundreds were answered meanwhile.
+    const during = took.filter((each) => each.during).map((each) => each.ms);
+    expect(Math.max(...during)).toBeLessThan(loadMs / 2);
+    expect(during.length).toBeGreaterThan(400);
+  } finally {
+    expect(await server.stop()).toEqual({ code: 0, signal: null });
+    rmSync(big);
+    rmSync(join(store, "..", `${basename(store)}-big`), { recursive: true, force: true });
+  }
+});
+
 /** What may come of each call while others do the same. */
 const listed: Readonly<Record<string, readonly number[]>> = { POST: [200, 409, 503], DELETE: [200, 404] };
 const predicted = [200, 404, 503];
