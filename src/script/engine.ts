@@ -41,6 +41,7 @@ export function withScripts(engine: Engine & { close(): Promise<void> }, options
 }
 
 const defaultStartupMs = 120_000;
+const rememberedKeys = 256;
 const keyOf = (name: string, version: string): string => `${name}/${version}`;
 
 class WithScripts implements ScriptEngine {
@@ -52,6 +53,8 @@ class WithScripts implements ScriptEngine {
   private readonly served = new Map<string, Keeper>();
   /** By the handler's key: all of the above. */
   private readonly keepers = new Map<string, Keeper>();
+  /** Keys of handlers that were let go lately → "name/version"; at most `rememberedKeys`. */
+  private readonly gone = new Map<string, string>();
   private readonly ports = new Set<MessagePort>();
 
   constructor(inner: Engine & { close(): Promise<void> }, options: ScriptOptions) {
@@ -120,12 +123,11 @@ class WithScripts implements ScriptEngine {
   async remove(name: string, version: string, timeoutMs: number): Promise<boolean> {
     const key = keyOf(name, version);
     const keeper = this.served.get(key);
-    this.served.delete(key);
-    try {
-      return await this.inner.remove(name, version, timeoutMs);
-    } finally {
-      this.forget(keeper);
-    }
+    const end = performance.now() + timeoutMs;
+    // What its hooks have begun needs the model yet.
+    const clean = await this.drain(keeper, key, timeoutMs);
+    if (this.served.get(key) === keeper) this.served.delete(key);
+    return (await this.inner.remove(name, version, Math.max(0, end - performance.now()))) && clean;
   }
 
   async replace(loadId: string, timeoutMs: number): Promise<boolean> {
@@ -135,11 +137,8 @@ class WithScripts implements ScriptEngine {
     const replaced = this.inner.replace(loadId, timeoutMs);
     if (load?.keeper !== undefined) this.served.set(load.model, load.keeper);
     else if (load !== undefined) this.served.delete(load.model);
-    try {
-      return await replaced;
-    } finally {
-      this.forget(old);
-    }
+    const clean = await this.drain(old, load?.model ?? "", timeoutMs);
+    return (await replaced) && clean;
   }
 
   setDefault(name: string, version: string): void {
@@ -175,7 +174,9 @@ class WithScripts implements ScriptEngine {
     const { port1, port2 } = new MessageChannel();
     port1.on("message", ({ key }: ToDesk) => {
       const say = (answer: FromDesk): void => port1.postMessage(answer, "port" in answer ? [answer.port] : []);
-      const keeper = this.keepers.get(key);
+      // One whose handler was replaced since it came in is the new one's.
+      const model = this.gone.get(key);
+      const keeper = model === undefined ? this.keepers.get(key) : this.served.get(model);
       if (keeper === undefined) say({ key, code: "version_not_found", message: "The handler's model is not served." });
       else keeper.connect(say);
     });
@@ -201,6 +202,15 @@ class WithScripts implements ScriptEngine {
     const keeper = new Keeper({ setup, log, env, startupTimeoutMs });
     this.keepers.set(script.key, keeper);
     return keeper;
+  }
+
+  /** Lets a handler go when it has answered what it has begun; the rest goes to the one that has its place by then. */
+  private async drain(keeper: Keeper | undefined, model: string, timeoutMs: number): Promise<boolean> {
+    if (keeper === undefined) return true;
+    this.gone.set(keeper.key, model);
+    const [oldest] = this.gone.keys();
+    if (oldest !== undefined && this.gone.size > rememberedKeys) this.gone.delete(oldest);
+    return keeper.drain(timeoutMs, () => void this.keepers.delete(keeper.key));
   }
 
   private forget(keeper: Keeper | undefined): void {

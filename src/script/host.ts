@@ -56,6 +56,10 @@ export class Host {
   /** Of a batch-aware handler: what waits for each hook. */
   private readonly waiting: Readonly<Record<Hook, Job[]>> = { preprocess: [], postprocess: [] };
   private gathering = false;
+  /** Requests that are not done with. */
+  private open = 0;
+  private idle: (() => void) | undefined;
+  private drained = false;
 
   constructor(options: HostOptions) {
     this.options = options;
@@ -76,6 +80,9 @@ export class Host {
       if (job !== undefined) this.cancel(job);
       return;
     }
+    // The door sends it to the next thread when this one ends.
+    if (this.drained) return;
+    this.open++;
     const { ask, request, timeoutMs } = message;
     const order = Atomics.add(link.words, linkWords.begun, 1) + 1;
     const plain = new HookRequest(request);
@@ -98,6 +105,18 @@ export class Host {
     this.taken.delete(link);
   }
 
+  /** Calls `idle` once no request is here; what comes after that is not begun. */
+  drain(idle: () => void): void {
+    this.idle = idle;
+    this.lookIdle();
+  }
+
+  private lookIdle(): void {
+    if (this.open > 0 || this.idle === undefined || this.drained) return;
+    this.drained = true;
+    this.idle();
+  }
+
   /** Looks at the time limits. */
   tick(): void {
     this.attempts.expire();
@@ -111,9 +130,12 @@ export class Host {
   }
 
   private done(job: Job): void {
+    if (job.over) return;
     job.over = true;
+    this.open--;
     this.taken.get(job.link)?.delete(job.ask);
     this.options.forget?.(job.request);
+    if (this.idle !== undefined) setImmediate(() => this.lookIdle());
   }
 
   private due(hook: Hook, job: Job): void {

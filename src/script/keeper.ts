@@ -72,6 +72,31 @@ export class Keeper {
     else this.waiting.push(answer);
   }
 
+  /**
+   * Ends it when its requests are answered, and says so by `ended`. Resolves then, or with false after `timeoutMs`: it goes
+   * on in the background, as nothing is cut.
+   */
+  async drain(timeoutMs: number, ended: () => void): Promise<boolean> {
+    const { worker } = this;
+    const idle = !this.serving || worker === undefined ? Promise.resolve() : this.idle(worker);
+    const closed = idle.then(() => this.close()).then(ended);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(false), timeoutMs)));
+    const clean = await Promise.race([closed.then(() => true), late]);
+    clearTimeout(timer);
+    return clean;
+  }
+
+  private idle(worker: Worker): Promise<void> {
+    return new Promise((resolve) => {
+      worker.on("message", ({ type }: FromGuest) => {
+        if (type === "idle") resolve();
+      });
+      worker.on("exit", () => resolve());
+      worker.postMessage({ drain: true } satisfies ToGuest);
+    });
+  }
+
   async close(): Promise<void> {
     this.closed = true;
     clearTimeout(this.timer);
@@ -106,8 +131,8 @@ export class Keeper {
       let reason = "";
       worker.on("message", (message: FromGuest) => {
         if (message.type === "failed") reject(new Error((reason = message.message)));
-        else if (message.type !== "ready") this.heard(message);
-        else {
+        else if (message.type === "log" || message.type === "metrics") this.heard(message);
+        else if (message.type === "ready") {
           clearTimeout(late);
           this.ready(worker, new Int32Array(beat));
           resolve();
@@ -135,7 +160,7 @@ export class Keeper {
     return output;
   }
 
-  private heard(message: Exclude<FromGuest, { type: "ready" | "failed" }>): void {
+  private heard(message: Extract<FromGuest, { type: "log" | "metrics" }>): void {
     if (message.type === "log") {
       this.log[message.level](message.message, message.fields);
       return;

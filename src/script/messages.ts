@@ -81,13 +81,11 @@ export interface HandlerSetup {
   readonly beat: SharedArrayBuffer;
 }
 
-export interface ToGuest {
-  readonly port: MessagePort;
-  readonly link: SharedArrayBuffer;
-}
+/** A way for another thread; or: say "idle" once no request is there, and take none from then on. */
+export type ToGuest = { readonly port: MessagePort; readonly link: SharedArrayBuffer } | { readonly drain: true };
 
 export type FromGuest =
-  | { readonly type: "ready" }
+  | { readonly type: "ready" | "idle" }
   /** It cannot serve. */
   | { readonly type: "failed"; readonly message: string }
   | {

@@ -90,7 +90,12 @@ async function start(): Promise<void> {
     ...(confined === undefined ? {} : { forget: (request) => confined.forget(request) }),
     report: (hook, request, error) => log.error(`the handler's ${hook} failed`, { request, error: words(error) }),
   }));
-  main.on("message", ({ port, link: memory }: ToGuest) => {
+  main.on("message", (message: ToGuest) => {
+    if ("drain" in message) {
+      host.drain(() => say({ type: "idle" }));
+      return;
+    }
+    const { port, link: memory } = message;
     const link: Link = {
       words: new Int32Array(memory),
       say: (answer: FromHandler) =>
