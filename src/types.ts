@@ -173,6 +173,9 @@ export interface ModelSpec {
   readonly priority?: Priority;
   /** Where it is loaded, by src/models/placement.ts; absent: on the CPU. */
   readonly gpu?: GpuPlacement;
+  readonly precision?: Precision;
+  /** The largest |a - b| to float32's answers, as a share of an output's largest |b|. */
+  readonly precisionTolerance?: number;
   readonly stateful: boolean;
   readonly maxInstances: number;
   readonly warmup?: string;
@@ -182,6 +185,9 @@ export interface ModelSpec {
   /** What the operator should know of its archive and is no error. */
   readonly warnings?: readonly string[];
 }
+
+/** In what floating type a model runs; auto: bfloat16 where it is faster and near enough. */
+export type Precision = "float32" | "bfloat16" | "float16" | "auto";
 
 /** Whose batches go first where several models wait for one GPU. */
 export type Priority = "normal" | "high";

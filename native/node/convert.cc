@@ -122,6 +122,12 @@ EngineOptions ToOptions(const Napi::Object& options) {
   return made;
 }
 
+torch_engine::Precision ToPrecision(const std::string& name) {
+  if (name == "bfloat16") return torch_engine::Precision::kBfloat16;
+  if (name == "float16") return torch_engine::Precision::kFloat16;
+  return name == "auto" ? torch_engine::Precision::kAuto : torch_engine::Precision::kFloat32;
+}
+
 LoadRequest ToLoadRequest(const Napi::Object& spec) {
   LoadRequest request;
   request.queue_capacity = static_cast<std::size_t>(Num(spec, "jobQueueSize"));
@@ -137,6 +143,8 @@ LoadRequest ToLoadRequest(const Napi::Object& spec) {
   if (Has(spec, "batchSize")) load.batch_size = static_cast<std::uint32_t>(Num(spec, "batchSize"));
   load.max_batch_delay_ns = static_cast<std::int64_t>(Num(spec, "maxBatchDelayMs") * kNsPerMs);
   if (Has(spec, "warmup")) load.warmup_npy = Str(spec, "warmup");
+  if (Has(spec, "precision")) load.precision = ToPrecision(Str(spec, "precision"));
+  if (Has(spec, "precisionTolerance")) load.precision_tolerance = Num(spec, "precisionTolerance");
   load.stateful = Flag(spec, "stateful");
   load.executor = ToExecutor(Str(spec, "executor"));
   load.instances = static_cast<int>(Num(spec, "instances"));

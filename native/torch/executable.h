@@ -41,6 +41,8 @@ class Executable {
 
   // The code assigns attributes: two threads must not run it at once, and it may keep its inputs.
   virtual bool sets_attributes() const { return false; }
+  // Runs in a shorter floating type than it was saved in: its outputs of that type are widened to float32.
+  virtual bool reduced() const { return false; }
   // The code may change or keep what it is given, so it gets copies that own their memory.
   virtual bool takes_copies() const { return false; }
 };
@@ -55,6 +57,7 @@ class BorrowedExecutable final : public Executable {
   std::size_t weights_bytes() const override { return owner_.weights_bytes(); }
   const std::vector<Argument>* arguments() const override { return owner_.arguments(); }
   bool sets_attributes() const override { return owner_.sets_attributes(); }
+  bool reduced() const override { return owner_.reduced(); }
   bool takes_copies() const override { return owner_.takes_copies(); }
 
  private:

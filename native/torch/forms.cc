@@ -20,6 +20,7 @@ constexpr std::size_t kComparedSingles = 2;
 struct Candidate {
   std::unique_ptr<TorchScript> owned;
   std::unique_ptr<Trial> trial;
+  std::string note;
   double single = std::numeric_limits<double>::infinity();
   double batch = std::numeric_limits<double>::infinity();
 };
@@ -45,6 +46,39 @@ Status Answers(Trial& trial, std::span<const TaskPtr> samples, std::size_t rows,
   return Status::Ok();
 }
 
+// A form that may take plain's place.
+struct Form {
+  std::string name;
+  Result<std::unique_ptr<TorchScript>> script;
+};
+
+std::vector<Form> FormsOf(const TorchScript& plain, Precision precision) {
+  std::vector<Form> forms;
+  const bool only_reduced = precision == Precision::kBfloat16 || precision == Precision::kFloat16;
+  if (!only_reduced) {
+    forms.push_back({"frozen", plain.Frozen()});
+    forms.push_back({"optimised", plain.Optimised()});
+  }
+  if (precision == Precision::kFloat32) return forms;
+  const auto dtype = precision == Precision::kFloat16 ? at::kHalf : at::kBFloat16;
+  const std::string name = precision == Precision::kFloat16 ? "float16" : "bfloat16";
+  forms.push_back({name, plain.Reduced(dtype, false)});
+  if (plain.has_kernels()) forms.push_back({name + ", channels last", plain.Reduced(dtype, true)});
+  return forms;
+}
+
+std::string Percent(double ratio) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.0f %%", ratio * 100);
+  return text;
+}
+
+std::string Share(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2g", value);
+  return text;
+}
+
 // Empty when every answer equals the plain form's.
 std::string Difference(const std::vector<Answer>& plain, const std::vector<Answer>& other, double tolerance) {
   if (plain.size() != other.size()) return "it does not run the same batches";
@@ -53,6 +87,16 @@ std::string Difference(const std::vector<Answer>& plain, const std::vector<Answe
     if (!SameAnswer(other[i], plain[i], tolerance, &difference)) return difference;
   }
   return {};
+}
+
+// Empty when every answer is near the plain form's; `worst` is how near.
+std::string Distance(const std::vector<Answer>& plain, const std::vector<Answer>& other, double tolerance,
+                     double& worst) {
+  if (plain.size() != other.size()) return "it does not run the same batches";
+  for (std::size_t i = 0; i < plain.size(); ++i) worst = std::max(worst, RelativeDifference(other[i], plain[i]));
+  if (worst <= tolerance) return {};
+  return "its answers differ by " + Share(worst) + " of the largest output, more than the " + Share(tolerance) +
+         " of sconce.precisionTolerance";
 }
 
 // Rounds in which each form runs once, so that a noisy moment hits all of them.
@@ -72,56 +116,105 @@ double Relative(const Candidate& candidate, const Candidate& plain, std::size_t 
   return rows > 1 ? (single + candidate.batch / plain.batch) / 2 : single;
 }
 
-std::string Percent(double ratio) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.0f %%", ratio * 100);
-  return text;
-}
+// The forms in order of time, plain first; what it says of each is appended to `reason`.
+class Contest {
+ public:
+  Contest(const LoadSpec& spec, const RunnerOptions& options, std::span<const TaskPtr> samples, std::size_t rows)
+      : spec_(spec), options_(options), samples_(samples), rows_(rows), candidates_(1) {}
+
+  Status Start(const TorchScript& plain) {
+    candidates_[0].trial = MakeTrial(plain, options_, rows_);
+    return Answers(*candidates_[0].trial, samples_, rows_, reference_);
+  }
+
+  void Enter(Form form) {
+    std::string problem = form.script.ok() ? Admit(std::move(*form.script)) : form.script.status().message();
+    if (!problem.empty()) reason_ += form.name + " left out (" + problem + "); ";
+  }
+
+  // The fastest; null: plain.
+  Candidate* Winner(bool plain_may_win) {
+    Time(candidates_, samples_, rows_);
+    Candidate* best = nullptr;
+    double best_ratio = plain_may_win ? kWorthwhile : std::numeric_limits<double>::infinity();
+    for (Candidate& candidate : std::span(candidates_).subspan(1)) {
+      const double ratio = Relative(candidate, candidates_[0], rows_);
+      reason_ += candidate.owned->form() + (" takes " + Percent(ratio) + " of plain's time" + candidate.note + "; ");
+      if (ratio >= best_ratio) continue;
+      best_ratio = ratio;
+      best = &candidate;
+    }
+    return best;
+  }
+
+  bool alone() const { return candidates_.size() == 1; }
+  std::string& reason() { return reason_; }
+
+ private:
+  // Why it cannot take part, or empty.
+  std::string Admit(std::unique_ptr<TorchScript> script) {
+    Candidate candidate;
+    candidate.owned = std::move(script);
+    candidate.trial = MakeTrial(*candidate.owned, options_, rows_);
+    std::vector<Answer> answers;
+    if (Status status = Answers(*candidate.trial, samples_, rows_, answers); !status.ok()) return status.message();
+    const double tolerance = options_.device->device().is_host() ? kFormTolerance : kDeviceTolerance;
+    double worst = 0;
+    std::string problem = candidate.owned->reduced() ? Distance(reference_, answers, spec_.precision_tolerance, worst)
+                                                     : Difference(reference_, answers, tolerance);
+    if (!problem.empty()) return problem;
+    if (candidate.owned->reduced()) candidate.note = ", its answers differ by " + Share(worst) + " at most";
+    candidates_.push_back(std::move(candidate));
+    return {};
+  }
+
+  const LoadSpec& spec_;
+  const RunnerOptions& options_;
+  std::span<const TaskPtr> samples_;
+  std::size_t rows_;
+  std::vector<Candidate> candidates_;
+  std::vector<Answer> reference_;
+  std::string reason_;
+};
 
 }  // namespace
 
-FormChoice ChooseForm(const TorchScript& plain, const RunnerOptions& options, std::span<const TaskPtr> samples,
-                      std::size_t rows) {
+const char* NameOf(Precision precision) {
+  switch (precision) {
+    case Precision::kFloat32:
+      return "float32";
+    case Precision::kBfloat16:
+      return "bfloat16";
+    case Precision::kFloat16:
+      return "float16";
+    case Precision::kAuto:
+      return "auto";
+  }
+  return "";
+}
+
+Result<FormChoice> ChooseForm(const TorchScript& plain, const LoadSpec& spec, const RunnerOptions& options,
+                              std::span<const TaskPtr> samples, std::size_t rows) {
   FormChoice choice;
-  std::vector<Candidate> candidates(1);
-  candidates[0].trial = MakeTrial(plain, options, rows);
-  std::vector<Answer> reference;
-  if (Status status = Answers(*candidates[0].trial, samples, rows, reference); !status.ok()) {
+  const bool required = spec.precision == Precision::kBfloat16 || spec.precision == Precision::kFloat16;
+  Contest contest(spec, options, samples, rows);
+  if (Status status = contest.Start(plain); !status.ok()) {
     choice.reason = "the plain form failed: " + status.message();
+    if (required) return Status(Code::kInvalidModel, choice.reason);
     return choice;
   }
-  const double tolerance = options.device->device().is_host() ? kFormTolerance : kDeviceTolerance;
-  for (const bool optimise : {false, true}) {
-    const char* name = optimise ? "optimised" : "frozen";
-    Result<std::unique_ptr<TorchScript>> made = optimise ? plain.Optimised() : plain.Frozen();
-    std::string problem = made.ok() ? "" : made.status().message();
-    if (made.ok()) {
-      Candidate candidate;
-      candidate.owned = std::move(*made);
-      candidate.trial = MakeTrial(*candidate.owned, options, rows);
-      std::vector<Answer> answers;
-      const Status status = Answers(*candidate.trial, samples, rows, answers);
-      problem = status.ok() ? Difference(reference, answers, tolerance) : status.message();
-      if (problem.empty()) candidates.push_back(std::move(candidate));
-    }
-    if (!problem.empty()) choice.reason += std::string(name) + " left out (" + problem + "); ";
+  for (Form& form : FormsOf(plain, spec.precision)) contest.Enter(std::move(form));
+  if (required && contest.alone()) {
+    return Status(Code::kInvalidModel, std::string("sconce.precision: ") + NameOf(spec.precision) +
+                                           " does not suit this model: " + contest.reason() +
+                                           "set sconce.precision: float32 or auto, or a larger precisionTolerance");
   }
-  Time(candidates, samples, rows);
-  Candidate* best = &candidates[0];
-  double best_ratio = kWorthwhile;
-  for (std::size_t i = 1; i < candidates.size(); ++i) {
-    const double ratio = Relative(candidates[i], candidates[0], rows);
-    choice.reason += std::string(candidates[i].owned->form()) + " takes " + Percent(ratio) + " of plain's time; ";
-    if (ratio >= best_ratio) continue;
-    best_ratio = ratio;
-    best = &candidates[i];
-  }
-  if (best->owned) {
+  if (Candidate* best = contest.Winner(!required); best != nullptr) {
     choice.form = best->owned->form();
     best->trial.reset();
     choice.script = std::move(best->owned);
   }
-  choice.reason += choice.form + " is used";
+  choice.reason = contest.reason() + choice.form + " is used";
   return choice;
 }
 

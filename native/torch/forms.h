@@ -1,5 +1,6 @@
-// Which form of a TorchScript module serves: plain, frozen or optimised. A form is a candidate only after its outputs
-// were seen equal to the plain form's; the fastest candidate wins a short measured trial.
+// Which form of a TorchScript module serves: plain, frozen, optimised, or one in a shorter floating type where the
+// operator allows it. A form is a candidate only after its outputs were seen equal to the plain form's, in a shorter
+// type as near as the operator asks; the fastest candidate wins a short measured trial.
 // Thread: a loader thread.
 #pragma once
 
@@ -7,6 +8,7 @@
 #include <span>
 #include <string>
 
+#include "torch/loader.h"
 #include "torch/runner.h"
 #include "torch/samples.h"
 #include "torch/torchscript.h"
@@ -22,8 +24,11 @@ struct FormChoice {
   std::string reason;
 };
 
-// `rows` is the batch that the trial uses beside single samples; the plain form has run both before.
-FormChoice ChooseForm(const TorchScript& plain, const RunnerOptions& options, std::span<const TaskPtr> samples,
-                      std::size_t rows);
+// `rows` is the batch that the trial uses beside single samples; the plain form has run both before. kInvalidModel: no
+// form in the precision that was asked for is near enough.
+Result<FormChoice> ChooseForm(const TorchScript& plain, const LoadSpec& spec, const RunnerOptions& options,
+                              std::span<const TaskPtr> samples, std::size_t rows);
+
+const char* NameOf(Precision precision);  // as the configuration calls it
 
 }  // namespace sconce::torch_engine

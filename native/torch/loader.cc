@@ -53,6 +53,9 @@ Status CheckSpec(const LoadSpec& spec) {
                    "a compiled package checks none of its inputs, so they must be declared (sconce.inputs in "
                    "model-config.yaml: name, dtype and shape of each)");
   }
+  if (spec.kind == ArtifactKind::kAotInductor && spec.precision != Precision::kFloat32) {
+    return Invalid(spec, "a compiled package runs in the types it was compiled with; leave sconce.precision out");
+  }
   if (spec.batch_size && *spec.batch_size == 0) return Invalid(spec, "batchSize must be at least 1");
   for (const InputSpec& input : spec.signature.inputs) {
     if (input.name == "instances")
@@ -230,7 +233,6 @@ Result<Loaded> LoadChecked(const LoadSpec& spec) {
   phases.Done("load");
   std::unique_ptr<Executable> executable = std::move(*loaded);
   const bool keeps_state = spec.stateful || executable->sets_attributes();
-  const std::size_t weights_bytes = executable->weights_bytes();
 
   RunnerOptions options;
   options.signature = spec.signature;
@@ -246,6 +248,7 @@ Result<Loaded> LoadChecked(const LoadSpec& spec) {
   if (!warm.ok()) return warm.status();
   phases.Done("warm-up");
 
+  const std::size_t weights_bytes = executable->weights_bytes();
   auto runner = std::make_shared<TorchRunner>(std::move(executable), std::move(options));
   runner->set_max_rows(warm->batch);
   SetExplanations(spec, keeps_state, *runner);

@@ -16,6 +16,10 @@
 
 namespace sconce::torch_engine {
 
+// In what floating type a model runs. kAuto: bfloat16 where that is faster and near enough, as the samples of warm-up
+// show.
+enum class Precision : std::uint8_t { kFloat32, kBfloat16, kFloat16, kAuto };
+
 enum class ArtifactKind : std::uint8_t { kTorchScript, kAotInductor };
 
 struct LoadSpec {
@@ -28,6 +32,8 @@ struct LoadSpec {
   std::int64_t max_batch_delay_ns = 0;
   std::optional<ImageTransform> image;
   std::string warmup_npy;  // path of a sample (.npy, first input) or empty
+  Precision precision = Precision::kFloat32;
+  double precision_tolerance = 0.02;  // largest |a-b| to float32's answers, as a share of the largest |b| of an output
   bool stateful = false;
   ExecutorChoice executor = ExecutorChoice::kAuto;
   int cores = 1;                                                    // cores the lanes may use together
@@ -39,7 +45,7 @@ struct LoadSpec {
 };
 
 struct LoadReport {  // what describe shows
-  std::string form;  // "plain", "frozen", "optimised", "aotinductor"
+  std::string form;  // "plain", "frozen", "optimised", "bfloat16, channels last", …, "aotinductor"
   std::string form_reason;
   std::string batch_reason;   // why batch size is what it is
   std::string warmup_reason;  // why there was no warm-up, or "ok"

@@ -314,6 +314,11 @@ Status TorchRunner::CallModel(Scratch& scratch) {
     if (!status.ok()) return status;
     scratch.has_layout = true;
   }
+  if (!executable_->reduced()) return Status::Ok();
+  for (at::Tensor& leaf : scratch.leaves) {
+    if (leaf.is_floating_point() && leaf.element_size() < static_cast<std::int64_t>(sizeof(float)))
+      leaf = leaf.to(at::kFloat);
+  }
   return Status::Ok();
 }
 

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <limits>
 #include <random>
 #include <utility>
 
@@ -111,6 +112,24 @@ double LargestMagnitude(const LeafInfo& leaf, const Answer& answer) {
   return largest;
 }
 
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+// The largest |a-b| of one output; infinity where shapes, dtypes, whole numbers or what is not finite differ.
+double LargestDifference(std::size_t leaf, const Answer& a, const Answer& b) {
+  const LeafInfo& x = a.leaves[leaf];
+  const LeafInfo& y = b.leaves[leaf];
+  if (x.dtype != y.dtype || !(x.shape == y.shape)) return kInfinity;
+  double largest = 0;
+  for (std::size_t at = 0; at < x.bytes; at += ByteSize(x.dtype)) {
+    const double p = LoadNumber(x.dtype, a.bytes.data() + x.offset + at);
+    const double q = LoadNumber(y.dtype, b.bytes.data() + y.offset + at);
+    if (p == q || (std::isnan(p) && std::isnan(q))) continue;
+    if (!IsFloating(x.dtype) || !std::isfinite(p) || !std::isfinite(q)) return kInfinity;
+    largest = std::max(largest, std::abs(p - q));
+  }
+  return largest;
+}
+
 bool Close(double a, double b, double absolute, double relative) {
   if (std::isnan(a) || std::isnan(b)) return std::isnan(a) && std::isnan(b);
   if (std::isinf(a) || std::isinf(b)) return a == b;
@@ -161,6 +180,18 @@ bool SameAnswer(const Answer& a, const Answer& b, double tolerance, std::string*
     }
   }
   return true;
+}
+
+double RelativeDifference(const Answer& a, const Answer& b) {
+  if (a.leaves.size() != b.leaves.size()) return kInfinity;
+  double worst = 0;
+  for (std::size_t i = 0; i < a.leaves.size(); ++i) {
+    const double largest = LargestDifference(i, a, b);
+    if (largest == 0) continue;
+    const double scale = LargestMagnitude(b.leaves[i], b);
+    worst = std::max(worst, scale > 0 ? largest / scale : kInfinity);
+  }
+  return worst;
 }
 
 }  // namespace sconce::torch_engine

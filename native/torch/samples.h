@@ -29,4 +29,8 @@ Answer TakeAnswer(Task& task);
 // 16-bit float's own precision). `difference` says in words what is not.
 bool SameAnswer(const Answer& a, const Answer& b, double tolerance, std::string* difference);
 
+// The largest |a-b| of each output as a share of its largest |b|; the worst of them. Infinity when a shape or dtype
+// differs, or a whole number.
+double RelativeDifference(const Answer& a, const Answer& b);
+
 }  // namespace sconce::torch_engine

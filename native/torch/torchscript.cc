@@ -1,9 +1,11 @@
 #include "torch/torchscript.h"
 
+#include <c10/core/InferenceMode.h>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/passes/inliner.h>
 #include <torch/csrc/jit/serialization/import.h>
 
+#include <optional>
 #include <string_view>
 #include <unordered_set>
 #include <utility>
@@ -75,10 +77,41 @@ std::size_t WeightBytes(const Module& module) {
   return bytes;
 }
 
+// What a reduced form does to the tensors it meets.
+struct Narrowing {
+  c10::ScalarType dtype;
+  bool channels_last;
+
+  at::Tensor operator()(const at::Tensor& tensor) const {
+    if (!tensor.defined() || !tensor.is_floating_point()) return tensor;
+    const bool reorder = channels_last && tensor.dim() == 4;
+    return tensor.to(dtype, /*non_blocking=*/false, /*copy=*/false,
+                     reorder ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Preserve);
+  }
+};
+
+const char* NameOf(const Narrowing& narrowing) {
+  if (narrowing.dtype == at::kHalf) return narrowing.channels_last ? "float16, channels last" : "float16";
+  return narrowing.channels_last ? "bfloat16, channels last" : "bfloat16";
+}
+
+// Integers among the weights stay: Module::to(dtype) would convert those too.
+Module Narrowed(const Module& module, const Narrowing& narrow) {
+  Module copy = module.deepcopy();
+  const c10::InferenceMode normal_tensors(false);
+  for (const at::Tensor& parameter : copy.parameters()) parameter.set_data(narrow(parameter));
+  for (const at::Tensor& buffer : copy.buffers()) buffer.set_data(narrow(buffer));
+  return copy;
+}
+
 class Script final : public TorchScript {
  public:
-  Script(Module module, const char* form, std::size_t weights_bytes)
-      : module_(std::move(module)), self_(module_._ivalue()), form_(form), weights_bytes_(weights_bytes) {
+  Script(Module module, const char* form, std::size_t weights_bytes, std::optional<Narrowing> narrowing = {})
+      : module_(std::move(module)),
+        self_(module_._ivalue()),
+        form_(form),
+        weights_bytes_(weights_bytes),
+        narrowing_(narrowing) {
     const torch::jit::Method forward = module_.get_method("forward");
     function_ = &forward.function();
     arguments_ = ReadArguments(function_->getSchema());
@@ -91,12 +124,26 @@ class Script final : public TorchScript {
   }
 
   // The arguments were matched with the schema when the plan was made; Function::run skips doing it per call.
-  void Call(torch::jit::Stack& stack) const override { function_->run(stack); }
+  void Call(torch::jit::Stack& stack) const override {
+    if (narrowing_) {
+      for (std::size_t i = 1; i < stack.size(); ++i) {  // 0 is self
+        if (stack[i].isTensor()) stack[i] = (*narrowing_)(stack[i].toTensor());
+      }
+    }
+    function_->run(stack);
+  }
 
   const char* form() const override { return form_; }
   std::size_t weights_bytes() const override { return weights_bytes_; }
   const std::vector<Argument>* arguments() const override { return &arguments_; }
   bool sets_attributes() const override { return effects_.sets_attributes; }
+  bool reduced() const override { return narrowing_.has_value(); }
+  bool has_kernels() const override {
+    for (const at::Tensor& parameter : module_.parameters()) {
+      if (parameter.dim() == 4) return true;
+    }
+    return false;
+  }
   bool takes_copies() const override { return effects_.sets_attributes || effects_.in_place; }
 
   std::unique_ptr<TorchScript> Copy() const override {
@@ -120,6 +167,18 @@ class Script final : public TorchScript {
     }
   }
 
+  Result<std::unique_ptr<TorchScript>> Reduced(c10::ScalarType dtype, bool channels_last) const override {
+    try {
+      const Narrowing narrowing{dtype, channels_last};
+      Module narrowed = Narrowed(module_, narrowing);
+      const std::size_t bytes = WeightBytes(narrowed);
+      return std::unique_ptr<TorchScript>(
+          std::make_unique<Script>(torch::jit::freeze(narrowed), NameOf(narrowing), bytes, narrowing));
+    } catch (...) {
+      return CurrentFailure(Code::kInvalidModel, "converting the weights failed");
+    }
+  }
+
   Result<std::unique_ptr<TorchScript>> Optimised() const override {
     try {
       Module frozen = torch::jit::freeze(module_);
@@ -135,6 +194,7 @@ class Script final : public TorchScript {
   c10::IValue self_;
   const char* form_;
   std::size_t weights_bytes_;
+  std::optional<Narrowing> narrowing_;
   torch::jit::Function* function_ = nullptr;
   std::vector<Argument> arguments_;
   Effects effects_;

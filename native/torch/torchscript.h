@@ -3,6 +3,7 @@
 #pragma once
 
 #include <c10/core/Device.h>
+#include <c10/core/ScalarType.h>
 
 #include <memory>
 #include <string>
@@ -21,6 +22,12 @@ class TorchScript : public Executable {
 
   // torch::jit::freeze: attributes become constants, batch norm folds into convolutions.
   virtual Result<std::unique_ptr<TorchScript>> Frozen() const = 0;
+
+  // The weights and, at every call, the floating inputs in `dtype`, then frozen. channels_last: with four-dimensional
+  // tensors in that order, which convolutions in short types are written for.
+  virtual Result<std::unique_ptr<TorchScript>> Reduced(c10::ScalarType dtype, bool channels_last) const = 0;
+  // Some weight has four dimensions.
+  virtual bool has_kernels() const = 0;
 
   // Frozen, then optimize_for_inference: oneDNN layouts and fusions.
   virtual Result<std::unique_ptr<TorchScript>> Optimised() const = 0;

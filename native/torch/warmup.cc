@@ -49,7 +49,7 @@ class Session {
       return Skipped("the warm-up sample failed: " + status.message());
     }
     if (Cancelled(spec_)) return Status(Code::kCancelled, "loading was cancelled");
-    PickForm();
+    if (Status status = PickForm(); !status.ok()) return status;
     if (Cancelled(spec_)) return Status(Code::kCancelled, "loading was cancelled");
     PickBatch();
     if (Cancelled(spec_)) return Status(Code::kCancelled, "loading was cancelled");
@@ -71,7 +71,18 @@ class Session {
     return "inputs are not declared (sconce.inputs) and there is no warm-up sample (sconce.warmup)";
   }
 
-  WarmupResult Skipped(const std::string& why) {
+  // bfloat16 or float16, whatever it takes.
+  bool precision_required() const {
+    return spec_.precision == Precision::kBfloat16 || spec_.precision == Precision::kFloat16;
+  }
+
+  Status NoPrecision(const std::string& why) const {
+    return {Code::kInvalidModel,
+            spec_.path + ": sconce.precision: " + NameOf(spec_.precision) + " cannot be used: " + why};
+  }
+
+  Result<WarmupResult> Skipped(const std::string& why) {
+    if (precision_required()) return NoPrecision("its answers cannot be compared with float32's: " + why);
     result_.warmup_reason = why;
     result_.form_reason = "no sample to compare other forms with";
     result_.form = executable_ ? executable_->form() : "plain";
@@ -132,24 +143,34 @@ class Session {
     return std::min<std::uint32_t>(spec_.batch_size.value_or(kDefaultMaxBatch), kMaxSamples);
   }
 
-  void PickForm() {
+  Status PickForm() {
     result_.form = on_trial_->form();
     const auto* script = dynamic_cast<const TorchScript*>(on_trial_);
     if (script == nullptr) {
       result_.form_reason = "compiled ahead of time";
-      return;
+      return Status::Ok();
     }
     if (keeps_state_) {
       result_.form_reason = spec_.stateful ? "stateful: true forbids freezing" : "the model's code assigns attributes";
-      return;
+      return precision_required() ? NoPrecision(result_.form_reason) : Status::Ok();
     }
     const std::uint32_t rows = RowsWithin(kFormBatchSeconds, Limit());
-    if (!More(rows).ok()) return;
-    FormChoice choice = ChooseForm(*script, options_, samples_, rows);
-    result_.form = choice.form;
-    result_.form_reason = choice.reason;
-    if (choice.script) Try(std::move(choice.script));
+    if (Status status = More(rows); !status.ok()) {
+      return precision_required() ? NoPrecision(status.message()) : Status::Ok();
+    }
+    Result<FormChoice> choice = ChooseForm(*script, spec_, options_, samples_, rows);
+    if (!choice.ok()) return {choice.status().code(), spec_.path + ": " + choice.status().message()};
+    result_.form = choice->form;
+    result_.form_reason = choice->reason;
+    if (choice->script) Try(std::move(choice->script));
     for (int run = 0; run < 2; ++run) result_.single_seconds = trial_->TimeBatch(samples_, 1);
+    return Status::Ok();
+  }
+
+  // How near a batch must be to its samples alone.
+  double BatchTolerance() const {
+    if (on_trial_->reduced()) return std::max(spec_.precision_tolerance, kBatchTolerance);
+    return on_device() ? kDeviceTolerance : kBatchTolerance;
   }
 
   // Empty when a batch of `rows` distinct samples gives what they give alone.
@@ -163,8 +184,7 @@ class Session {
       if (Status status = trial_->Batch(samples_, rows); !status.ok()) return status.message();
       for (std::size_t i = 0; i < rows; ++i) {
         std::string difference;
-        const double tolerance = on_device() ? kDeviceTolerance : kBatchTolerance;
-        if (!SameAnswer(TakeAnswer(*samples_[i]), alone[i], tolerance, &difference)) return difference;
+        if (!SameAnswer(TakeAnswer(*samples_[i]), alone[i], BatchTolerance(), &difference)) return difference;
       }
     }
     return {};

@@ -31,7 +31,8 @@ struct WarmupResult {
 };
 
 // Takes the loaded artifact, gives it back in `executable` in the form to serve (the state of a model that keeps state
-// is untouched). Only kCancelled is an error; a model whose sample fails serves without warm-up.
+// is untouched). A model whose sample fails serves without warm-up. kCancelled; kInvalidModel: it cannot run in the
+// precision that was asked for.
 Result<WarmupResult> WarmUp(const LoadSpec& spec, const RunnerOptions& options,
                             std::unique_ptr<Executable>& executable);
 

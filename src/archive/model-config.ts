@@ -3,7 +3,7 @@
  * TorchServe's own that this version does not act on are kept out with a warning. Pure.
  */
 import { didYouMean } from "../config/suggest.js";
-import { dtypes, type ImageTransform, type InputSpec, type Priority } from "../types.js";
+import { dtypes, type ImageTransform, type InputSpec, type Precision, type Priority } from "../types.js";
 import { deviceOf } from "./device-config.js";
 import { scriptConfigOf, type ScriptConfig } from "./script.js";
 import { textConfigOf, type TextConfig } from "./text-config.js";
@@ -27,6 +27,8 @@ export interface ModelConfig {
   readonly deviceType?: "cpu" | "gpu";
   readonly deviceIds?: readonly number[];
   readonly priority?: Priority;
+  readonly precision?: Precision;
+  readonly precisionTolerance?: number;
   readonly stateful?: boolean;
   readonly maxInstances?: number;
   /** For Python handlers. */
@@ -83,6 +85,8 @@ const sconceKeys = [
   "outputs",
   "warmup",
   "executor",
+  "precision",
+  "precisionTolerance",
   "stateful",
   "priority",
   "maxInstances",
@@ -159,6 +163,8 @@ function sconceSection(section: Section | undefined, handler: string): Partial<M
     ...present("outputs", outputsOf(section)),
     ...present("warmup", section.text("warmup")),
     ...present("executor", section.choice("executor", ["auto", "inline", "lane"] as const)),
+    ...present("precision", section.choice("precision", ["float32", "bfloat16", "float16", "auto"] as const)),
+    ...present("precisionTolerance", section.number("precisionTolerance", 0, 1)),
     ...present("stateful", section.boolean("stateful")),
     ...present("priority", section.choice("priority", ["normal", "high"] as const)),
     ...present("maxInstances", section.integer("maxInstances", 1, 1_000_000)),

@@ -79,6 +79,7 @@ export async function openModel(request: ModelRequest, options: OpenOptions): Pr
     ...startupTimeoutOf(config, set, defaults),
     executor: config.executor ?? "auto",
     stateful: config.stateful ?? false,
+    ...precisionOf(config),
     ...deviceOf(config),
     maxInstances: config.maxInstances ?? defaults.maxInstances,
     source: request.path,
@@ -93,7 +94,12 @@ export async function openModel(request: ModelRequest, options: OpenOptions): Pr
   if (python !== undefined)
     return {
       spec: { ...said, ...(await pythonParts(files, python)) },
-      warnings: await requirementsOf(request, files, python.useVenv === true ? undefined : options.python),
+      warnings: [
+        ...(config.precision === undefined
+          ? []
+          : [`${request.path}: sconce.precision has no effect: Python runs the model`]),
+        ...(await requirementsOf(request, files, python.useVenv === true ? undefined : options.python)),
+      ],
     };
   const native = await nativeParts(request, files, config, options);
   const more =
@@ -231,6 +237,16 @@ function deviceOf({
     ...(deviceType === undefined ? {} : { deviceType }),
     ...(deviceIds === undefined ? {} : { deviceIds }),
     ...(priority === undefined ? {} : { priority }),
+  };
+}
+
+function precisionOf({
+  precision,
+  precisionTolerance,
+}: ModelConfig): Pick<ModelSpec, "precision" | "precisionTolerance"> {
+  return {
+    ...(precision === undefined ? {} : { precision }),
+    ...(precisionTolerance === undefined ? {} : { precisionTolerance }),
   };
 }
 

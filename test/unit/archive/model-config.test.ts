@@ -44,6 +44,8 @@ sconce:
   outputs: [{ name: logits }]
   warmup: sample.npy
   executor: lane
+  precision: bfloat16
+  precisionTolerance: 0.01
   stateful: true
   maxInstances: 4
   topK: 2
@@ -56,6 +58,8 @@ sconce:
       outputs: ["logits"],
       warmup: "sample.npy",
       executor: "lane",
+      precision: "bfloat16",
+      precisionTolerance: 0.01,
       stateful: true,
       maxInstances: 4,
       topK: 2,
@@ -140,6 +144,8 @@ sconce:
     ],
     ["sconce: { outputs: [{ name: a }, { name: a }] }", /names an output twice/],
     ["sconce: { executor: fast }", /must be one of auto, inline, lane/],
+    ["sconce: { precision: fp8 }", /precision.*must be one of float32, bfloat16, float16, auto/],
+    ["sconce: { precisionTolerance: 2 }", /precisionTolerance/],
     ["sconce: { stateful: maybe }", /must be true or false/],
     ["sconce: { image: { channels: 2 } }", /must be 1 \(grey\) or 3/],
     ["sconce: { image: { resize: 10, crop: 20 } }", /less than crop/],
