@@ -5,7 +5,7 @@
  */
 import { stat } from "node:fs/promises";
 import { join, relative } from "node:path";
-import { settingsOf, type ModelSettings, type VersionSettings } from "../config/model-settings.js";
+import { settingsOf, type ModelSettings } from "../config/model-settings.js";
 import type { HandlerSpec, InputSpec, ModelSpec, PythonModel, ScriptSpec, Signature } from "../types.js";
 import { checkArtifact } from "./artifact.js";
 import { sha256File } from "./cache.js";
@@ -18,6 +18,7 @@ import { operatorModel } from "./operators.js";
 import { defaultMaxRetryMs, handlerFile, pythonModel } from "./python.js";
 import { unmetRequirements } from "./requirements.js";
 import { scriptOf } from "./script.js";
+import { servingOf, type ServingDefaults } from "./serving.js";
 import { textModel } from "./text-model.js";
 import { isArchive, readText, unpack, type ModelFiles, type UnpackOptions } from "./unpack.js";
 
@@ -31,9 +32,7 @@ export interface ModelRequest {
 
 export interface OpenOptions extends UnpackOptions {
   /** For what the model does not say itself. */
-  readonly defaults: Pick<ModelSpec, "jobQueueSize" | "responseTimeoutMs" | "maxInstances"> &
-    Partial<Pick<ModelSpec, "instances" | "maxWorkers" | "startupTimeoutMs">> &
-    Partial<Pick<ScriptSpec, "hookTimeoutMs">>;
+  readonly defaults: ServingDefaults & Partial<Pick<ScriptSpec, "hookTimeoutMs">>;
   /** Program that would run Python handlers, asked for what they require. */
   readonly python?: string;
   /** What the operator set for versions; wins over `defaults`. */
@@ -66,22 +65,10 @@ export async function openModel(request: ModelRequest, options: OpenOptions): Pr
   const version = checkName(request.path, "version", files.manifest.modelVersion ?? "1.0");
   const { defaults } = options;
   const set = settingsOf(options.settings ?? {}, name, version);
-  const batchSize = config.batchSize ?? set.batchSize;
-  const setTimeoutMs = set.responseTimeout === undefined ? undefined : set.responseTimeout * 1000;
   const said = {
     name,
     version,
-    ...(batchSize === undefined ? {} : { batchSize }),
-    maxBatchDelayMs: config.maxBatchDelayMs ?? set.maxBatchDelay ?? 0,
-    jobQueueSize: config.jobQueueSize ?? defaults.jobQueueSize,
-    responseTimeoutMs: config.responseTimeoutMs ?? setTimeoutMs ?? defaults.responseTimeoutMs,
-    ...workersOf(config, set, defaults),
-    ...startupTimeoutOf(config, set, defaults),
-    executor: config.executor ?? "auto",
-    stateful: config.stateful ?? false,
-    ...precisionOf(config),
-    ...deviceOf(config),
-    maxInstances: config.maxInstances ?? defaults.maxInstances,
+    ...servingOf(config, set, defaults),
     source: request.path,
     ...(files.manifest.lineage === undefined ? {} : { lineage: files.manifest.lineage }),
   };
@@ -108,10 +95,10 @@ export async function openModel(request: ModelRequest, options: OpenOptions): Pr
       : await movedWarnings(request, files, native.python, options.python);
   const warnings = [...config.warnings, ...more];
   if (native.handler.image?.crop !== 0) return { spec: { ...said, ...native }, warnings };
-  const alone = `${request.path}: batchSize ${batchSize} becomes 1: pictures keep their own size; sconce.image.crop gives them one`;
+  const alone = `${request.path}: batchSize ${said.batchSize} becomes 1: pictures keep their own size; sconce.image.crop gives them one`;
   return {
     spec: { ...said, ...native, batchSize: 1 },
-    warnings: (batchSize ?? 1) > 1 ? [...warnings, alone] : warnings,
+    warnings: (said.batchSize ?? 1) > 1 ? [...warnings, alone] : warnings,
   };
 }
 
@@ -224,53 +211,6 @@ async function requirementsOf(
   if (requirementsFile === undefined || python === undefined) return [];
   const unmet = (await unmetRequirements(python, join(root, requirementsFile))) ?? [];
   return unmet.map((each) => `${path}: ${requirementsFile}: ${each} (--python ${python})`);
-}
-
-type Defaults = OpenOptions["defaults"];
-
-function deviceOf({
-  deviceType,
-  deviceIds,
-  priority,
-}: ModelConfig): Pick<ModelSpec, "deviceType" | "deviceIds" | "priority"> {
-  return {
-    ...(deviceType === undefined ? {} : { deviceType }),
-    ...(deviceIds === undefined ? {} : { deviceIds }),
-    ...(priority === undefined ? {} : { priority }),
-  };
-}
-
-function precisionOf({
-  precision,
-  precisionTolerance,
-}: ModelConfig): Pick<ModelSpec, "precision" | "precisionTolerance"> {
-  return {
-    ...(precision === undefined ? {} : { precision }),
-    ...(precisionTolerance === undefined ? {} : { precisionTolerance }),
-  };
-}
-
-/** With a most and no least there is 1 to begin with, as in TorchServe; the least wins over a most below it. */
-function workersOf(
-  config: ModelConfig,
-  set: VersionSettings,
-  defaults: Defaults,
-): Pick<ModelSpec, "instances" | "maxWorkers"> {
-  const most = config.maxWorkers ?? set.maxWorkers ?? defaults.maxWorkers;
-  const least = config.instances ?? set.minWorkers ?? defaults.instances ?? 0;
-  if (most === undefined) return { instances: least };
-  const instances = Math.max(1, config.instances === undefined ? Math.min(least, most) : least);
-  return { instances, maxWorkers: Math.max(instances, most) };
-}
-
-function startupTimeoutOf(
-  config: ModelConfig,
-  set: VersionSettings,
-  defaults: Defaults,
-): Pick<ModelSpec, "startupTimeoutMs"> {
-  const setMs = set.startupTimeout === undefined ? undefined : set.startupTimeout * 1000;
-  const startupTimeoutMs = config.startupTimeoutMs ?? setMs ?? defaults.startupTimeoutMs;
-  return startupTimeoutMs === undefined ? {} : { startupTimeoutMs };
 }
 
 function manifestWarnings(request: ModelRequest, { manifest }: ModelFiles): readonly string[] {
