@@ -61,7 +61,8 @@ function prepareModel(scenario, libtorch) {
     execFileSync(pythonWithTorch(libtorch), [`${root}bench/models.py`, scenario.model, artifact], { stdio: "inherit" });
   }
   const shape = scenario.input.shape.join(", ");
-  const yaml = `sconce:\n  inputs:\n    - { name: x, dtype: float32, shape: [${shape}] }\n`;
+  const precision = `  precision: ${scenario.precision ?? "float32"}\n`;
+  const yaml = `sconce:\n${precision}  inputs:\n    - { name: x, dtype: float32, shape: [${shape}] }\n`;
   writeFileSync(`${cache}${scenario.model}.yaml`, yaml);
   return artifact;
 }
@@ -131,7 +132,7 @@ async function main() {
   const targets = await startTargets(scenario, artifact, extra, (target) => ask(target, bodies[0]));
   try {
     const expected = await raw.answers();
-    const check = () => compareAnswers(bodies, (body) => ask(targets.sconce, body), expected);
+    const check = () => compareAnswers(bodies, (body) => ask(targets.sconce, body), expected, scenario.tolerance);
     await check();
     const tuned = scenario.raw ? await raw.explore() : undefined;
     const request = { path, contentType, bodies: files.bodies };
