@@ -103,6 +103,11 @@ export class Confined {
     }
   }
 
+  /** The process stands still: it has not answered since the last tick. What waits for it then is not late by itself. */
+  get still(): boolean {
+    return this.pingedAt !== undefined;
+  }
+
   /** Now and then: a process that does not answer for longer than a hook may take is ended. */
   tick(): void {
     if (this.gone !== "") return;

@@ -1,7 +1,8 @@
 /**
  * A thread's ways to handlers in TypeScript: one port to each handler's thread, asked of main when it is first needed and
- * again when the handler's thread has ended. Requests that the ended thread had not taken up are sent again; the others
- * fail. Each HTTP thread and the gRPC thread has one.
+ * again when the handler's thread has ended. Requests that it had are sent again, but for the one that is known to have
+ * ended it; where that is unknown, those that it had taken up are tried one by one (trial.ts). Each HTTP thread and the gRPC
+ * thread has one.
  */
 import type { MessagePort } from "node:worker_threads";
 import { ServerError } from "../errors.js";
@@ -17,6 +18,7 @@ import {
   type WireRequest,
 } from "./messages.js";
 import { InputReply } from "./input-reply.js";
+import { Trial } from "./trial.js";
 import { Vigil } from "./vigil.js";
 
 /** What --linger-us is multiplied with: an answer takes two hops and the model. */
@@ -65,6 +67,10 @@ interface Sent {
   readonly timeoutMs: number;
   /** Its place among those sent by this port, from 1; 0: not sent yet. */
   order: number;
+  /** It was with a thread that ended, and has not been tried since. */
+  suspect: boolean;
+  /** Part of its answer is with the client. */
+  streams: boolean;
 }
 
 /** To one handler. */
@@ -76,6 +82,9 @@ class Way {
   private readonly sent = new Map<number, Sent>();
   private port: MessagePort | undefined;
   private words: Int32Array = new Int32Array(linkWords.count);
+  private trial = new Trial();
+  /** Requests are tried one by one; others wait. */
+  private tries = false;
   private asked = false;
   private order = 0;
   private next = 1;
@@ -93,14 +102,14 @@ class Way {
       throw new ServerError("queue_full", words);
     }
     const ask = this.next++;
-    const one: Sent = { ask, wire: wireOf(request), reply, timeoutMs, order: 0 };
+    const one: Sent = { ask, wire: wireOf(request), reply, timeoutMs, order: 0, suspect: false, streams: false };
     this.sent.set(ask, one);
     request.onAbort(() => {
       this.give(one);
       if (reply instanceof InputReply) reply.gone();
     });
-    if (this.port !== undefined) this.send(one);
-    else this.connect();
+    if (this.port === undefined) this.connect();
+    else if (!this.tries) this.send(one);
   }
 
   answered(answer: FromDesk): void {
@@ -111,14 +120,15 @@ class Way {
       this.forget();
       return;
     }
-    const { port, link } = answer;
+    const { port, link, trial } = answer;
+    this.trial = new Trial(trial);
     this.port = port;
     this.words = new Int32Array(link);
     this.order = 0;
     port.on("message", (message: FromHandler) => this.heard(message));
     port.on("close", () => this.closed(port));
     port.unref();
-    for (const one of this.sent.values()) this.send(one);
+    this.sendWaiting();
   }
 
   private connect(): void {
@@ -127,18 +137,41 @@ class Way {
     this.askDesk();
   }
 
+  /** One that is to be tried, or else all. */
+  private sendWaiting(): void {
+    if (this.port === undefined) return;
+    const all = [...this.sent.values()];
+    const suspect = all.find((one) => one.suspect);
+    this.tries = suspect !== undefined;
+    const due = suspect === undefined ? all : this.trial.begin(() => this.sendWaiting()) ? [suspect] : [];
+    for (const one of due) if (one.order === 0) this.send(one);
+  }
+
+  /** It is answered, or nobody waits for it. */
+  private settled(one: Sent): void {
+    this.sent.delete(one.ask);
+    if (!this.tries) return;
+    if (one.suspect && one.order > 0) this.trial.end();
+    this.sendWaiting();
+  }
+
   private send(one: Sent): void {
     one.order = ++this.order;
     const { ask, wire: request, timeoutMs } = one;
     this.port?.postMessage({ ask, request, timeoutMs } satisfies ToHandler);
+    this.trial.sent();
     this.vigil.began(this.sent.size);
   }
 
   /** Nobody waits any more. */
-  private give({ ask, order }: Sent): void {
-    if (!this.sent.delete(ask) || order === 0) return;
-    this.vigil.ended();
-    this.port?.postMessage({ cancel: ask } satisfies ToHandler);
+  private give(one: Sent): void {
+    const { ask, order } = one;
+    if (!this.sent.has(ask)) return;
+    if (order > 0) {
+      this.vigil.ended();
+      this.port?.postMessage({ cancel: ask } satisfies ToHandler);
+    }
+    this.settled(one);
   }
 
   private heard(message: FromHandler): void {
@@ -149,20 +182,29 @@ class Way {
       this.streamed(one, message);
       return;
     }
-    this.sent.delete(message.ask);
+    this.trial.answered();
+    this.settled(one);
     settle(one.reply, message);
   }
 
-  private streamed({ ask, reply }: Sent, { part, end, status, contentType, headers }: FromHandler): void {
+  private streamed(one: Sent, { part, end, status, contentType, headers }: FromHandler): void {
+    const { ask, reply } = one;
+    one.streams = true;
     if (contentType !== undefined) reply.open(headOf(status, contentType, headers));
     if (end === true) {
-      this.sent.delete(ask);
+      this.trial.answered();
+      this.settled(one);
       reply.end();
     } else if (part !== undefined) {
       const taken = (): void => this.port?.postMessage({ taken: ask } satisfies ToHandler);
       if (reply.part(typeof part === "string" ? utf8.encode(part) : part)) taken();
       else void reply.ready().then(taken);
     }
+  }
+
+  private fail({ ask, reply }: Sent, code: "handler_timeout" | "worker_died", message: string): void {
+    this.sent.delete(ask);
+    reply.fail(code, message);
   }
 
   /** The handler's thread is gone. */
@@ -172,11 +214,16 @@ class Way {
     const begun = Atomics.load(this.words, linkWords.begun);
     const hung = Atomics.load(this.words, linkWords.hung) === 1;
     const running = Atomics.load(this.words, linkWords.running);
+    const { lone, runs } = this.trial;
     for (const one of [...this.sent.values()]) {
-      if (one.order > begun) continue;
-      this.sent.delete(one.ask);
-      if (hung && one.order === running) one.reply.fail("handler_timeout", hungWords);
-      else one.reply.fail("worker_died", hung ? besideHung : endedWords);
+      const { order, suspect, streams } = one;
+      one.order = 0;
+      if (order === 0 || order > begun) continue;
+      const guilty = lone || (suspect && runs);
+      if (hung && (guilty || order === running)) this.fail(one, "handler_timeout", hungWords);
+      else if (guilty || streams) this.fail(one, "worker_died", hung ? besideHung : endedWords);
+      // Of one that hung it is known which hook ran, unless that had returned a promise.
+      else one.suspect ||= !hung || running === 0;
     }
     if (this.sent.size > 0) this.connect();
   }

@@ -11,6 +11,7 @@ import type { Log } from "../telemetry/log.js";
 import { backOffMs, triesAgain } from "../worker/policy.js";
 import { WorkerOutput } from "../worker/output.js";
 import { beatMs, type FromDesk, type FromGuest, type HandlerSetup, linkWords, type ToGuest } from "./messages.js";
+import { trialMemory } from "./trial.js";
 
 export interface KeeperOptions {
   readonly setup: Omit<HandlerSetup, "beat">;
@@ -33,6 +34,7 @@ export class Keeper {
   private readonly log: Log;
   private worker: Worker | undefined;
   private links: Int32Array[] = [];
+  private trial = trialMemory();
   private waiting: Waiting[] = [];
   private serving = false;
   private failures = 0;
@@ -110,7 +112,7 @@ export class Keeper {
     const link = new SharedArrayBuffer(linkWords.count * Int32Array.BYTES_PER_ELEMENT);
     this.links.push(new Int32Array(link));
     this.worker?.postMessage({ port: port1, link } satisfies ToGuest, [port1]);
-    answer({ key: this.key, port: port2, link });
+    answer({ key: this.key, port: port2, link, trial: this.trial });
   }
 
   private launch(): Promise<void> {
@@ -122,6 +124,7 @@ export class Keeper {
     const worker = new Worker(entry, { workerData, name, env, stdout: true, stderr: true });
     this.worker = worker;
     this.links = [];
+    this.trial = trialMemory();
     const output = this.capture(worker);
     return new Promise((resolve, reject) => {
       const late = setTimeout(() => {

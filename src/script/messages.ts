@@ -61,7 +61,13 @@ export interface ToDesk {
 
 /** Main's answer: a way, or why there is none. */
 export type FromDesk =
-  | { readonly key: string; readonly port: MessagePort; readonly link: SharedArrayBuffer }
+  | {
+      readonly key: string;
+      readonly port: MessagePort;
+      readonly link: SharedArrayBuffer;
+      /** Shared by all ways to that thread (trial.ts). */
+      readonly trial: SharedArrayBuffer;
+    }
   | { readonly key: string; readonly code: ErrorCode; readonly message: string };
 
 /** What a handler's thread is told when it starts. */

@@ -107,7 +107,7 @@ async function start(): Promise<void> {
   const beat = new Int32Array(setup.beat);
   setInterval(() => {
     Atomics.add(beat, 0, 1);
-    host.tick();
+    if (confined?.still !== true) host.tick();
     confined?.tick();
     metrics.flush();
   }, beatMs(script.hookTimeoutMs));

@@ -150,7 +150,10 @@ describe("pictures that are none", () => {
     const refused = hostile.map(async ([what, body, type, status]) => {
       expect((await ask("small", body, type)).status, what).toBe(status);
     });
-    await Promise.all([...asked, ...refused]);
+    const odd = fine.map(async ([what, body, type, same]) => {
+      expect(classesOf(await ask("small", body, type)), what).toEqual(index[same]!.small.slice(0, 5));
+    });
+    await Promise.all([...asked, ...refused, ...odd]);
     expect(await server.idle()).toBe(true);
   });
 });

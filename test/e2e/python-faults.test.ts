@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Answer, call, jsonOf } from "./client.js";
+import { everyThird } from "./every-third.js";
 import { eventually, errorOf, repository, Server, sleep } from "./server.js";
 import { torchPython } from "./python.js";
 
@@ -19,6 +20,8 @@ interface Told {
 }
 
 describe.skipIf(torchPython === undefined)("handlers of TorchServe's that go wrong", () => {
+  /** For what is long with SCONCE_TEST_FULL=1. */
+  const long = 1_200_000;
   const full = process.env["SCONCE_TEST_FULL"] === "1";
   const store = mkdtempSync(join(tmpdir(), "sconce-faults-"));
   /** While it is there no worker gets its model ready. */
@@ -72,6 +75,13 @@ describe.skipIf(torchPython === undefined)("handlers of TorchServe's that go wro
     expect(errorOf(answers[1]!)).toMatchObject({ code: status, message: expect.stringMatching(words) });
     // Once more, each alone.
     for (const good of [answers[0]!, answers[2]!]) expect(toldOf(good).batch).toBe(1);
+  });
+
+  test("of requests of which every third fails exactly those do, and nothing grows", { timeout: long }, async () => {
+    const { pid } = toldOf(await ask("together"));
+    const pids = [server.process.pid, pid];
+    await everyThird({ good: () => ask("together"), bad: () => ask("together", "raise"), status: 503, pids }, 60);
+    expect(toldOf(await ask("together")).pid).toBe(pid);
   });
 
   test.each(["print", "patch"])("%s: harms nobody, also later", async (verb) => {

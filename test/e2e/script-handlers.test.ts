@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Answer, call, jsonOf } from "./client.js";
+import { everyThird } from "./every-third.js";
 import { entry, eventually, repository, Server } from "./server.js";
 
 const store = join(repository, "test/fixtures/script-handlers");
@@ -33,6 +34,10 @@ interface Told {
   readonly together: number;
 }
 
+/** For what is long with SCONCE_TEST_FULL=1. */
+const long = 1_200_000;
+const full = process.env["SCONCE_TEST_FULL"] === "1";
+
 let server: Server;
 let folder: string;
 beforeAll(async () => {
@@ -44,6 +49,7 @@ beforeAll(async () => {
     join(folder, "apart/model-config.yaml"),
     yaml.replace("handler:\n", "handler:\n    isolation: process\n"),
   );
+  if (full) cpSync(join(store, "tricks"), join(folder, "deadly"), { recursive: true });
   cpSync(join(store, "batch"), join(folder, "batch-apart"), { recursive: true });
   writeFileSync(join(folder, "batch-apart/model-config.yaml"), readFileSync(join(folder, "apart/model-config.yaml")));
   cpSync(join(store, "steps"), join(folder, "steps-apart"), { recursive: true });
@@ -163,28 +169,27 @@ describe("a fault fails its request alone", () => {
     expect(await server.metric(/^sconce_handler_restarts_total\{model="tricks"/)).toBe(0);
   });
 
-  // 10,000 requests with SCONCE_TEST_FULL=1.
-  test("of requests of which every third fails exactly those do, and nothing grows", async () => {
-    const count = process.env["SCONCE_TEST_FULL"] === "1" ? 10_000 : 300;
-    const atOnce = 20;
+  test("of requests of which every third fails exactly those do, and nothing grows", { timeout: long }, async () => {
+    const restarts = /^sconce_handler_restarts_total\{model="tricks"/;
+    const before = await server.metric(restarts);
     const faults = ["throw", "exit", "reject"];
-    const before = await server.metric(/^sconce_handler_restarts_total\{model="tricks"/);
-    const statuses: number[] = [];
-    let settled = 0;
-    for (let sent = 0; sent < count; sent += atOnce) {
-      const asked = Array.from({ length: Math.min(atOnce, count - sent) }, (_, i) => {
-        const index = sent + i;
-        return index % 3 === 2
-          ? trick(faults[Math.floor(index / 3) % faults.length] ?? "", index % 2 ? "pre" : "post")
-          : ask({ x });
-      });
-      statuses.push(...(await Promise.all(asked)).map(({ status }) => status));
-      if (settled === 0 && sent >= count / 2) settled = server.rssKib();
-    }
-    expect(statuses).toEqual(statuses.map((_, index) => (index % 3 === 2 ? 500 : 200)));
-    expect(await server.metric(/^sconce_handler_restarts_total\{model="tricks"/)).toBe(before);
-    expect(server.rssKib() - settled).toBeLessThan(64 * 1024);
+    const bad = (nth: number): Promise<Answer> => trick(faults[nth % faults.length] ?? "", nth % 2 ? "pre" : "post");
+    await everyThird({ good: () => ask({ x }), bad, status: 500, pids: [server.process.pid] }, 300);
+    expect(await server.metric(restarts)).toBe(before);
   });
+
+  test.runIf(full)(
+    "of requests of which every third ends the thread exactly those fail",
+    { timeout: long },
+    async () => {
+      const pids = [server.process.pid];
+      await everyThird(
+        { good: () => ask({ x }, "deadly"), bad: () => ask({ x, trick: "crash" }, "deadly"), status: 500, pids },
+        0,
+        300,
+      );
+    },
+  );
 
   test("a refusal with a status reaches the client", async () => {
     const answer = await ask({ x: "none" });
@@ -194,13 +199,15 @@ describe("a fault fails its request alone", () => {
   });
 
   test("an error outside any hook ends the thread, and another one serves", async () => {
-    const answer = await trick("crash");
+    const [answer, ...beside] = await Promise.all([trick("crash"), ask({ x }), ask({ x })]);
     expect([answer.status, message(answer)]).toEqual([
       500,
       expect.stringMatching(/thread ended while it had the request/),
     ]);
-    near((jsonOf(await ask({ x })) as Told).scores);
-    expect(await server.metric(/^sconce_handler_restarts_total\{model="tricks"/)).toBe(1);
+    for (const each of [...beside, await ask({ x })]) near((jsonOf(each) as Told).scores);
+    const restarts = await server.metric(/^sconce_handler_restarts_total\{model="tricks"/);
+    // A second one where others were with it, so that it was tried alone.
+    expect([1, 2]).toContain(restarts);
     expect(server.process.stderr).toMatch(/outside any hook/);
   });
 
@@ -209,8 +216,7 @@ describe("a fault fails its request alone", () => {
     const behind = Array.from({ length: 4 }, () => ask({ x }));
     const answer = await spins;
     expect([answer.status, message(answer)]).toEqual([504, expect.stringMatching(/did not return within its time/)]);
-    // Those that the thread had taken up before it stood still are lost with it; none waits for ever.
-    for (const each of await Promise.all(behind)) expect([200, 500]).toContain(each.status);
+    for (const each of await Promise.all(behind)) near((jsonOf(each) as Told).scores);
     near((jsonOf(await ask({ x })) as Told).scores);
     near((jsonOf(await ask({ x }, "batch")) as Told).scores);
   });
@@ -273,10 +279,30 @@ describe("a handler in a process of its own", () => {
     expect((await ask({ x: "none" }, "apart")).status).toBe(422);
   });
 
+  test("of requests of which every third fails exactly those do, and nothing grows", { timeout: long }, async () => {
+    const faults = ["throw", "exit", "reject"];
+    const bad = (nth: number): Promise<Answer> => apart(faults[nth % faults.length] ?? "", nth % 2 ? "pre" : "post");
+    const children = readFileSync(`/proc/${server.process.pid}/task/${server.process.pid}/children`, "utf8");
+    const pids = [server.process.pid, ...children.trim().split(" ").map(Number)];
+    await everyThird({ good: () => ask({ x }, "apart"), bad, status: 500, pids }, 120);
+  });
+
+  test.runIf(full)(
+    "of requests of which every third ends the process exactly those fail",
+    { timeout: long },
+    async () => {
+      const pids = [server.process.pid];
+      const bad = (): Promise<Answer> => apart("abort");
+      await everyThird({ good: () => ask({ x }, "apart"), bad, status: 500, pids }, 0, 300);
+    },
+  );
+
   test("one that allocates without end, is killed or stands still ends alone, and another one serves", async () => {
     for (const name of ["allocate", "abort", "spin"]) {
-      expect([500, 504], name).toContain((await apart(name)).status);
-      near((jsonOf(await ask({ x })) as Told).scores);
+      const beside = Array.from({ length: 4 }, (_, i) => ask({ x }, i < 2 ? "apart" : "tricks"));
+      const [answer, ...others] = await Promise.all([apart(name), ...beside]);
+      expect([500, 504], name).toContain(answer.status);
+      for (const each of others) near((jsonOf(each) as Told).scores);
       const again = await eventually(30_000, `an answer after ${name}`, async () => {
         const answer = await ask({ x }, "apart");
         return answer.status === 200 ? answer : undefined;

@@ -128,6 +128,16 @@ describe("what is refused", () => {
   });
 });
 
+test("what is refused fails its text alone", async () => {
+  const bodies = ["a good day", Buffer.from([0x61, 0xff]), "time", "time ".repeat(200), "", "not a bad one"];
+  const answers = await Promise.all(bodies.map((body) => ask("mismatched", body)));
+  expect(answers.map(({ status }) => status)).toEqual([200, 400, 200, 400, 200, 200]);
+  for (const at of [0, 2, 4, 5]) {
+    const alone = jsonOf(await ask("vectors", bodies[at]!)) as number[];
+    expect(distance(jsonOf(answers[at]!) as number[], alone)).toBeLessThan(1e-5);
+  }
+});
+
 test("a token that the model does not know fails its text alone", async () => {
   const texts = ["a good day", "zebra", "not a bad one", "zebra time", "time"];
   const answers = await Promise.all(texts.map((text) => ask("mismatched", text)));
