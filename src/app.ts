@@ -287,8 +287,7 @@ class Server implements RunningServer {
   private managementContext(): ManagementContext {
     const { config, deps, manager: admin } = this;
     const { levels } = deps.log;
-    const figures = { stats: () => deps.engine.stats(), devices: () => deps.engine.deviceStats() };
-    return { admin, ...figures, modelApi: config.enableModelApi, compat: config.compat, levels };
+    return { admin, engine: deps.engine, modelApi: config.enableModelApi, compat: config.compat, levels };
   }
   private readonly managementFault = (error: unknown): void =>
     this.deps.log.error("a management request failed", { error });

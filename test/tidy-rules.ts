@@ -72,6 +72,7 @@ export const untested: Readonly<Record<string, string>> = {
   "src/worker/ask.ts": "test/unit/worker/engine.test.ts",
   "src/worker/batch.ts": "test/unit/worker/engine.test.ts",
   "src/worker/counters.ts": "test/unit/worker/engine.test.ts",
+  "src/worker/customized.ts": "test/unit/worker/engine.test.ts",
   "src/worker/desk.ts": "test/unit/worker/engine.test.ts",
   "src/worker/door.ts": "test/unit/worker/engine.test.ts",
   "src/worker/job.ts": "test/unit/worker/engine.test.ts",

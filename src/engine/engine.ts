@@ -240,6 +240,8 @@ export interface Engine {
   info(): EngineInfo;
   gpus(): GpuPicture;
   deviceStats(): readonly DeviceStats[];
+  /** What a version's handler says of itself when asked, where it can be; else, or absent, nothing. Main thread only. */
+  metadata?(name: string, version: string): Promise<Readonly<Record<string, unknown>>>;
   /** Main thread only. Rejects with ServerError invalid_model. The loaded model is held under `loadId` until published or discarded. */
   load(spec: ModelSpec, loadId: string, onProgress?: LoadProgress): Promise<LoadReport>;
   cancelLoad(loadId: string): void;

@@ -74,6 +74,10 @@ class WithScripts implements ScriptEngine {
     return this.inner.deviceStats();
   }
 
+  async metadata(name: string, version: string): Promise<Readonly<Record<string, unknown>>> {
+    return (await this.inner.metadata?.(name, version)) ?? {};
+  }
+
   async load(spec: ModelSpec, loadId: string, onProgress?: LoadProgress): Promise<LoadReport> {
     const load: { readonly model: string; keeper: Keeper | undefined } = {
       model: keyOf(spec.name, spec.version),

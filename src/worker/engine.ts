@@ -20,6 +20,7 @@ import type {
 import { ServerError } from "../errors.js";
 import type { Log } from "../telemetry/log.js";
 import type { LoadReport, ModelSpec } from "../types.js";
+import { askForMetadata } from "./customized.js";
 import { Desk } from "./desk.js";
 import { WorkerFolders } from "./folders.js";
 import { GroupGuard } from "./guard.js";
@@ -210,6 +211,11 @@ class WithPython implements PythonEngine {
 
   openDoor(): MessagePort {
     return this.desk.open();
+  }
+
+  async metadata(name: string, version: string): Promise<Readonly<Record<string, unknown>>> {
+    const found = this.served.get(keyOf(name, version));
+    return found === undefined ? {} : askForMetadata(found.pool, name, found.spec.responseTimeoutMs);
   }
 
   async close(): Promise<void> {

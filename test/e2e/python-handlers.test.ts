@@ -53,6 +53,11 @@ describe.skipIf(python === undefined)("handlers of TorchServe's", () => {
     return shown.workers;
   };
 
+  test("describe_handle is the customized metadata", async () => {
+    const [described] = jsonOf(await manage("GET", "/models/eager?customized=true")) as [object];
+    expect(described).toMatchObject({ modelName: "eager", customizedMetadata: { classes: 2 } });
+  });
+
   test("an eager model: its file, its state dict and a handler that derives from BaseHandler", async () => {
     const answers = await Promise.all([tell("eager", [1, 2, 3]), tell("eager", [0, 0, 0])]);
     expect(answers.map((answer) => jsonOf(answer))).toEqual([

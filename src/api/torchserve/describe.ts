@@ -67,29 +67,33 @@ function wholeNumber(text: string | null, otherwise: number): number {
 export interface Described {
   readonly stats: readonly ServingStats[];
   readonly devices?: readonly DeviceUse[];
-  readonly query?: string;
   /** What is logged of the model. */
   readonly logLevel: string;
+  /** What the handler says, where that is asked for. */
+  readonly metadata?: Readonly<Record<string, unknown>>;
+}
+
+/** Whether the handler is to be asked, too; TorchServe asks none for `all`. */
+export function isCustomized(version: string, query: string): boolean {
+  return version !== "all" && new URLSearchParams(query).get("customized")?.toLowerCase() === "true";
 }
 
 /** version "": the default; "all": every one. Undefined when there is none. */
 export function describeModel(
   versions: readonly ModelEntry[],
   version: string,
-  { stats, devices = [], query = "", logLevel }: Described,
+  { stats, devices = [], logLevel, metadata }: Described,
 ): unknown[] | undefined {
   const chosen = choose(versions, version);
   if (chosen.length === 0) return undefined;
-  // TorchServe asks the handler; what is native has nothing to add, which an empty object says there too.
-  const customized = version !== "all" && new URLSearchParams(query).get("customized")?.toLowerCase() === "true";
   return chosen.map((entry) => {
     const served = stats.find((each) => each.name === entry.name && each.version === entry.version);
     const described = describeEntry(entry, { stats: served, devices, logLevel });
-    return customized ? { ...described, customizedMetadata: {} } : described;
+    return metadata === undefined ? described : { ...described, customizedMetadata: metadata };
   });
 }
 
-function choose(versions: readonly ModelEntry[], version: string): readonly ModelEntry[] {
+export function choose(versions: readonly ModelEntry[], version: string): readonly ModelEntry[] {
   if (version === "all") return versions;
   if (version !== "") return versions.filter((entry) => entry.version === version);
   const only = versions.find((entry) => entry.isDefault) ?? versions[0];

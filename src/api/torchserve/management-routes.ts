@@ -66,7 +66,7 @@ export class ManagementDialect extends ActionDialect {
     const { method, query, contentType } = exchange;
     const later = (action: Action): void => this.later(exchange, action);
     if (method === "GET" || method === "HEAD") {
-      this.now(exchange, () => this.management.describe(name, version, query));
+      later(() => this.management.describe(name, version, query));
     } else if (method === "PUT") {
       later((body) => this.management.scale(name, version, readParameters(query, contentType, body)));
     } else if (method === "OPTIONS") {

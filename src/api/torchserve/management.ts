@@ -6,14 +6,27 @@ import { ServerError } from "../../errors.js";
 import type { ModelAdmin, ModelEntry, RegisterRequest, Workers } from "../../models/models.js";
 import { schemaOf } from "../../models/schema.js";
 import { type LogLevel, logLevels, type ModelLevels } from "../../telemetry/log.js";
-import { describeModel, type DeviceUse, listModels, type ServingStats } from "./describe.js";
+import {
+  choose,
+  type Described,
+  describeModel,
+  type DeviceUse,
+  isCustomized,
+  listModels,
+  type ServingStats,
+} from "./describe.js";
 import { notAllowed } from "./errors.js";
 import { type Parameters, truth, wholeNumber } from "./parameters.js";
 
 export interface ManagementContext {
   readonly admin: ModelAdmin;
-  readonly stats: () => readonly ServingStats[];
-  readonly devices: () => readonly DeviceUse[];
+  /** What it is asked of the engine. */
+  readonly engine: {
+    stats(): readonly ServingStats[];
+    deviceStats(): readonly DeviceUse[];
+    /** What a handler says of itself. */
+    metadata?(name: string, version: string): Promise<Readonly<Record<string, unknown>>>;
+  };
   /** --enable-model-api. */
   readonly modelApi: boolean;
   readonly compat: "torchserve" | "sconce";
@@ -43,12 +56,19 @@ export class Management {
     return { status: 200, body: listModels(this.context.admin.list(), query) };
   }
 
-  /** version "": the default; "all": every one. */
-  describe(name: string, version: string, query: string): ManagementAnswer {
-    const { admin, stats, devices, levels } = this.context;
+  /** version "": the default; "all": every one. A promise where the handler is asked, too. */
+  describe(name: string, version: string, query: string): ManagementAnswer | Promise<ManagementAnswer> {
+    const [chosen] = choose(this.context.admin.get(name), version);
+    if (chosen === undefined || !isCustomized(version, query)) return this.described(name, version);
+    const asked = this.context.engine.metadata?.(name, chosen.version) ?? Promise.resolve({});
+    return asked.then((metadata) => this.described(name, version, { metadata }));
+  }
+
+  private described(name: string, version: string, more: Pick<Described, "metadata"> = {}): ManagementAnswer {
+    const { admin, engine, levels } = this.context;
     const versions = admin.get(name);
     if (versions.length === 0) throw new ServerError("model_not_found", `Model not found: ${name}`);
-    const shown = { stats: stats(), devices: devices(), query, logLevel: levels.of(name) };
+    const shown = { stats: engine.stats(), devices: engine.deviceStats(), logLevel: levels.of(name), ...more };
     const body = describeModel(versions, version, shown);
     if (body !== undefined) return { status: 200, body };
     throw new ServerError("version_not_found", `Model version: ${version} does not exist for model: ${name}`);
@@ -140,7 +160,7 @@ export class Management {
   }
 
   private instancesOf({ name, version }: ModelEntry): number {
-    return this.context.stats().find((each) => each.name === name && each.version === version)?.instances ?? 0;
+    return this.context.engine.stats().find((each) => each.name === name && each.version === version)?.instances ?? 0;
   }
 }
 

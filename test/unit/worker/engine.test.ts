@@ -106,6 +106,29 @@ describe("a model of one worker", () => {
     expect(figures()?.requestsByCode[0]).toBe(4);
   });
 
+  test("says what its handler says of it, an empty object for what is none, and who is missing", async () => {
+    await serve();
+    expect(await engine.metadata?.("p", "1.0")).toEqual({ asked: ["describe"] });
+    expect(await engine.metadata?.("unknown", "1.0")).toEqual({});
+    for (const handler of ["list.py", "bytes.py"]) {
+      await serve({ name: handler }, handler);
+      expect(await engine.metadata?.(handler, "1.0")).toEqual({});
+    }
+    engine.resize("p", "1.0", 0);
+    await expect(engine.metadata?.("p", "1.0")).rejects.toMatchObject({
+      code: "not_ready",
+      message: 'Model "p" has no worker to serve describe request. Please use scale workers API to add workers.',
+    });
+  });
+
+  test("a handler that dies over it is said in TorchServe's words", async () => {
+    await serve({}, "mute.py");
+    await expect(engine.metadata?.("p", "1.0")).rejects.toMatchObject({
+      code: "model_error",
+      message: "Failed to get customized model matadata.",
+    });
+  });
+
   test("sees what the operator names of the environment, and its own folder", async () => {
     await serve();
     const { env, cwd } = JSON.parse((await ask("process")).body) as { env: Record<string, string>; cwd: string };

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { describeModel, listModels } from "../../../../src/api/torchserve/describe.js";
+import { describeModel, isCustomized, listModels } from "../../../../src/api/torchserve/describe.js";
 import type { ModelEntry } from "../../../../src/models/models.js";
 import type { LoadReport, ModelSpec } from "../../../../src/types.js";
 
@@ -85,17 +85,13 @@ test("has TorchServe's fields in TorchServe's order, and its own last", () => {
   expect(Object.keys(worker ?? {})).toEqual("id startTime status memoryUsage pid gpu gpuUsage".split(" "));
 });
 
-test("customized adds an object, but not to all", () => {
+test("customized adds what the handler says, but not to all", () => {
   const one = [entry("m", "1", true)];
-  expect(describeModel(one, "", { stats: [], query: "customized=true", logLevel: "info" })?.[0]).toMatchObject({
-    customizedMetadata: {},
-  });
-  expect(describeModel(one, "", { stats: [], query: "customized=yes", logLevel: "info" })?.[0]).not.toHaveProperty(
-    "customizedMetadata",
-  );
-  expect(describeModel(one, "all", { stats: [], query: "customized=true", logLevel: "info" })?.[0]).not.toHaveProperty(
-    "customizedMetadata",
-  );
+  const [described] = describeModel(one, "", { stats: [], logLevel: "info", metadata: { a: 1 } }) ?? [];
+  expect(Object.entries(described as object).at(-1)).toEqual(["customizedMetadata", { a: 1 }]);
+  expect(describeModel(one, "", { stats: [], logLevel: "info" })?.[0]).not.toHaveProperty("customizedMetadata");
+  expect([isCustomized("", "customized=True"), isCustomized("1", "a=b&customized=true")]).toEqual([true, true]);
+  expect([isCustomized("", "customized=yes"), isCustomized("all", "customized=true")]).toEqual([false, false]);
 });
 
 test("where a version comes from, and what loading found odd", () => {
