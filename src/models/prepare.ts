@@ -10,7 +10,7 @@ import { withOperatorWords } from "../archive/operators.js";
 import { hasProbe, probe } from "../archive/probe.js";
 import type { ServeConfig } from "../config/serve-config.js";
 import { allowListOf, type AllowList } from "../download/allow-list.js";
-import { fetchModel } from "../download/fetch-model.js";
+import { type FetchedModel, fetchModel } from "../download/fetch-model.js";
 import { isUrl } from "../download/url.js";
 import type { GpuPicture } from "../engine/engine.js";
 import { ServerError } from "../errors.js";
@@ -52,25 +52,31 @@ export const builtProbe = fileURLToPath(new URL("../../build/Release/sconce-prob
 
 /** At most this many archives are unpacked or probed at once. */
 const parallel = 2;
+/** At most this many are fetched at once: what waits for a slow server keeps nobody from unpacking. */
+const maxDownloads = 16;
 
 export function createPrepare(options: PrepareOptions): Prepare {
   const { config } = options;
   const gate = createGate(parallel);
+  const downloads = createGate(maxDownloads);
   const uid = process.getuid?.() ?? 0;
   const allow = allowListOf(config);
   const reads = new BoundedCalls(parallel);
   let cache: Promise<string> | undefined;
 
-  return (request) =>
-    gate(async () => {
+  return async (request) => {
+    request.signal.throwIfAborted();
+    const folder = await (cache ??= openCache(cacheCandidates(options.env, uid), uid));
+    const open = { ...openOptions(request, config, folder), claims: request.claims };
+    const fetched = isUrl(request.path) ? await downloads(() => fetchFor(request, folder, options, allow)) : undefined;
+    return gate(async () => {
       request.signal.throwIfAborted();
-      const folder = await (cache ??= openCache(cacheCandidates(options.env, uid), uid));
-      const open = { ...openOptions(request, config, folder), claims: request.claims };
-      const opened = await (isUrl(request.path)
-        ? openFetched(request, open, options, allow)
-        : openLocal(request, open, options, reads));
+      const opened = await (fetched === undefined
+        ? openLocal(request, open, options, reads)
+        : openFetched(request, open, fetched));
       return accept(request, opened, options, folder);
     });
+  };
 }
 
 function openOptions({ said = {} }: PrepareRequest, config: ServeConfig, cache: string): OpenOptions {
@@ -160,25 +166,33 @@ async function openLocal(
   return reads.run(() => openModel(namedOf(request), open), bound);
 }
 
-/** A URL by way of the cache. What is said of the model names the URL, and its bytes go if refused. */
-async function openFetched(
-  { claims, ...request }: PrepareRequest,
-  open: OpenOptions,
+/** The archive in the cache; its bytes go if they are refused. */
+async function fetchFor(
+  { path: url, claims, signal }: PrepareRequest,
+  cache: string,
   { config, log }: PrepareOptions,
   allow: AllowList,
-): Promise<OpenedModel> {
+): Promise<FetchedModel> {
+  signal.throwIfAborted();
   const { maxDownloadSize: maxBytes, downloadTimeoutMs: timeoutMs } = config;
-  const folder = join(open.cache, "downloads");
-  const fetched = await fetchModel(request.path, { allow, maxBytes, timeoutMs, folder, signal: request.signal });
-  const { path, shown, pinned } = fetched;
+  const fetched = await fetchModel(url, { allow, maxBytes, timeoutMs, folder: join(cache, "downloads"), signal });
   const invalid = (why: unknown): boolean => why instanceof ServerError && why.code === "invalid_model";
   claims.add({
     keep: () => undefined,
     drop: (why) => (invalid(why) ? fetched.discard() : Promise.resolve()),
   });
-  log.info("model fetched", { source: shown, pinned });
+  log.info("model fetched", { source: fetched.shown, pinned: fetched.pinned });
+  return fetched;
+}
+
+/** What is said of the model names the URL. */
+async function openFetched(
+  request: PrepareRequest,
+  open: OpenOptions,
+  { path, shown }: FetchedModel,
+): Promise<OpenedModel> {
   try {
-    const { spec, warnings } = await openModel({ ...namedOf({ claims, ...request }), path }, open);
+    const { spec, warnings } = await openModel({ ...namedOf(request), path }, open);
     return { spec: { ...spec, source: shown }, warnings: warnings.map((each) => each.replaceAll(path, shown)) };
   } catch (error) {
     if (!(error instanceof ServerError)) throw error;

@@ -5,6 +5,8 @@
  */
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -101,4 +103,28 @@ test("a start from it is refused with its name", { timeout: 60_000 }, async () =
   const started = new ServerProcess(["--model-store", store, "--models", "all", "--store-timeout", "300ms"], { env });
   expect(await started.ended(30_000)).toEqual({ code: 3, signal: null });
   expect(started.stderr).toContain(`${store}: the model store (--store-timeout) did not answer within 0.3 s`);
+});
+
+test("servers that send nothing hold up no registration but their own", { timeout: 60_000 }, async () => {
+  rmSync(flag, { force: true });
+  const silent = createServer();
+  await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+  const base = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+  const words = ["--model-store", store, "--allowed-urls", `${base}/`, "127.0.0.1", "--enable-model-api"];
+  const server = await Server.start(words);
+  const manage = (method: string, path: string) => call(server.managementPort, { method, path });
+  try {
+    const waiting = [1, 2, 3, 4].map((number) => manage("POST", `/models?url=${base}/m${number}.mar`));
+    await eventually(20_000, "four loads under way", async () =>
+      (await manage("GET", "/models")).body.toString().split("modelName").length > 4 ? true : undefined,
+    );
+    expect((await manage("POST", "/models?url=ledger.pt&initial_workers=1")).status).toBe(200);
+    // What waits is cancelled by unregistering.
+    for (const number of [1, 2, 3, 4]) expect((await manage("DELETE", `/models/m${number}`)).status).toBe(200);
+    for (const { status } of await Promise.all(waiting)) expect(status).toBe(409);
+  } finally {
+    silent.closeAllConnections();
+    silent.close();
+    expect(await server.stop()).toEqual({ code: 0, signal: null });
+  }
 });
