@@ -93,6 +93,8 @@ export interface ScriptSpec {
   readonly maxWaiting: number;
   /** Requests that a batch-aware handler gets together. */
   readonly maxBatch: number;
+  /** There is no model file beside it. */
+  readonly alone?: true;
   /** sconce.handler.config. */
   readonly config: unknown;
 }
@@ -147,9 +149,9 @@ export interface Lineage {
 export interface ModelSpec {
   readonly name: string;
   readonly version: string;
-  /** The artifact: a .pt or .pt2 file (or an unpacked .pt2 folder). */
+  /** The artifact: a .pt or .pt2 file (or an unpacked .pt2 folder); of kind handler the handler's file. */
   readonly artifact: string;
-  readonly kind: "torchscript" | "aotinductor" | "python";
+  readonly kind: "torchscript" | "aotinductor" | "python" | "handler";
   readonly sha256: string;
   readonly signature: Signature;
   readonly handler: HandlerSpec;

@@ -94,7 +94,7 @@ async function judge(path: string, cache: string, options: InspectOptions): Prom
     const { defaults, python, libtorch = "" } = options;
     opened = await openModel({ path }, { cache, defaults, ...(python === undefined ? {} : { python }) });
     const { spec } = opened;
-    const newer = spec.kind === "python" ? undefined : torchWarning(path, spec.lineage, libtorch);
+    const newer = hasNoArtifact(spec) ? undefined : torchWarning(path, spec.lineage, libtorch);
     const warnings = newer === undefined ? opened.warnings : [...opened.warnings, newer];
     const methods = await tryLoading(spec, cache, options);
     const fault = forwardFault(spec.signature, methods ?? []);
@@ -114,9 +114,11 @@ async function tryLoading(
   cache: string,
   { probeProgram: program, probeTimeoutMs: timeoutMs, signal }: InspectOptions,
 ): Promise<readonly Method[] | undefined> {
-  if (spec.kind === "python" || program === undefined || !(await hasProbe(program))) return undefined;
+  if (hasNoArtifact(spec) || program === undefined || !(await hasProbe(program))) return undefined;
   return describeMethods(spec.artifact, { program, timeoutMs, cache, libtorch: "", ...(signal ? { signal } : {}) });
 }
+
+const hasNoArtifact = ({ kind }: ModelSpec): boolean => kind === "python" || kind === "handler";
 
 async function sizesBelow(root: string): Promise<Inspection["files"]> {
   const names = await filesBelow(root);

@@ -17,7 +17,7 @@ import { builtinOf, maxNameBytes, namePattern, pictureHandlers, textHandlers } f
 import { operatorModel } from "./operators.js";
 import { defaultMaxRetryMs, handlerFile, pythonModel } from "./python.js";
 import { unmetRequirements } from "./requirements.js";
-import { scriptOf } from "./script.js";
+import { handlerAlone, scriptOf } from "./script.js";
 import { servingOf, type ServingDefaults } from "./serving.js";
 import { textModel } from "./text-model.js";
 import { isArchive, readText, unpack, type ModelFiles, type UnpackOptions } from "./unpack.js";
@@ -74,8 +74,11 @@ export async function openModel(request: ModelRequest, options: OpenOptions): Pr
   };
   const script = await scriptOfModel(request, files, config, said, defaults.hookTimeoutMs);
   if (script !== undefined) {
-    const native = await nativeParts(request, files, { ...config, handler: "base_handler" }, options, script);
-    return { spec: { ...said, ...native }, warnings: [...config.warnings, ...manifestWarnings(request, files)] };
+    const plain = { ...config, handler: "base_handler" };
+    const parts = (await files.holdsArtifact())
+      ? await nativeParts(request, files, plain, options, script)
+      : await handlerAlone(request.path, config, script, defaultTopK);
+    return { spec: { ...said, ...parts }, warnings: [...config.warnings, ...manifestWarnings(request, files)] };
   }
   const python = await pythonOf(request, files, config);
   if (python !== undefined)

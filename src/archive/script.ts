@@ -1,9 +1,11 @@
 /** Whether a model has a handler in TypeScript or JavaScript, and what model-config.yaml says of it (`sconce.handler`). */
 import { lstat } from "node:fs/promises";
 import { join } from "node:path";
-import type { ScriptSpec } from "../types.js";
+import type { ModelSpec, ScriptSpec } from "../types.js";
+import { sha256File } from "./cache.js";
 import { invalid } from "./failure.js";
 import { insidePath } from "./manifest.js";
+import type { ModelConfig } from "./model-config.js";
 import { scriptPattern } from "./names.js";
 import type { Section } from "./yaml-section.js";
 
@@ -73,5 +75,23 @@ export async function scriptOf(question: ScriptQuestion): Promise<ScriptSpec | u
     maxWaiting: jobQueueSize,
     maxBatch: batchSize ?? defaultMaxBatch,
     config: config.config ?? {},
+  };
+}
+
+/** Of a handler that is all there is. Rejects with ServerError invalid_model for what only a model file could have. */
+export async function handlerAlone(
+  path: string,
+  { warmup, inputs, outputs = [] }: Pick<ModelConfig, "warmup" | "inputs" | "outputs">,
+  script: ScriptSpec,
+  topK: number,
+): Promise<Pick<ModelSpec, "artifact" | "kind" | "sha256" | "signature" | "handler">> {
+  if (warmup !== undefined) throw invalid(path, "sconce.warmup is for a model file, and there is none");
+  const artifact = join(script.folder, script.file);
+  return {
+    artifact,
+    kind: "handler",
+    sha256: await sha256File(artifact),
+    signature: { declared: inputs !== undefined, inputs: inputs ?? [], outputs },
+    handler: { name: script.file, topK, script: { ...script, alone: true } },
   };
 }

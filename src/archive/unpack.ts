@@ -20,6 +20,8 @@ export interface ModelFiles {
   readonly stem: string;
   /** Path of the model file; rejects with ServerError invalid_model when there is none, or no telling which. */
   readonly artifact: () => Promise<string>;
+  /** Whether there is any model file, be it one too many. */
+  readonly holdsArtifact: () => Promise<boolean>;
   readonly manifest: Manifest;
   /** model-config.yaml or what stands for it. */
   readonly configFile?: string;
@@ -139,6 +141,7 @@ async function fromArtifact(path: string): Promise<ModelFiles> {
     root,
     stem,
     artifact: () => Promise.resolve(path),
+    holdsArtifact: () => Promise.resolve(true),
     manifest: {},
     ...(configFile === undefined ? {} : { configFile }),
   };
@@ -160,15 +163,20 @@ async function fromFolder(root: string, stem: string, shown: string = root): Pro
     stem,
     manifest,
     artifact: () => file("serializedFile") ?? onlyArtifact(root, shown),
+    holdsArtifact: async () => manifest.serializedFile !== undefined || (await artifactsIn(root)).length > 0,
     ...(configFile === undefined ? {} : { configFile }),
     ...(labelsFile === undefined ? {} : { labelsFile }),
   };
 }
 
-async function onlyArtifact(root: string, shown: string): Promise<string> {
+async function artifactsIn(root: string): Promise<readonly string[]> {
   const named = (await readdir(root)).filter(isArtifact).sort();
   const kinds = await Promise.all(named.map((name) => isTypeScript(join(root, name))));
-  const names = named.filter((_, i) => kinds[i] !== true);
+  return named.filter((_, i) => kinds[i] !== true);
+}
+
+async function onlyArtifact(root: string, shown: string): Promise<string> {
+  const names = await artifactsIn(root);
   const [first] = names;
   if (first !== undefined && names.length === 1) return join(root, first);
   const what =

@@ -7,6 +7,7 @@ export const handlerHelp: CommandHelp = {
   summary: "Writes a handler in TypeScript from a template, prints a model's types, runs a handler against samples.",
   flags: [
     ["--javascript", "new: handler.mjs instead of handler.ts."],
+    ["--alone", "new: a handler that answers by itself, without a model file."],
     ["--output FILE", "types: a file instead of standard output."],
     ["--samples FOLDER", "test: requests, and beside each NAME.expected.json. Default: samples in the model's folder."],
     ["--update", "test: writes the answers as what is expected."],

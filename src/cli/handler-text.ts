@@ -23,6 +23,21 @@ export default defineHandler({
 `;
 }
 
+/** Of one that needs no model file. */
+export function aloneTemplate(javascript: boolean): string {
+  return `import { defineHandler, HandlerError } from "sconce";
+
+export default defineHandler({
+  // There is no model file: this hook is all there is. What is returned is sent as JSON.
+  inference(_input, request) {
+    const { name } = request.json()${javascript ? "" : " as { name?: unknown }"};
+    if (typeof name !== "string") throw new HandlerError(400, "name must be a text");
+    return { greeting: \`Hello, \${name}\` };
+  },
+});
+`;
+}
+
 export function yamlTemplate(file: string): string {
   return `handler: ${file}
 sconce:

@@ -10,7 +10,7 @@ import { UsageError } from "../config/usage-error.js";
 import { look } from "./archive-look.js";
 import { exitCodes } from "./exit-codes.js";
 import { testHandler } from "./handler-test.js";
-import { handlerTemplate, signatureTypes, yamlTemplate } from "./handler-text.js";
+import { aloneTemplate, handlerTemplate, signatureTypes, yamlTemplate } from "./handler-text.js";
 import type { Terminal } from "./terminal.js";
 
 type Command = (words: readonly string[], terminal: Terminal) => Promise<number>;
@@ -32,9 +32,13 @@ function only(positionals: readonly string[], what: string): string {
 }
 
 async function create(words: readonly string[], terminal: Terminal): Promise<number> {
-  const { values, positionals } = parseFlags(words, [{ flag: "javascript", takes: "nothing" }]);
+  const { values, positionals } = parseFlags(words, [
+    { flag: "javascript", takes: "nothing" },
+    { flag: "alone", takes: "nothing" },
+  ]);
   const folder = only(positionals, "FOLDER");
   const javascript = values.get("javascript") === "true";
+  const alone = values.get("alone") === "true";
   const file = javascript ? "handler.mjs" : "handler.ts";
   const exists = (name: string): Promise<boolean> =>
     stat(join(folder, name)).then(
@@ -43,7 +47,7 @@ async function create(words: readonly string[], terminal: Terminal): Promise<num
     );
   if (await exists(file)) throw new UsageError(`${join(folder, file)} is there already`);
   await mkdir(join(folder, "samples"), { recursive: true });
-  await writeFile(join(folder, file), handlerTemplate(javascript));
+  await writeFile(join(folder, file), alone ? aloneTemplate(javascript) : handlerTemplate(javascript));
   const made = [file];
   if (await exists("model-config.yaml")) terminal.err(`model-config.yaml is yours: add "handler: ${file}" to it\n`);
   else {
@@ -51,7 +55,8 @@ async function create(words: readonly string[], terminal: Terminal): Promise<num
     made.push("model-config.yaml");
   }
   for (const name of made) terminal.out(`${join(folder, name)}\n`);
-  terminal.err(`Next: put model.pt and some samples/*.json there, then: sconce handler test ${folder}\n`);
+  const wanted = alone ? "some samples/*.json" : "model.pt and some samples/*.json";
+  terminal.err(`Next: put ${wanted} there, then: sconce handler test ${folder}\n`);
   return exitCodes.ok;
 }
 

@@ -104,6 +104,7 @@ function open(config: ServeConfig, log: Log, env: NodeJS.ProcessEnv): ScriptEngi
     env: handlerEnvironment(env, [...engineNeeds, ...config.workerEnv]),
     childEnv: handlerEnvironment(env, config.workerEnv),
     engineModule,
+    latencyBuckets: config.latencyBuckets,
   });
 }
 

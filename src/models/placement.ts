@@ -39,6 +39,7 @@ function whyNot(spec: ModelSpec, gpus: GpuPicture): string | undefined {
   const { deviceIds = [] } = spec;
   if (spec.kind === "python")
     return `${keyOf(spec)} asks for a GPU, and Python handlers are given none in this version`;
+  if (spec.kind === "handler") return `${keyOf(spec)} asks for a GPU, and there is no model file to run on it`;
   if (gpus.inUse === 0) return `${keyOf(spec)} asks for a GPU, and this server has none: ${gpus.problem}`;
   const beyond = deviceIds.find((id) => id >= gpus.inUse);
   if (beyond === undefined) return undefined;

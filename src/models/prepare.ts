@@ -105,7 +105,7 @@ async function accept(
 ): Promise<ModelSpec> {
   const { config, log, libtorch, gpus } = options;
   const { kind, source, lineage } = found;
-  const newer = kind === "python" ? undefined : torchWarning(source, lineage, libtorch);
+  const newer = kind === "python" || kind === "handler" ? undefined : torchWarning(source, lineage, libtorch);
   const place = placed(found, gpus, config.compat);
   const warnings = [...said, newer, place.warning].filter((each) => each !== undefined);
   const spec = { ...keyed(batchedAs(place.spec, request.said ?? {}), config, isUrl(request.path)), warnings };

@@ -16,6 +16,7 @@ import type {
 } from "../engine/engine.js";
 import type { Log } from "../telemetry/log.js";
 import type { LoadReport, ModelSpec } from "../types.js";
+import { WithAlone } from "./alone.js";
 import { compileHandler } from "./compile.js";
 import { Keeper } from "./keeper.js";
 import type { FromDesk, ToDesk } from "./messages.js";
@@ -28,6 +29,8 @@ export interface ScriptOptions {
   readonly childEnv: Readonly<Record<string, string>>;
   /** URL of the module whose `openEngine` gives the same engine on another thread. */
   readonly engineModule: string;
+  /** Bounds of the times that are counted, in seconds. */
+  readonly latencyBuckets: readonly number[];
 }
 
 export interface ScriptEngine extends Engine {
@@ -37,7 +40,7 @@ export interface ScriptEngine extends Engine {
 }
 
 export function withScripts(engine: Engine & { close(): Promise<void> }, options: ScriptOptions): ScriptEngine {
-  return new WithScripts(engine, options);
+  return new WithScripts(new WithAlone(engine), options);
 }
 
 const defaultStartupMs = 120_000;
@@ -151,6 +154,8 @@ class WithScripts implements ScriptEngine {
 
   resize(name: string, version: string, instances: number): void {
     this.inner.resize(name, version, instances);
+    const keeper = this.served.get(keyOf(name, version));
+    if (keeper?.alone === true) keeper.takes(instances > 0);
   }
 
   stats(): readonly ModelStats[] {
@@ -159,8 +164,9 @@ class WithScripts implements ScriptEngine {
     return stats.map((each) => {
       const keeper = this.served.get(keyOf(each.name, each.version));
       if (keeper === undefined) return each;
-      const { counts, values, restarts } = keeper;
-      return { ...each, handler: { counts: [...counts], values: [...values], restarts } };
+      const { counts, values, restarts, alone, requests, open: inFlight } = keeper;
+      const counted = alone ? { ...requests.shown, inFlight } : {};
+      return { ...each, ...counted, handler: { counts: [...counts], values: [...values], restarts } };
     });
   }
 
@@ -200,10 +206,10 @@ class WithScripts implements ScriptEngine {
     const { name, version, signature, startupTimeoutMs = defaultStartupMs } = spec;
     const { script } = spec.handler;
     if (script === undefined) throw new Error("no handler to start");
-    const { log, env, engineModule } = this.options;
+    const { log, env, engineModule, latencyBuckets } = this.options;
     const { inputs, outputs } = signature;
     const setup = { engineModule, code, name, version, script, inputs, outputs, childEnv: this.options.childEnv };
-    const keeper = new Keeper({ setup, log, env, startupTimeoutMs });
+    const keeper = new Keeper({ setup, log, env, startupTimeoutMs, latencyBuckets });
     this.keepers.set(script.key, keeper);
     return keeper;
   }

@@ -3,7 +3,7 @@
  * request, or one for all that wait together; what fails fails its request alone. Thread: the handler's.
  */
 import { type Channel, InputFormat, OutputFormat, type TensorOut } from "../engine/engine.js";
-import { nativeErrorCode, ServerError } from "../errors.js";
+import { type ErrorCode, nativeErrorCode, ServerError } from "../errors.js";
 import type { Context, HandlerDefinition, ModelInput, OutputTensor } from "../handlers/define.js";
 import type { ScriptSpec } from "../types.js";
 import { Attempts } from "./attempts.js";
@@ -12,6 +12,7 @@ import { type FromHandler, linkWords, type ToHandler } from "./messages.js";
 import { HookRequest } from "./request.js";
 import { type RunDone, Runs } from "./runs.js";
 import { Stream, streamedOf } from "./stream.js";
+import type { Tally } from "./tally.js";
 
 /** One thread's requests: its port, as far as it is needed here. */
 export interface Link {
@@ -26,6 +27,8 @@ export interface HostOptions {
   readonly openChannel: (onReady: () => void) => Channel;
   /** What a client is not told: the hook's own error. */
   readonly report: (hook: string, request: string, error: unknown) => void;
+  /** Of a model whose requests nobody else counts. */
+  readonly tally?: Tally;
   /** The request is done with. */
   readonly forget?: (request: HookRequest) => void;
 }
@@ -37,6 +40,7 @@ interface Job {
   readonly order: number;
   readonly request: HookRequest;
   readonly timeoutMs: number;
+  readonly since: number;
   /** In the engine; -1: it is not there. */
   run: number;
   outputs: readonly OutputTensor[];
@@ -60,6 +64,8 @@ export class Host {
   private open = 0;
   private idle: (() => void) | undefined;
   private drained = false;
+  /** False: requests are refused, as the model has no worker. */
+  takes = true;
 
   constructor(options: HostOptions) {
     this.options = options;
@@ -86,11 +92,12 @@ export class Host {
     const { ask, request, timeoutMs } = message;
     const order = Atomics.add(link.words, linkWords.begun, 1) + 1;
     const plain = new HookRequest(request);
-    const start = { run: -1, outputs: [], stream: undefined, over: false };
+    const start = { since: performance.now(), run: -1, outputs: [], stream: undefined, over: false };
     const job: Job = { link, ask, order, request: plain, timeoutMs, ...start };
     asked.set(ask, job);
     const { handler } = this.options;
-    if (request.explains && ownInference(handler))
+    if (!this.takes) this.say(job, { ask, code: "not_ready", message: noWorkers });
+    else if (request.explains && ownInference(handler))
       this.say(job, { ask, code: "not_implemented", message: unexplained });
     else if (request.explains && handler.preprocess === undefined) this.say(job, { ask, input: "body" });
     else if (handler.preprocess === undefined) {
@@ -124,17 +131,23 @@ export class Host {
 
   private cancel(job: Job): void {
     job.request.abort();
-    this.done(job);
+    this.done(job, "cancelled");
     job.stream?.cancel();
     if (job.run >= 0) this.runs.cancel(job.run);
   }
 
-  private done(job: Job): void {
+  /** Requests that are here. */
+  get requests(): number {
+    return this.open;
+  }
+
+  private done(job: Job, code: ErrorCode, bytes = 0): void {
     if (job.over) return;
     job.over = true;
     this.open--;
     this.taken.get(job.link)?.delete(job.ask);
     this.options.forget?.(job.request);
+    this.options.tally?.add(code, performance.now() - job.since, job.request.body.length, bytes);
     if (this.idle !== undefined) setImmediate(() => this.lookIdle());
   }
 
@@ -313,7 +326,7 @@ export class Host {
     job.stream = new Stream(job.ask, streamed, {
       say: (message) => job.link.say(message),
       step: (call, then, fail) => this.attempt("answer", job, call, then, fail),
-      ended: () => this.done(job),
+      ended: () => this.done(job, "ok"),
       failed: (error) => this.raised(job, "answer", error),
     });
   }
@@ -340,15 +353,18 @@ export class Host {
   }
 
   private say(job: Job, answer: FromHandler): void {
-    this.done(job);
+    const { code, body, input, status = 200 } = answer;
+    const refused = status < 500 ? "bad_request" : "handler_failed";
+    this.done(job, code ?? (body === undefined && input === undefined ? refused : "ok"), body?.length);
     job.link.say(answer);
   }
 }
 
-function ownInference(handler: HandlerDefinition): boolean {
+export function ownInference(handler: HandlerDefinition): boolean {
   return handler.batch !== true && handler.inference !== undefined;
 }
 
+const noWorkers = "The model has no worker to serve inference request. Please use scale workers API to add workers.";
 const unexplained =
   "The handler has an inference hook of its own, so there is no one run of the model to explain; explanations take handlers with preprocess and postprocess alone.";
 

@@ -8,9 +8,11 @@
 import { MessageChannel, Worker } from "node:worker_threads";
 import { ServerError } from "../errors.js";
 import type { Log } from "../telemetry/log.js";
+import { PoolCounters } from "../worker/counters.js";
 import { backOffMs, triesAgain } from "../worker/policy.js";
 import { WorkerOutput } from "../worker/output.js";
 import { beatMs, type FromDesk, type FromGuest, type HandlerSetup, linkWords, type ToGuest } from "./messages.js";
+import type { Tallied } from "./tally.js";
 import { trialMemory } from "./trial.js";
 
 export interface KeeperOptions {
@@ -18,6 +20,7 @@ export interface KeeperOptions {
   readonly log: Log;
   readonly env: Readonly<Record<string, string>>;
   readonly startupTimeoutMs: number;
+  readonly latencyBuckets: readonly number[];
 }
 
 /** Looks without a beat before a thread is taken to hang, beyond the hook's own time. */
@@ -30,6 +33,10 @@ export class Keeper {
   readonly counts = new Map<string, number>();
   readonly values = new Map<string, number>();
   restarts = 0;
+  /** Of a handler without a model file; those that it has now. */
+  readonly requests: PoolCounters;
+  open = 0;
+  private taking = true;
   private readonly options: KeeperOptions;
   private readonly log: Log;
   private worker: Worker | undefined;
@@ -46,8 +53,14 @@ export class Keeper {
 
   constructor(options: KeeperOptions) {
     this.options = options;
+    this.requests = new PoolCounters(options.latencyBuckets);
     const { name, version } = options.setup;
     this.log = options.log.child({ model: name, version });
+  }
+
+  /** There is no model file beside it. */
+  get alone(): boolean {
+    return this.options.setup.script.alone === true;
   }
 
   get key(): string {
@@ -134,6 +147,7 @@ export class Keeper {
       let reason = "";
       worker.on("message", (message: FromGuest) => {
         if (message.type === "failed") reject(new Error((reason = message.message)));
+        else if (message.type === "requests") this.counted(message);
         else if (message.type === "log" || message.type === "metrics") this.heard(message);
         else if (message.type === "ready") {
           clearTimeout(late);
@@ -172,8 +186,23 @@ export class Keeper {
     for (const [name, value] of message.values) this.values.set(name, value);
   }
 
+  private counted({ ended, open }: Tallied): void {
+    this.open = open;
+    for (const [code, tookMs, requestBytes, responseBytes] of ended) {
+      this.requests.came(requestBytes);
+      this.requests.ended(code, tookMs, responseBytes);
+    }
+  }
+
+  /** Whether it takes requests; only heeded where there is no model file. */
+  takes(takes: boolean): void {
+    this.taking = takes;
+    if (this.serving) this.worker?.postMessage({ takes } satisfies ToGuest);
+  }
+
   private ready(worker: Worker, beat: Int32Array): void {
     this.serving = true;
+    if (!this.taking) this.takes(false);
     this.watchOver(worker, beat);
     for (const answer of this.waiting.splice(0)) this.link(answer);
   }

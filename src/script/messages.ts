@@ -6,6 +6,7 @@ import type { MessagePort } from "node:worker_threads";
 import type { ErrorCode } from "../errors.js";
 import type { AnswerHeaders, Part } from "../handlers/handler.js";
 import type { InputSpec, ScriptSpec } from "../types.js";
+import type { Tallied } from "./tally.js";
 
 /** A request on its way; the parts of HandlerRequest that are data. */
 export interface WireRequest {
@@ -88,10 +89,15 @@ export interface HandlerSetup {
 }
 
 /** A way for another thread; or: say "idle" once no request is there, and take none from then on. */
-export type ToGuest = { readonly port: MessagePort; readonly link: SharedArrayBuffer } | { readonly drain: true };
+export type ToGuest =
+  | { readonly port: MessagePort; readonly link: SharedArrayBuffer }
+  | { readonly drain: true }
+  /** Of a handler without a model file, which nobody else would refuse: whether it takes requests. */
+  | { readonly takes: boolean };
 
 export type FromGuest =
   | { readonly type: "ready" | "idle" }
+  | Tallied
   /** It cannot serve. */
   | { readonly type: "failed"; readonly message: string }
   | {

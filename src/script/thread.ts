@@ -11,7 +11,7 @@ import type { Engine } from "../engine/engine.js";
 import type { Context, HandlerDefinition, ModelFacts } from "../handlers/define.js";
 import { Confined } from "./confined.js";
 import { checkDefinition } from "./definition.js";
-import { Host, type Link } from "./host.js";
+import { Host, type Link, ownInference } from "./host.js";
 import {
   beatMs,
   type FromGuest,
@@ -20,6 +20,7 @@ import {
   type ToGuest,
   type ToHandler,
 } from "./messages.js";
+import { Tally } from "./tally.js";
 import { bytesWords, HandlerLog, HandlerMetrics, words } from "./told.js";
 
 if (parentPort === null) throw new Error("script/thread.js is the entry of a worker thread");
@@ -27,6 +28,8 @@ const main = parentPort;
 const setup = workerData as HandlerSetup;
 const say = (message: FromGuest): void => main.postMessage(message);
 
+const noModel =
+  "there is no model file beside the handler: put one there, or answer by an inference hook without context.infer";
 const end = process.exit.bind(process);
 process.setSourceMapsEnabled(true);
 // The thread would end with every request that it has; a throw fails the one that asked for it.
@@ -75,22 +78,31 @@ async function start(): Promise<void> {
   const model = { name, version, folder: script.folder, inputs, outputs };
   const made: { host?: Host } = {};
   const infer: Context["infer"] = (input) =>
-    made.host?.infer(input) ?? Promise.reject(new Error("context.infer: the handler does not serve yet"));
+    script.alone === true
+      ? Promise.reject(new Error(noModel))
+      : (made.host?.infer(input) ?? Promise.reject(new Error("context.infer: the handler does not serve yet")));
   const { handler, confined } = await (script.isolation === "process" ? apart(model, infer) : here());
+  if (script.alone === true && !ownInference(handler)) throw new Error(`${script.file}: ${noModel}`);
   const before = { model, config: script.config, log, metrics };
   const state = await handler.initialize?.(before);
   const context: Context = { ...before, state, infer };
   const { openEngine } = (await import(setup.engineModule)) as { readonly openEngine: () => Engine };
   const engine = openEngine();
+  const tally = script.alone === true ? new Tally() : undefined;
   const host = (made.host = new Host({
     handler,
     context,
     script,
+    ...(tally === undefined ? {} : { tally }),
     openChannel: (onReady) => engine.openChannel(onReady),
     ...(confined === undefined ? {} : { forget: (request) => confined.forget(request) }),
     report: (hook, request, error) => log.error(`the handler's ${hook} failed`, { request, error: words(error) }),
   }));
   main.on("message", (message: ToGuest) => {
+    if ("takes" in message) {
+      host.takes = message.takes;
+      return;
+    }
     if ("drain" in message) {
       host.drain(() => say({ type: "idle" }));
       return;
@@ -110,6 +122,8 @@ async function start(): Promise<void> {
     if (confined?.still !== true) host.tick();
     confined?.tick();
     metrics.flush();
+    const told = tally?.take(host.requests);
+    if (told !== undefined) say(told);
   }, beatMs(script.hookTimeoutMs));
   say({ type: "ready" });
 }

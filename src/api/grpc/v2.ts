@@ -149,7 +149,8 @@ function launch(predictor: Predictor, request: InferRequest, call: RpcCall, outc
   const { model_name: name, model_version: version } = request;
   const known = predictor.route(name, version);
   const { handler } = known;
-  const serve = handler.spec.script === undefined ? handler.serve : undefined;
+  const { script } = handler.spec;
+  const serve = script === undefined || script.alone === true ? handler.serve : undefined;
   if (serve !== undefined) throw new ServerError("bad_request", servedElsewhere(name));
   const route = { ...known, handler: { ...handler, pre: undefined, post: undefined, serve } };
   const { jsonBytes, bytes } = bodyOf(request);

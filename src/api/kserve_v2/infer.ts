@@ -93,7 +93,8 @@ export class Infer {
     if (route === undefined) return undefined;
     const { handler } = route;
     // Tensors are for the model itself, whatever its handler makes of other requests.
-    const serve = handler.spec.script === undefined ? handler.serve : undefined;
+    const { script } = handler.spec;
+    const serve = script === undefined || script.alone === true ? handler.serve : undefined;
     return { ...route, handler: { ...handler, pre: undefined, post: undefined, serve } };
   }
 

@@ -74,7 +74,7 @@ export class InferenceDialect implements Dialect {
     if (known.target.kind !== "predict" && known.target.kind !== "explain") return false;
     const { name, version } = known.target;
     const { handler } = (known.route ??= this.pipeline.route(name, version)) ?? {};
-    return handler?.serve !== undefined && handler.spec.script === undefined;
+    return handler?.serve !== undefined && (handler.spec.script === undefined || handler.spec.script.alone === true);
   }
 
   /** Of SageMaker: the model of the query, else the only one there is. */
