@@ -51,6 +51,10 @@ export class WithAlone implements Engine {
     return this.inner.deviceStats();
   }
 
+  async metadata(name: string, version: string): Promise<Readonly<Record<string, unknown>>> {
+    return (await this.inner.metadata?.(name, version)) ?? {};
+  }
+
   load(spec: ModelSpec, loadId: string, onProgress?: LoadProgress): Promise<LoadReport> {
     if (spec.kind !== "handler") {
       this.innerLoads.set(loadId, keyOf(spec));

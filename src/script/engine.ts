@@ -183,7 +183,10 @@ class WithScripts implements ScriptEngine {
   openScriptDoor(): MessagePort {
     const { port1, port2 } = new MessageChannel();
     port1.on("message", ({ key }: ToDesk) => {
-      const say = (answer: FromDesk): void => port1.postMessage(answer, "port" in answer ? [answer.port] : []);
+      // Under the key that was asked for: the keeper may be the next one's.
+      const say = (answer: FromDesk): void => {
+        port1.postMessage({ ...answer, key } satisfies FromDesk, "port" in answer ? [answer.port] : []);
+      };
       // One whose handler was replaced since it came in is the new one's.
       const model = this.gone.get(key);
       const keeper = model === undefined ? this.keepers.get(key) : this.served.get(model);
