@@ -2,6 +2,8 @@
 
 const leaf = ["types", "wire", "rpc", "errors", "config", "metrics", "telemetry", "auth"] as const;
 const engineInterface = "src/engine/engine.ts";
+/** For those that stand in front of an engine. */
+const besideEngine = "src/engine/beside.ts";
 const modelsInterface = "src/models/models.ts";
 
 /** Part of src → parts or files that it may import; "*" is everything. */
@@ -24,13 +26,14 @@ export const importable: Readonly<Record<string, readonly string[]>> = {
   archive: ["tokenizer", ...leaf],
   download: leaf,
   engine: leaf,
-  worker: ["src/handlers/handler.ts", engineInterface, ...leaf],
+  worker: ["src/handlers/handler.ts", engineInterface, besideEngine, ...leaf],
   script: [
     "src/handlers/define.ts",
     "src/handlers/handler.ts",
     "src/handlers/tensor-frame.ts",
     "worker",
     engineInterface,
+    besideEngine,
     ...leaf,
   ],
   telemetry: ["types", "errors", "config", "metrics"],

@@ -164,7 +164,7 @@ function sconceSection(section: Section | undefined, handler: string): Partial<M
     ...present("warmup", section.text("warmup")),
     ...present("executor", section.choice("executor", ["auto", "inline", "lane"] as const)),
     ...present("precision", section.choice("precision", ["float32", "bfloat16", "float16", "auto"] as const)),
-    ...present("precisionTolerance", section.number("precisionTolerance", 0, 1)),
+    ...present("precisionTolerance", toleranceOf(section)),
     ...present("stateful", section.boolean("stateful")),
     ...present("priority", section.choice("priority", ["normal", "high"] as const)),
     ...present("maxInstances", section.integer("maxInstances", 1, 1_000_000)),
@@ -174,6 +174,13 @@ function sconceSection(section: Section | undefined, handler: string): Partial<M
     ...present("text", textOf(section.section("text"))),
     ...present("script", scriptOf(section.section("handler"))),
   };
+}
+
+function toleranceOf(section: Section): number | undefined {
+  const tolerance = section.number("precisionTolerance", 0, 1);
+  const precision = section.text("precision") ?? "float32";
+  if (tolerance === undefined || precision !== "float32") return tolerance;
+  throw section.fail("precisionTolerance", "is for a shorter type than float32: set precision, too");
 }
 
 function textOf(section: Section | undefined): TextConfig | undefined {

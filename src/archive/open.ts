@@ -85,9 +85,7 @@ export async function openModel(request: ModelRequest, options: OpenOptions): Pr
     return {
       spec: { ...said, ...(await pythonParts(files, python)) },
       warnings: [
-        ...(config.precision === undefined
-          ? []
-          : [`${request.path}: sconce.precision has no effect: Python runs the model`]),
+        ...precisionWarnings(request, config),
         ...(await requirementsOf(request, files, python.useVenv === true ? undefined : options.python)),
       ],
     };
@@ -95,7 +93,10 @@ export async function openModel(request: ModelRequest, options: OpenOptions): Pr
   const more =
     native.python === undefined
       ? manifestWarnings(request, files)
-      : await movedWarnings(request, files, native.python, options.python);
+      : [
+          ...precisionWarnings(request, config),
+          ...(await movedWarnings(request, files, native.python, options.python)),
+        ];
   const warnings = [...config.warnings, ...more];
   if (native.handler.image?.crop !== 0) return { spec: { ...said, ...native }, warnings };
   const alone = `${request.path}: batchSize ${said.batchSize} becomes 1: pictures keep their own size; sconce.image.crop gives them one`;
@@ -191,6 +192,10 @@ async function pythonParts(
     handler: { name: python.handler, topK: defaultTopK, python: true },
     python,
   };
+}
+
+function precisionWarnings({ path }: ModelRequest, { precision }: ModelConfig): readonly string[] {
+  return precision === undefined ? [] : [`${path}: sconce.precision has no effect: Python runs the model`];
 }
 
 /** Of a model that is Python's for an operator that it calls. */

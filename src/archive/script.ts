@@ -81,11 +81,12 @@ export async function scriptOf(question: ScriptQuestion): Promise<ScriptSpec | u
 /** Of a handler that is all there is. Rejects with ServerError invalid_model for what only a model file could have. */
 export async function handlerAlone(
   path: string,
-  { warmup, inputs, outputs = [] }: Pick<ModelConfig, "warmup" | "inputs" | "outputs">,
+  { warmup, precision, inputs, outputs = [] }: Pick<ModelConfig, "warmup" | "precision" | "inputs" | "outputs">,
   script: ScriptSpec,
   topK: number,
 ): Promise<Pick<ModelSpec, "artifact" | "kind" | "sha256" | "signature" | "handler">> {
-  if (warmup !== undefined) throw invalid(path, "sconce.warmup is for a model file, and there is none");
+  const misplaced = warmup !== undefined ? "warmup" : precision !== undefined ? "precision" : undefined;
+  if (misplaced !== undefined) throw invalid(path, `sconce.${misplaced} is for a model file, and there is none`);
   const artifact = join(script.folder, script.file);
   return {
     artifact,

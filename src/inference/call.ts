@@ -10,6 +10,11 @@ import type { PlainRequest } from "./request.js";
 export { InputFormat, maxV2Json, OutputFormat, v2Input } from "../engine/engine.js";
 export { type Handler, type HandlerRequest, type Part, readsBytes } from "../handlers/handler.js";
 
+/** It answers whole requests, and no model file of the server's own is there that tensors could be for. */
+export function standsAlone({ serve, spec: { script } }: Route["handler"]): boolean {
+  return serve !== undefined && (script === undefined || script.alone === true);
+}
+
 /** A model as a client names it, resolved on this thread; worth keeping with the path that named it. */
 export interface Route {
   readonly name: string;

@@ -2,16 +2,8 @@
  * The engine, and beside it models that are a handler and nothing else: there is no file to load, so this only keeps what
  * is served, by which version of a name, and how many. What has a model file is passed on. Main thread.
  */
-import type { MessagePort } from "node:worker_threads";
-import type {
-  Channel,
-  DeviceStats,
-  Engine,
-  EngineInfo,
-  GpuPicture,
-  LoadProgress,
-  ModelStats,
-} from "../engine/engine.js";
+import { Beside } from "../engine/beside.js";
+import type { Engine, LoadProgress, ModelStats } from "../engine/engine.js";
 import { ServerError } from "../errors.js";
 import type { LoadReport, ModelSpec } from "../types.js";
 import { PoolCounters } from "../worker/counters.js";
@@ -27,8 +19,7 @@ interface Served {
 const keyOf = ({ name, version }: Pick<ModelSpec, "name" | "version">): string => `${name}/${version}`;
 const executorReason = "a handler without a model file, which has a thread of its own";
 
-export class WithAlone implements Engine {
-  private readonly inner: Closable;
+export class WithAlone extends Beside<Closable> {
   /** By load id: loading, or loaded and not published. */
   private readonly loads = new Map<string, ModelSpec>();
   /** "name/version" of what the engine loads, likewise. */
@@ -37,25 +28,7 @@ export class WithAlone implements Engine {
   /** Default versions of this kind, by name. */
   private readonly defaults = new Map<string, string>();
 
-  constructor(inner: Closable) {
-    this.inner = inner;
-  }
-
-  info(): EngineInfo {
-    return this.inner.info();
-  }
-  gpus(): GpuPicture {
-    return this.inner.gpus();
-  }
-  deviceStats(): readonly DeviceStats[] {
-    return this.inner.deviceStats();
-  }
-
-  async metadata(name: string, version: string): Promise<Readonly<Record<string, unknown>>> {
-    return (await this.inner.metadata?.(name, version)) ?? {};
-  }
-
-  load(spec: ModelSpec, loadId: string, onProgress?: LoadProgress): Promise<LoadReport> {
+  override load(spec: ModelSpec, loadId: string, onProgress?: LoadProgress): Promise<LoadReport> {
     if (spec.kind !== "handler") {
       this.innerLoads.set(loadId, keyOf(spec));
       return this.inner.load(spec, loadId, onProgress);
@@ -64,16 +37,16 @@ export class WithAlone implements Engine {
     return Promise.resolve(reportOf(spec));
   }
 
-  cancelLoad(loadId: string): void {
+  override cancelLoad(loadId: string): void {
     if (!this.loads.has(loadId)) this.inner.cancelLoad(loadId);
   }
 
-  discard(loadId: string): void {
+  override discard(loadId: string): void {
     this.innerLoads.delete(loadId);
     if (!this.loads.delete(loadId)) this.inner.discard(loadId);
   }
 
-  publish(loadId: string): void {
+  override publish(loadId: string): void {
     const spec = this.loads.get(loadId);
     this.innerLoads.delete(loadId);
     if (spec === undefined) {
@@ -85,13 +58,13 @@ export class WithAlone implements Engine {
     if (!known) this.defaults.set(spec.name, spec.version);
   }
 
-  remove(name: string, version: string, timeoutMs: number): Promise<boolean> {
+  override remove(name: string, version: string, timeoutMs: number): Promise<boolean> {
     if (!this.served.delete(keyOf({ name, version }))) return this.inner.remove(name, version, timeoutMs);
     if (this.defaults.get(name) === version) this.defaults.delete(name);
     return Promise.resolve(true);
   }
 
-  replace(loadId: string, timeoutMs: number): Promise<boolean> {
+  override replace(loadId: string, timeoutMs: number): Promise<boolean> {
     const spec = this.loads.get(loadId);
     const key = spec === undefined ? this.innerLoads.get(loadId) : keyOf(spec);
     const old = key !== undefined && this.served.has(key);
@@ -110,7 +83,7 @@ export class WithAlone implements Engine {
     return old ? Promise.resolve(true) : this.inner.remove(name, version, timeoutMs);
   }
 
-  setDefault(name: string, version: string): void {
+  override setDefault(name: string, version: string): void {
     if (this.served.has(keyOf({ name, version }))) this.defaults.set(name, version);
     else {
       this.inner.setDefault(name, version);
@@ -118,13 +91,13 @@ export class WithAlone implements Engine {
     }
   }
 
-  resize(name: string, version: string, instances: number): void {
+  override resize(name: string, version: string, instances: number): void {
     const own = this.served.get(keyOf({ name, version }));
     if (own === undefined) this.inner.resize(name, version, instances);
     else own.instances = instances === 0 ? 0 : 1;
   }
 
-  stats(): readonly ModelStats[] {
+  override stats(): readonly ModelStats[] {
     const inner = this.inner.stats();
     if (this.served.size === 0) return inner;
     const others = inner.map((each) => (this.defaults.has(each.name) ? { ...each, isDefault: false } : each));
@@ -141,16 +114,6 @@ export class WithAlone implements Engine {
       executorReason,
     }));
     return [...others, ...own];
-  }
-
-  openChannel(onReady: () => void): Channel {
-    return this.inner.openChannel(onReady);
-  }
-
-  openDoor(): MessagePort {
-    const port = this.inner.openDoor?.();
-    if (port === undefined) throw new Error("this engine has no door to Python workers");
-    return port;
   }
 
   close(): Promise<void> {

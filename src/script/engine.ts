@@ -5,15 +5,8 @@
  *   const engine = withScripts(openEngine(options), { log, env, engineModule });
  */
 import { MessageChannel, type MessagePort } from "node:worker_threads";
-import type {
-  Channel,
-  DeviceStats,
-  Engine,
-  EngineInfo,
-  GpuPicture,
-  LoadProgress,
-  ModelStats,
-} from "../engine/engine.js";
+import { Beside } from "../engine/beside.js";
+import type { Engine, LoadProgress, ModelStats } from "../engine/engine.js";
 import type { Log } from "../telemetry/log.js";
 import type { LoadReport, ModelSpec } from "../types.js";
 import { WithAlone } from "./alone.js";
@@ -47,8 +40,7 @@ const defaultStartupMs = 120_000;
 const rememberedKeys = 256;
 const keyOf = (name: string, version: string): string => `${name}/${version}`;
 
-class WithScripts implements ScriptEngine {
-  private readonly inner: Engine & { close(): Promise<void> };
+class WithScripts extends Beside<Engine & { close(): Promise<void> }> implements ScriptEngine {
   private readonly options: ScriptOptions;
   /** By load id: loading, or loaded and not published; the model that it is, for the others too. */
   private readonly loads = new Map<string, { readonly model: string; keeper: Keeper | undefined }>();
@@ -61,27 +53,11 @@ class WithScripts implements ScriptEngine {
   private readonly ports = new Set<MessagePort>();
 
   constructor(inner: Engine & { close(): Promise<void> }, options: ScriptOptions) {
-    this.inner = inner;
+    super(inner);
     this.options = options;
   }
 
-  info(): EngineInfo {
-    return this.inner.info();
-  }
-
-  gpus(): GpuPicture {
-    return this.inner.gpus();
-  }
-
-  deviceStats(): readonly DeviceStats[] {
-    return this.inner.deviceStats();
-  }
-
-  async metadata(name: string, version: string): Promise<Readonly<Record<string, unknown>>> {
-    return (await this.inner.metadata?.(name, version)) ?? {};
-  }
-
-  async load(spec: ModelSpec, loadId: string, onProgress?: LoadProgress): Promise<LoadReport> {
+  override async load(spec: ModelSpec, loadId: string, onProgress?: LoadProgress): Promise<LoadReport> {
     const load: { readonly model: string; keeper: Keeper | undefined } = {
       model: keyOf(spec.name, spec.version),
       keeper: undefined,
@@ -108,26 +84,26 @@ class WithScripts implements ScriptEngine {
     }
   }
 
-  cancelLoad(loadId: string): void {
+  override cancelLoad(loadId: string): void {
     const keeper = this.loads.get(loadId)?.keeper;
     if (keeper === undefined) this.inner.cancelLoad(loadId);
     else void keeper.close();
   }
 
-  discard(loadId: string): void {
+  override discard(loadId: string): void {
     this.forget(this.loads.get(loadId)?.keeper);
     this.loads.delete(loadId);
     this.inner.discard(loadId);
   }
 
-  publish(loadId: string): void {
+  override publish(loadId: string): void {
     const load = this.loads.get(loadId);
     this.loads.delete(loadId);
     this.inner.publish(loadId);
     if (load?.keeper !== undefined) this.served.set(load.model, load.keeper);
   }
 
-  async remove(name: string, version: string, timeoutMs: number): Promise<boolean> {
+  override async remove(name: string, version: string, timeoutMs: number): Promise<boolean> {
     const key = keyOf(name, version);
     const keeper = this.served.get(key);
     const end = performance.now() + timeoutMs;
@@ -137,7 +113,7 @@ class WithScripts implements ScriptEngine {
     return (await this.inner.remove(name, version, Math.max(0, end - performance.now()))) && clean;
   }
 
-  async replace(loadId: string, timeoutMs: number): Promise<boolean> {
+  override async replace(loadId: string, timeoutMs: number): Promise<boolean> {
     const load = this.loads.get(loadId);
     const old = load && this.served.get(load.model);
     this.loads.delete(loadId);
@@ -148,17 +124,13 @@ class WithScripts implements ScriptEngine {
     return (await replaced) && clean;
   }
 
-  setDefault(name: string, version: string): void {
-    this.inner.setDefault(name, version);
-  }
-
-  resize(name: string, version: string, instances: number): void {
+  override resize(name: string, version: string, instances: number): void {
     this.inner.resize(name, version, instances);
     const keeper = this.served.get(keyOf(name, version));
     if (keeper?.alone === true) keeper.takes(instances > 0);
   }
 
-  stats(): readonly ModelStats[] {
+  override stats(): readonly ModelStats[] {
     const stats = this.inner.stats();
     if (this.served.size === 0) return stats;
     return stats.map((each) => {
@@ -168,16 +140,6 @@ class WithScripts implements ScriptEngine {
       const counted = alone ? { ...requests.shown, inFlight } : {};
       return { ...each, ...counted, handler: { counts: [...counts], values: [...values], restarts } };
     });
-  }
-
-  openChannel(onReady: () => void): Channel {
-    return this.inner.openChannel(onReady);
-  }
-
-  openDoor(): MessagePort {
-    const port = this.inner.openDoor?.();
-    if (port === undefined) throw new Error("this engine has no door to Python workers");
-    return port;
   }
 
   openScriptDoor(): MessagePort {

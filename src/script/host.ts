@@ -6,6 +6,7 @@ import { type Channel, InputFormat, OutputFormat, type TensorOut } from "../engi
 import { type ErrorCode, nativeErrorCode, ServerError } from "../errors.js";
 import type { Context, HandlerDefinition, ModelInput, OutputTensor } from "../handlers/define.js";
 import type { ScriptSpec } from "../types.js";
+import { noWorkers } from "../worker/policy.js";
 import { Attempts } from "./attempts.js";
 import { answerOf, frameOf, isHandlerError, outputsOf } from "./convert.js";
 import { type FromHandler, linkWords, type ToHandler } from "./messages.js";
@@ -364,7 +365,6 @@ export function ownInference(handler: HandlerDefinition): boolean {
   return handler.batch !== true && handler.inference !== undefined;
 }
 
-const noWorkers = "The model has no worker to serve inference request. Please use scale workers API to add workers.";
 const unexplained =
   "The handler has an inference hook of its own, so there is no one run of the model to explain; explanations take handlers with preprocess and postprocess alone.";
 

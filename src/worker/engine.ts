@@ -8,15 +8,8 @@
  */
 import type { MessagePort } from "node:worker_threads";
 import type { ServeConfig } from "../config/serve-config.js";
-import type {
-  Channel,
-  DeviceStats,
-  Engine,
-  EngineInfo,
-  GpuPicture,
-  LoadProgress,
-  ModelStats,
-} from "../engine/engine.js";
+import { Beside } from "../engine/beside.js";
+import type { Engine, LoadProgress, ModelStats } from "../engine/engine.js";
 import { ServerError } from "../errors.js";
 import type { Log } from "../telemetry/log.js";
 import type { LoadReport, ModelSpec } from "../types.js";
@@ -66,8 +59,7 @@ export function withPython(engine: Engine, options: PythonOptions): PythonEngine
 
 const keyOf = (name: string, version: string): string => `${name}/${version}`;
 
-class WithPython implements PythonEngine {
-  private readonly native: Engine;
+class WithPython extends Beside implements PythonEngine {
   private readonly options: PythonOptions;
   private folders: WorkerFolders | undefined;
   private readonly guard: GroupGuard;
@@ -83,28 +75,16 @@ class WithPython implements PythonEngine {
   private python: Promise<WorkerPython> | undefined;
 
   constructor(native: Engine, options: PythonOptions) {
-    this.native = native;
+    super(native);
     this.options = options;
     this.guard = new GroupGuard((error) => options.log.warn("no shell guards the workers' children", { error }));
     this.desk = new Desk((model) => this.served.get(model)?.pool);
   }
 
-  info(): EngineInfo {
-    return this.native.info();
-  }
-
-  gpus(): GpuPicture {
-    return this.native.gpus();
-  }
-
-  deviceStats(): readonly DeviceStats[] {
-    return this.native.deviceStats();
-  }
-
-  async load(spec: ModelSpec, loadId: string, onProgress?: LoadProgress): Promise<LoadReport> {
+  override async load(spec: ModelSpec, loadId: string, onProgress?: LoadProgress): Promise<LoadReport> {
     if (spec.kind !== "python") {
       this.nativeLoads.set(loadId, keyOf(spec.name, spec.version));
-      return this.native.load(spec, loadId, onProgress);
+      return this.inner.load(spec, loadId, onProgress);
     }
     const begun = performance.now();
     onProgress?.("python", 0);
@@ -124,25 +104,25 @@ class WithPython implements PythonEngine {
     return pool.report((performance.now() - begun) / 1000);
   }
 
-  cancelLoad(loadId: string): void {
+  override cancelLoad(loadId: string): void {
     const pool = this.loads.get(loadId);
-    if (pool === undefined) this.native.cancelLoad(loadId);
+    if (pool === undefined) this.inner.cancelLoad(loadId);
     else void pool.close(0);
   }
 
-  discard(loadId: string): void {
+  override discard(loadId: string): void {
     const pool = this.loads.get(loadId);
     this.nativeLoads.delete(loadId);
-    if (pool === undefined) this.native.discard(loadId);
+    if (pool === undefined) this.inner.discard(loadId);
     else void pool.close(0);
     this.loads.delete(loadId);
   }
 
-  publish(loadId: string): void {
+  override publish(loadId: string): void {
     const pool = this.loads.get(loadId);
     if (pool === undefined) {
       this.nativeLoads.delete(loadId);
-      this.native.publish(loadId);
+      this.inner.publish(loadId);
       return;
     }
     const { name, version } = pool.spec;
@@ -152,68 +132,64 @@ class WithPython implements PythonEngine {
     if (!known) this.defaults.set(name, version);
   }
 
-  async remove(name: string, version: string, timeoutMs: number): Promise<boolean> {
+  override async remove(name: string, version: string, timeoutMs: number): Promise<boolean> {
     const pool = this.served.get(keyOf(name, version));
-    if (pool === undefined) return this.native.remove(name, version, timeoutMs);
+    if (pool === undefined) return this.inner.remove(name, version, timeoutMs);
     this.served.delete(keyOf(name, version));
     if (this.defaults.get(name) === version) this.defaults.delete(name);
     return pool.close(timeoutMs);
   }
 
-  async replace(loadId: string, timeoutMs: number): Promise<boolean> {
+  override async replace(loadId: string, timeoutMs: number): Promise<boolean> {
     const next = this.loads.get(loadId);
     const key = next === undefined ? this.nativeLoads.get(loadId) : keyOf(next.spec.name, next.spec.version);
     const old = key === undefined ? undefined : this.served.get(key);
     this.nativeLoads.delete(loadId);
     if (next === undefined || key === undefined) {
-      if (old === undefined || key === undefined) return this.native.replace(loadId, timeoutMs);
-      this.native.publish(loadId);
+      if (old === undefined || key === undefined) return this.inner.replace(loadId, timeoutMs);
+      this.inner.publish(loadId);
       this.served.delete(key);
       return old.close(timeoutMs);
     }
     const { name, version } = next.spec;
-    const inNative = this.native.stats().some((each) => each.name === name && each.version === version);
+    const inNative = this.inner.stats().some((each) => each.name === name && each.version === version);
     if (old === undefined && !inNative) {
       throw new ServerError("version_not_found", `Model version: ${version} does not exist for model: ${name}`);
     }
     this.loads.delete(loadId);
     this.served.set(key, next);
-    return old === undefined ? this.native.remove(name, version, timeoutMs) : old.close(timeoutMs);
+    return old === undefined ? this.inner.remove(name, version, timeoutMs) : old.close(timeoutMs);
   }
 
-  setDefault(name: string, version: string): void {
+  override setDefault(name: string, version: string): void {
     if (this.served.has(keyOf(name, version))) {
       this.defaults.set(name, version);
       return;
     }
-    this.native.setDefault(name, version);
+    this.inner.setDefault(name, version);
     this.defaults.delete(name);
   }
 
-  resize(name: string, version: string, instances: number): void {
+  override resize(name: string, version: string, instances: number): void {
     const found = this.served.get(keyOf(name, version));
-    if (found === undefined) this.native.resize(name, version, instances);
+    if (found === undefined) this.inner.resize(name, version, instances);
     else found.pool.resize(instances);
   }
 
-  stats(): readonly ModelStats[] {
+  override stats(): readonly ModelStats[] {
     const isDefault = (name: string, version: string): boolean => this.defaults.get(name) === version;
-    const native = this.native
+    const native = this.inner
       .stats()
       .map((each) => (this.defaults.has(each.name) ? { ...each, isDefault: false } : each));
     const own = [...this.served.values()].map((each) => each.stats(isDefault(each.spec.name, each.spec.version)));
     return own.length === 0 ? native : [...native, ...own];
   }
 
-  openChannel(onReady: () => void): Channel {
-    return this.native.openChannel(onReady);
-  }
-
-  openDoor(): MessagePort {
+  override openDoor(): MessagePort {
     return this.desk.open();
   }
 
-  async metadata(name: string, version: string): Promise<Readonly<Record<string, unknown>>> {
+  override async metadata(name: string, version: string): Promise<Readonly<Record<string, unknown>>> {
     const found = this.served.get(keyOf(name, version));
     return found === undefined ? {} : askForMetadata(found.pool, name, found.spec.responseTimeoutMs);
   }

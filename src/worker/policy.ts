@@ -41,3 +41,7 @@ export function nextBatch(view: BatchView): BatchStep {
   if (maxBatchDelayMs > 0) return { kind: "run", size: Math.min(waiting, batchSize) };
   return { kind: "run", size: Math.min(batchSize, Math.ceil(waiting / idleWorkers)) };
 }
+
+/** What a request is told that comes while there is none. */
+export const noWorkers =
+  "The model has no worker to serve inference request. Please use scale workers API to add workers.";

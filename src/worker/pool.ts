@@ -11,7 +11,7 @@ import type { ErrorCode } from "../errors.js";
 import { Batch, type BatchFailure } from "./batch.js";
 import { PoolCounters } from "./counters.js";
 import { bytesOf, type Job } from "./job.js";
-import { nextBatch } from "./policy.js";
+import { nextBatch, noWorkers } from "./policy.js";
 import type { WorkerEnd } from "./process.js";
 import { Slot, type SlotSettings } from "./slot.js";
 
@@ -267,7 +267,6 @@ function failureBy({ late, killed, reason }: WorkerEnd): BatchFailure {
   return { code: killed ? "out_of_memory" : "worker_died", message: "Worker died." };
 }
 
-const noWorkers = "The model has no worker to serve inference request. Please use scale workers API to add workers.";
 const full = "As many requests wait for the model as its queue holds (jobQueueSize).";
 const broken = "The model's workers end again and again; the log has the reason. Scale or register it anew.";
 

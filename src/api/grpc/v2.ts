@@ -4,7 +4,7 @@
  */
 
 import { type ErrorCode, ServerError } from "../../errors.js";
-import { OutputFormat, v2Input } from "../../inference/call.js";
+import { OutputFormat, standsAlone, v2Input } from "../../inference/call.js";
 import { servedElsewhere } from "../../inference/refusals.js";
 import type { ModelAbout } from "../../inference/pipeline.js";
 import { repositoryIndex, statisticsOf, tritonConfig, tritonStatistics } from "../../inference/triton.js";
@@ -149,10 +149,8 @@ function launch(predictor: Predictor, request: InferRequest, call: RpcCall, outc
   const { model_name: name, model_version: version } = request;
   const known = predictor.route(name, version);
   const { handler } = known;
-  const { script } = handler.spec;
-  const serve = script === undefined || script.alone === true ? handler.serve : undefined;
-  if (serve !== undefined) throw new ServerError("bad_request", servedElsewhere(name));
-  const route = { ...known, handler: { ...handler, pre: undefined, post: undefined, serve } };
+  if (standsAlone(handler)) throw new ServerError("bad_request", servedElsewhere(name));
+  const route = { ...known, handler: { ...handler, pre: undefined, post: undefined, serve: undefined } };
   const { jsonBytes, bytes } = bodyOf(request);
   return predictor.launch({
     route,

@@ -5,7 +5,15 @@
  */
 
 import { type ErrorCode, ServerError } from "../../errors.js";
-import { type Call, InputFormat, maxV2Json, OutputFormat, type Route, v2Input } from "../../inference/call.js";
+import {
+  type Call,
+  InputFormat,
+  maxV2Json,
+  OutputFormat,
+  type Route,
+  standsAlone,
+  v2Input,
+} from "../../inference/call.js";
 import { encodingOf, inflateBody, type InflateLimits } from "../../inference/inflate.js";
 import type { Pipeline } from "../../inference/pipeline.js";
 import { missingModel, servedElsewhere, tooLate } from "../../inference/refusals.js";
@@ -93,8 +101,7 @@ export class Infer {
     if (route === undefined) return undefined;
     const { handler } = route;
     // Tensors are for the model itself, whatever its handler makes of other requests.
-    const { script } = handler.spec;
-    const serve = script === undefined || script.alone === true ? handler.serve : undefined;
+    const serve = standsAlone(handler) ? handler.serve : undefined;
     return { ...route, handler: { ...handler, pre: undefined, post: undefined, serve } };
   }
 

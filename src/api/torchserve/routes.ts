@@ -5,7 +5,7 @@
 
 import { ServerError } from "../../errors.js";
 import type { HttpState } from "../../metrics/http-counters.js";
-import type { Route } from "../../inference/call.js";
+import { type Route, standsAlone } from "../../inference/call.js";
 import type { Pipeline } from "../../inference/pipeline.js";
 import { Memo } from "../../inference/negotiate.js";
 import { isModelName } from "../../inference/path.js";
@@ -74,7 +74,7 @@ export class InferenceDialect implements Dialect {
     if (known.target.kind !== "predict" && known.target.kind !== "explain") return false;
     const { name, version } = known.target;
     const { handler } = (known.route ??= this.pipeline.route(name, version)) ?? {};
-    return handler?.serve !== undefined && (handler.spec.script === undefined || handler.spec.script.alone === true);
+    return handler !== undefined && standsAlone(handler);
   }
 
   /** Of SageMaker: the model of the query, else the only one there is. */
