@@ -11,6 +11,22 @@
 #include "torch/warmup.h"
 
 namespace sconce::torch_engine {
+const char* NameOf(Precision precision) {
+  switch (precision) {
+    case Precision::kFloat32:
+      return "float32";
+    case Precision::kBfloat16:
+      return "bfloat16";
+    case Precision::kFloat16:
+      return "float16";
+    case Precision::kAuto:
+      return "auto";
+  }
+  return "";
+}
+
+bool IsRequired(Precision precision) { return precision == Precision::kBfloat16 || precision == Precision::kFloat16; }
+
 namespace {
 
 constexpr int kRunsBeforeTiming = 2;  // the profiling executor settles in its second run of a shape
@@ -54,14 +70,13 @@ struct Form {
 
 std::vector<Form> FormsOf(const TorchScript& plain, Precision precision) {
   std::vector<Form> forms;
-  const bool only_reduced = precision == Precision::kBfloat16 || precision == Precision::kFloat16;
-  if (!only_reduced) {
+  if (!IsRequired(precision)) {
     forms.push_back({"frozen", plain.Frozen()});
     forms.push_back({"optimised", plain.Optimised()});
   }
   if (precision == Precision::kFloat32) return forms;
   const auto dtype = precision == Precision::kFloat16 ? at::kHalf : at::kBFloat16;
-  const std::string name = precision == Precision::kFloat16 ? "float16" : "bfloat16";
+  const std::string name = NameOf(precision == Precision::kAuto ? Precision::kBfloat16 : precision);
   forms.push_back({name, plain.Reduced(dtype, false)});
   if (plain.has_kernels()) forms.push_back({name + ", channels last", plain.Reduced(dtype, true)});
   return forms;
@@ -116,7 +131,7 @@ double Relative(const Candidate& candidate, const Candidate& plain, std::size_t 
   return rows > 1 ? (single + candidate.batch / plain.batch) / 2 : single;
 }
 
-// The forms in order of time, plain first; what it says of each is appended to `reason`.
+// The forms that are near enough to plain's answers, and which of them is the fastest; `reason` says so of each.
 class Contest {
  public:
   Contest(const LoadSpec& spec, const RunnerOptions& options, std::span<const TaskPtr> samples, std::size_t rows)
@@ -179,24 +194,10 @@ class Contest {
 
 }  // namespace
 
-const char* NameOf(Precision precision) {
-  switch (precision) {
-    case Precision::kFloat32:
-      return "float32";
-    case Precision::kBfloat16:
-      return "bfloat16";
-    case Precision::kFloat16:
-      return "float16";
-    case Precision::kAuto:
-      return "auto";
-  }
-  return "";
-}
-
 Result<FormChoice> ChooseForm(const TorchScript& plain, const LoadSpec& spec, const RunnerOptions& options,
                               std::span<const TaskPtr> samples, std::size_t rows) {
   FormChoice choice;
-  const bool required = spec.precision == Precision::kBfloat16 || spec.precision == Precision::kFloat16;
+  const bool required = IsRequired(spec.precision);
   Contest contest(spec, options, samples, rows);
   if (Status status = contest.Start(plain); !status.ok()) {
     choice.reason = "the plain form failed: " + status.message();

@@ -30,5 +30,6 @@ Result<FormChoice> ChooseForm(const TorchScript& plain, const LoadSpec& spec, co
                               std::span<const TaskPtr> samples, std::size_t rows);
 
 const char* NameOf(Precision precision);  // as the configuration calls it
+bool IsRequired(Precision precision);     // that type or no model
 
 }  // namespace sconce::torch_engine

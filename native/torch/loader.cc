@@ -148,14 +148,14 @@ void SetExplanations(const LoadSpec& spec, bool keeps_state, TorchRunner& runner
   }
 }
 
-LoadReport MakeReport(const WarmupResult& warm, std::size_t weights_bytes, double seconds) {
+LoadReport MakeReport(const WarmupResult& warm, double seconds) {
   LoadReport report;
   report.form = warm.form;
   report.form_reason = warm.form_reason;
   report.batch_reason = warm.batch_reason;
   report.warmup_reason = warm.warmup_reason;
   report.outputs = warm.outputs;
-  report.weights_bytes = weights_bytes;
+  report.weights_bytes = warm.weights_bytes;
   report.load_seconds = seconds;
   report.warm_batch_p90_us = warm.largest_p90_us;
   return report;
@@ -223,7 +223,7 @@ Result<Loaded> LoadOnDevices(const LoadSpec& spec, const RunnerOptions& options,
   }
   ModelConfig config = MakeConfig(spec, *first, keeps_state);
   auto runner = std::make_shared<SpreadRunner>(std::move(homes), config.lanes_per_instance);
-  return Loaded{std::move(runner), std::move(config), MakeReport(*first, weights_bytes, phases.Total())};
+  return Loaded{std::move(runner), std::move(config), MakeReport(*first, phases.Total())};
 }
 
 Result<Loaded> LoadChecked(const LoadSpec& spec) {
@@ -248,13 +248,11 @@ Result<Loaded> LoadChecked(const LoadSpec& spec) {
   if (!warm.ok()) return warm.status();
   phases.Done("warm-up");
 
-  const std::size_t weights_bytes = executable->weights_bytes();
   auto runner = std::make_shared<TorchRunner>(std::move(executable), std::move(options));
   runner->set_max_rows(warm->batch);
   SetExplanations(spec, keeps_state, *runner);
   malloc_trim(0);  // the forms that lost left their weights behind
-  return Loaded{std::move(runner), MakeConfig(spec, *warm, keeps_state),
-                MakeReport(*warm, weights_bytes, phases.Total())};
+  return Loaded{std::move(runner), MakeConfig(spec, *warm, keeps_state), MakeReport(*warm, phases.Total())};
 }
 
 }  // namespace

@@ -15,6 +15,7 @@ namespace {
 
 using testing::FixturePath;
 using testing::MustLoad;
+using testing::Refusal;
 using testing::SpecFor;
 
 class Folder {
@@ -35,14 +36,6 @@ class Folder {
 std::string ReadAll(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};
-}
-
-Status Refusal(const LoadSpec& spec) {
-  const Result<Loaded> loaded = Load(spec);
-  EXPECT_FALSE(loaded.ok());
-  EXPECT_EQ(loaded.status().code(), Code::kInvalidModel) << loaded.status().message();
-  EXPECT_NE(loaded.status().message().find(spec.path), std::string::npos) << loaded.status().message();
-  return loaded.status();
 }
 
 TEST(Load, InitialiseAcceptsTheLibraryItWasBuiltWith) {

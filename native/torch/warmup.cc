@@ -71,18 +71,13 @@ class Session {
     return "inputs are not declared (sconce.inputs) and there is no warm-up sample (sconce.warmup)";
   }
 
-  // bfloat16 or float16, whatever it takes.
-  bool precision_required() const {
-    return spec_.precision == Precision::kBfloat16 || spec_.precision == Precision::kFloat16;
-  }
-
   Status NoPrecision(const std::string& why) const {
     return {Code::kInvalidModel,
             spec_.path + ": sconce.precision: " + NameOf(spec_.precision) + " cannot be used: " + why};
   }
 
   Result<WarmupResult> Skipped(const std::string& why) {
-    if (precision_required()) return NoPrecision("its answers cannot be compared with float32's: " + why);
+    if (IsRequired(spec_.precision)) return NoPrecision("its answers cannot be compared with float32's: " + why);
     result_.warmup_reason = why;
     result_.form_reason = "no sample to compare other forms with";
     result_.form = executable_ ? executable_->form() : "plain";
@@ -152,11 +147,11 @@ class Session {
     }
     if (keeps_state_) {
       result_.form_reason = spec_.stateful ? "stateful: true forbids freezing" : "the model's code assigns attributes";
-      return precision_required() ? NoPrecision(result_.form_reason) : Status::Ok();
+      return IsRequired(spec_.precision) ? NoPrecision(result_.form_reason) : Status::Ok();
     }
     const std::uint32_t rows = RowsWithin(kFormBatchSeconds, Limit());
     if (Status status = More(rows); !status.ok()) {
-      return precision_required() ? NoPrecision(status.message()) : Status::Ok();
+      return IsRequired(spec_.precision) ? NoPrecision(status.message()) : Status::Ok();
     }
     Result<FormChoice> choice = ChooseForm(*script, spec_, options_, samples_, rows);
     if (!choice.ok()) return {choice.status().code(), spec_.path + ": " + choice.status().message()};
@@ -282,7 +277,9 @@ class Session {
 
 Result<WarmupResult> WarmUp(const LoadSpec& spec, const RunnerOptions& options,
                             std::unique_ptr<Executable>& executable) {
-  return Session(spec, options, executable).Run();
+  Result<WarmupResult> result = Session(spec, options, executable).Run();
+  if (result.ok()) result->weights_bytes = executable->weights_bytes();
+  return result;
 }
 
 }  // namespace sconce::torch_engine

@@ -21,8 +21,9 @@ inline constexpr double kWarmupSeconds = 2.0;            // spent on the sizes o
 struct WarmupResult {
   bool ran = false;  // a sample went through
   std::uint32_t batch = 1;
-  double single_seconds = 0;  // one sample, one intra-op thread
-  double largest_p90_us = 0;  // 0: the largest batch was not run
+  double single_seconds = 0;      // one sample, one intra-op thread
+  double largest_p90_us = 0;      // 0: the largest batch was not run
+  std::size_t weights_bytes = 0;  // of the form to serve
   std::string form = "plain";
   std::string form_reason;
   std::string batch_reason;
