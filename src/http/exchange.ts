@@ -15,7 +15,7 @@ import type { HttpState } from "../metrics/http-counters.js";
 import type { AccessLog } from "../telemetry/access-log.js";
 import type { BodyStore, Dialect, RequestDetails, WireBody, WireErrorCode, WireHeaders } from "../wire.js";
 import { detailsOf, HeaderPass, isPreflight, noDetails } from "./framing.js";
-import type { ExchangeLimits } from "./limits.js";
+import { type ExchangeLimits, lateBodyWords, tooLargeWords } from "./limits.js";
 import { Linger } from "./linger.js";
 import { below, TrustedProxies } from "./proxies.js";
 import type { RawRequest, RawResponse } from "./raw.js";
@@ -87,7 +87,7 @@ export class ExchangeTable implements SlotOwner, StreamOwner {
     if (this.access !== undefined) slot.startedAt = this.access.now();
     res.onAborted(slot.abortCallback);
     if (headers.fault !== "") {
-      this.fail(slot, "bad_framing", headers.fault);
+      this.refuseFraming(slot, headers.fault);
       return;
     }
     const inside = this.limits.basePath === "" || this.enter(slot);
@@ -131,12 +131,7 @@ export class ExchangeTable implements SlotOwner, StreamOwner {
     if (!last) return;
     slot.bodyRead = true;
     if (slot.pending !== undefined) this.sendPending(slot);
-    else if (this.isReading(slot)) this.complete(slot, undefined);
-  }
-
-  /** What was just done to the slot may have ended its reading. */
-  private isReading(slot: Slot): boolean {
-    return slot.phase === Phase.reading;
+    else if (slot.reading) this.complete(slot, undefined);
   }
 
   private append(slot: Slot, chunk: ArrayBuffer): void {
@@ -352,10 +347,16 @@ export class ExchangeTable implements SlotOwner, StreamOwner {
     this.respond(slot, status, contentType, body, undefined, true);
   }
 
+  /** Answers once the parser is through with the bytes that it has. */
+  private refuseFraming(slot: Slot, fault: string): void {
+    // Answered at once, it would take what comes behind for the next request, and leave the connection open.
+    slot.phase = Phase.running;
+    slot.deadline = 0;
+    setImmediate(() => this.fail(slot, "bad_framing", fault));
+  }
+
   private tooLarge(slot: Slot, bytes: number): void {
-    const got = slot.contentLength >= 0 ? `${bytes}` : `at least ${bytes}`;
-    const limit = `the ${this.limits.maxRequestSize} that --max-request-size allows`;
-    this.refuseBody(slot, `The body has ${got} bytes, more than ${limit}.`);
+    this.refuseBody(slot, tooLargeWords(bytes, slot.contentLength >= 0, this.limits));
   }
 
   private refuseBody(slot: Slot, message: string): void {
@@ -364,8 +365,8 @@ export class ExchangeTable implements SlotOwner, StreamOwner {
   }
 
   private refuseAs(slot: Slot, code: WireErrorCode, message: string, close = false): void {
-    const { status, body, contentType = "application/json" } = this.dialect.error(code, message, slot.path);
-    this.refuse(slot, status, contentType, body, undefined, close);
+    const error = this.dialect.error(code, message, slot.path);
+    this.refuse(slot, error.status, error.contentType ?? "application/json", error.body, undefined, close);
   }
 
   private startClock(): void {
@@ -392,8 +393,7 @@ export class ExchangeTable implements SlotOwner, StreamOwner {
     else if (slot.phase === Phase.streaming) this.streams.expire(slot);
     else if (slot.phase === Phase.discarding) this.sendPending(slot);
     else if (slot.phase === Phase.reading) {
-      const seconds = this.limits.bodyTimeoutMs / 1000;
-      this.fail(slot, "request_timeout", `The body did not arrive within the ${seconds} s that --body-timeout allows.`);
+      this.fail(slot, "request_timeout", lateBodyWords(this.limits));
     }
   }
 }

@@ -11,6 +11,8 @@ import type { RawRequest } from "./raw.js";
 
 /** Longest client request id that is echoed. */
 const maxRequestIdLength = 128;
+/** In any case of ASCII's letters: `toLowerCase` makes a k of the Kelvin sign too. */
+const exactlyChunked = /^chunked$/i;
 const visibleAscii = /^[\x21-\x7e]+$/;
 /** A longer length is no number of bytes that any limit here allows. */
 const maxLengthDigits = 15;
@@ -101,7 +103,7 @@ export class HeaderPass {
   }
 
   private coding(value: string): void {
-    if (this.chunked || value.toLowerCase() !== "chunked") {
+    if (this.chunked || !exactlyChunked.test(value)) {
       this.fault = "Transfer-Encoding must be exactly `chunked`, once.";
     }
     this.chunked = true;

@@ -1,4 +1,4 @@
-/** What the configuration says of requests and their answers, on any port. Plain data. */
+/** What the configuration says of requests and their answers, on any port, and how it is told. Plain data. */
 
 import type { ProxyOptions } from "./proxies.js";
 
@@ -22,3 +22,13 @@ export interface ExchangeLimits extends ProxyOptions {
 
 export const defaultMaxChunks = 65_536;
 export const defaultMaxDiscard = 1 << 20;
+
+/** `whole`: all of them are known, else so many have come. */
+export function tooLargeWords(bytes: number, whole: boolean, { maxRequestSize }: ExchangeLimits): string {
+  const got = whole ? `${bytes}` : `at least ${bytes}`;
+  return `The body has ${got} bytes, more than the ${maxRequestSize} that --max-request-size allows.`;
+}
+
+export function lateBodyWords({ bodyTimeoutMs }: ExchangeLimits): string {
+  return `The body did not arrive within the ${bodyTimeoutMs / 1000} s that --body-timeout allows.`;
+}

@@ -138,6 +138,9 @@ export class Slot implements Exchange {
   details(headers: boolean): RequestDetails {
     return this.owner.details(headers);
   }
+  get reading(): boolean {
+    return this.phase === Phase.reading;
+  }
   get streaming(): boolean {
     return this.phase === Phase.streaming;
   }

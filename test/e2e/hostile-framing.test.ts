@@ -74,6 +74,19 @@ describe.concurrent("case 13: framing in doubt is 400 and closes", () => {
     await connection.closed(20_000);
     expect(connection.rest).not.toContain("Healthy");
   });
+
+  test.each([
+    ["the longer length first", `${length}content-length: 5\r\n`, body],
+    ["a coding that is none", "transfer-encoding: xchunked\r\n", inChunks],
+    ["two Hosts", `host: y\r\n${length}`, body],
+  ])("what comes behind a doubtful request is no request: %s", async (_, headers, sent) => {
+    const { answer, connection } = await raw(post(headers, `${sent}GET /ping HTTP/1.1\r\nhost: x\r\n\r\n`));
+    // Closed at once, by the parser without an answer or by sconce with it.
+    if (answer !== undefined) expectError(answer, { status: 400 });
+    await connection.closed(5000);
+    expect(connection.rest).not.toContain("Healthy");
+    await stillServes(server);
+  });
 });
 
 describe("case 14: header limits", () => {

@@ -85,6 +85,10 @@ describe("one pass over the headers", () => {
     expect(read(fields).fault).toContain(words);
   });
 
+  test("no other letters than ASCII's make chunked", () => {
+    expect(read([["transfer-encoding", "chun\u212aed"]]).fault).toContain("chunked");
+  });
+
   test("takes chunked in any case", () => {
     expect(read([["transfer-encoding", "Chunked"]])).toMatchObject({ chunked: true, fault: "" });
   });
