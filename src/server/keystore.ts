@@ -4,12 +4,17 @@
  */
 
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import forge from "node-forge";
+import { createRequire } from "node:module";
+import type Forge from "node-forge";
 
 export interface KeystoreContent {
   readonly certificate: string;
   readonly key: string;
 }
+
+const require = createRequire(import.meta.url);
+/** Loaded with the first keystore: it would lengthen every start by 50 ms of CPU. */
+const library = (): typeof Forge => require("node-forge") as typeof Forge;
 
 /** Java's own format before version 9. */
 const jksMagic = Buffer.from("feedfeed", "hex");
@@ -31,8 +36,9 @@ export function readKeystore(bytes: Buffer, password: string): KeystoreContent {
   };
 }
 
-function open(bytes: Buffer, password: string): forge.pkcs12.Pkcs12Pfx {
-  let asn1: forge.asn1.Asn1;
+function open(bytes: Buffer, password: string): Forge.pkcs12.Pkcs12Pfx {
+  const forge = library();
+  let asn1: Forge.asn1.Asn1;
   try {
     asn1 = forge.asn1.fromDer(bytes.toString("latin1"));
   } catch {
@@ -49,25 +55,25 @@ function open(bytes: Buffer, password: string): forge.pkcs12.Pkcs12Pfx {
   }
 }
 
-function bags(store: forge.pkcs12.Pkcs12Pfx, type: string | undefined): readonly forge.pkcs12.Bag[] {
+function bags(store: Forge.pkcs12.Pkcs12Pfx, type: string | undefined): readonly Forge.pkcs12.Bag[] {
   return type === undefined ? [] : (store.getBags({ bagType: type })[type] ?? []);
 }
 
-function keyOf(store: forge.pkcs12.Pkcs12Pfx): KeyObject {
-  const { pkcs8ShroudedKeyBag, keyBag } = forge.pki.oids;
+function keyOf(store: Forge.pkcs12.Pkcs12Pfx): KeyObject {
+  const { pkcs8ShroudedKeyBag, keyBag } = library().pki.oids;
   const [bag] = [...bags(store, pkcs8ShroudedKeyBag), ...bags(store, keyBag)];
   if (bag === undefined) throw new Error("holds no private key");
-  if (bag.key) return createPrivateKey(forge.pki.privateKeyToPem(bag.key));
+  if (bag.key) return createPrivateKey(library().pki.privateKeyToPem(bag.key));
   // Keys that are not RSA stay in their encoding.
   return createPrivateKey({ key: der(bag.asn1), format: "der", type: "pkcs8" });
 }
 
-function certificatesOf(store: forge.pkcs12.Pkcs12Pfx): readonly X509Certificate[] {
-  return bags(store, forge.pki.oids["certBag"]).map(
-    (bag) => new X509Certificate(bag.cert ? forge.pki.certificateToPem(bag.cert) : der(bag.asn1)),
+function certificatesOf(store: Forge.pkcs12.Pkcs12Pfx): readonly X509Certificate[] {
+  return bags(store, library().pki.oids["certBag"]).map(
+    (bag) => new X509Certificate(bag.cert ? library().pki.certificateToPem(bag.cert) : der(bag.asn1)),
   );
 }
 
-function der(asn1: forge.asn1.Asn1): Buffer {
-  return Buffer.from(forge.asn1.toDer(asn1).getBytes(), "latin1");
+function der(asn1: Forge.asn1.Asn1): Buffer {
+  return Buffer.from(library().asn1.toDer(asn1).getBytes(), "latin1");
 }

@@ -1,6 +1,7 @@
 /** The committed models with their golden cases (test/fixtures/models), and how an answer is compared with one. */
-import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { afterAll } from "vitest";
 import { repository } from "./server.js";
 
 export interface Tensor {
@@ -46,9 +47,15 @@ export function readGoldens(): Golden[] {
     .filter((golden) => golden.cases.length > 0);
 }
 
-/** Copies the models into a folder of their own with their declarations; answers the paths to serve. */
+const folders: string[] = [];
+afterAll(() => {
+  for (const each of folders.splice(0)) rmSync(each, { recursive: true });
+});
+
+/** Copies the models into a folder of their own with their declarations, gone after the file's tests; answers the paths to serve. */
 export function declareModels(goldens: readonly Golden[]): string[] {
   const folder = mkdtempSync(`${tmpdir()}/sconce-goldens-`);
+  folders.push(folder);
   return goldens.map(({ name, inputs }) => {
     copyFileSync(`${fixtures}${name}.pt`, `${folder}/${name}.pt`);
     // YAML reads JSON.

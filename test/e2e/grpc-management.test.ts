@@ -1,6 +1,6 @@
 /** TorchServe's gRPC management service of a real server: the same operations and words as REST. */
 
-import { copyFileSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -31,6 +31,7 @@ afterAll(async () => {
   client.close();
   predictor.close();
   expect((await server.stop()).code, server.process.output).toBe(0);
+  rmSync(store, { recursive: true });
 });
 
 const manage = async (method: string, message: object): Promise<{ code: number; text: string }> => {

@@ -1,7 +1,7 @@
 /** TorchServe's gRPC service of a real server process, by grpc-js and by Python stubs made with the standard tools. */
 
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -166,6 +166,7 @@ describe("a server with gRPC", () => {
       unknown: "NOT_FOUND",
       deadline: "DEADLINE_EXCEEDED",
     });
+    rmSync(folder, { recursive: true });
   });
 });
 
