@@ -105,13 +105,15 @@ export function statisticsOf(all: readonly ModelStats[], name: string, version: 
   throw new ServerError("not_implemented", words);
 }
 
-/** What is served, then what is registered and not served. */
+/** What is served, by name (which model was loaded first is chance), then what is registered and not served. */
 export function repositoryIndex(
   served: readonly { readonly name: string; readonly version: string }[],
   unready: readonly Pick<ModelEntry, "name" | "version" | "state" | "reason">[],
   readyOnly = false,
 ): readonly IndexEntry[] {
-  const ready = served.map(({ name, version }) => ({ name, version, state: "READY", reason: "" }));
+  const ready = served
+    .map(({ name, version }) => ({ name, version, state: "READY", reason: "" }))
+    .sort((a, b) => (a.name < b.name ? -1 : Number(a.name > b.name)));
   const isServed = (entry: { readonly name: string; readonly version: string }): boolean =>
     served.some(({ name, version }) => name === entry.name && version === entry.version);
   const others = unready

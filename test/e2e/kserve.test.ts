@@ -220,7 +220,7 @@ describe("what Triton's clients ask for beyond the protocol", () => {
   test("the repository's index; loading and shared memory say where and why not", async () => {
     const post = (path: string): Promise<Answer> => call(server.port, { path: `/v2${path}`, body: "{}" });
     const index = jsonOf(await post("/repository/index"));
-    const names = ["moody", "dtypes", "digits"];
+    const names = ["digits", "dtypes", "moody"];
     expect(index).toEqual(names.map((name) => ({ name, version: "1.0", state: "READY", reason: "" })));
     const load = await post("/repository/models/moody/load");
     expect([load.status, load.body.toString()]).toEqual([400, expect.stringContaining("management API")]);

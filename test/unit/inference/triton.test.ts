@@ -61,5 +61,7 @@ test("the index has what is served, then what is not, with its reason", () => {
     { name: "b", version: "1", state: "UNAVAILABLE", reason: "torn" },
     { name: "c", version: "2", state: "LOADING", reason: "" },
   ]);
+  const names = ["b", "a", "c"].map((name) => ({ name, version: "1" }));
+  expect(repositoryIndex(names, []).map(({ name }) => name)).toEqual(["a", "b", "c"]);
   expect(repositoryIndex(served, unready, true)).toEqual([{ name: "a", version: "1", state: "READY", reason: "" }]);
 });
