@@ -139,7 +139,7 @@ test("Triton's extensions: configuration, figures, index", async () => {
   };
   expect(figures.model_stats).toMatchObject([{ version: "1.0", inference_stats: { fail: {}, queue: {} } }]);
   expect(((await call("ModelStatistics")) as typeof figures).model_stats).toHaveLength(2);
-  const models = ["moody", "dtypes"].map((name) => ({ name, version: "1.0", state: "READY", reason: "" }));
+  const models = ["dtypes", "moody"].map((name) => ({ name, version: "1.0", state: "READY", reason: "" }));
   expect(await call("RepositoryIndex", { ready: true })).toEqual({ models });
   for (const method of ["ModelConfig", "ModelStatistics"]) {
     expect(await call(method, { name: "none" })).toMatchObject({ code: grpc.status.NOT_FOUND });
