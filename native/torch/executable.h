@@ -39,8 +39,12 @@ class Executable {
   // forward's arguments; nothing when the artifact does not know their names (then any number is positional).
   virtual const std::vector<Argument>* arguments() const { return nullptr; }
 
-  // The code assigns attributes: two threads must not run it at once, and it may keep its inputs.
-  virtual bool sets_attributes() const { return false; }
+  // The code changes what the module holds: two threads must not run it at once, and it may keep its inputs.
+  virtual bool keeps_state() const { return false; }
+  // Branches, loops or sizes depend on numbers of the inputs: samples of one batch may change each other's answers.
+  virtual bool reads_values() const { return false; }
+  // The code asks for gradients, so it runs as in plain Python, with them recorded.
+  virtual bool differentiates() const { return false; }
   // Runs in a shorter floating type than it was saved in: its outputs of that type are widened to float32.
   virtual bool reduced() const { return false; }
   // The code may change or keep what it is given, so it gets copies that own their memory.
@@ -56,7 +60,9 @@ class BorrowedExecutable final : public Executable {
   const char* form() const override { return owner_.form(); }
   std::size_t weights_bytes() const override { return owner_.weights_bytes(); }
   const std::vector<Argument>* arguments() const override { return owner_.arguments(); }
-  bool sets_attributes() const override { return owner_.sets_attributes(); }
+  bool keeps_state() const override { return owner_.keeps_state(); }
+  bool reads_values() const override { return owner_.reads_values(); }
+  bool differentiates() const override { return owner_.differentiates(); }
   bool reduced() const override { return owner_.reduced(); }
   bool takes_copies() const override { return owner_.takes_copies(); }
 

@@ -108,11 +108,22 @@ std::vector<LaneSpec> Lanes(const LoadSpec& spec, const WarmupResult& warm, bool
   return lanes;
 }
 
+// What the model's code, or the configuration, makes of every run.
+struct Nature {
+  bool keeps_state = false;
+  bool reads_values = false;
+};
+
+Nature NatureOf(const LoadSpec& spec, const Executable& executable) {
+  return {.keeps_state = spec.stateful || executable.keeps_state(), .reads_values = executable.reads_values()};
+}
+
 bool HasFreeDimension(const Signature& signature) {
   return std::ranges::any_of(signature.inputs, [](const InputSpec& input) { return !input.shape.IsStatic(); });
 }
 
-ModelConfig MakeConfig(const LoadSpec& spec, const WarmupResult& warm, bool keeps_state) {
+ModelConfig MakeConfig(const LoadSpec& spec, const WarmupResult& warm, const Nature& nature) {
+  const bool keeps_state = nature.keeps_state;
   ModelConfig config;
   config.name = spec.name;
   config.version = spec.version;
@@ -125,9 +136,11 @@ ModelConfig MakeConfig(const LoadSpec& spec, const WarmupResult& warm, bool keep
   config.lanes = Lanes(spec, warm, keeps_state);
   if (OnDevices(spec) && !keeps_state) config.lanes_per_instance = kLanesOnDevice;
   config.warm_batch_p90_us = warm.largest_p90_us;
+  // Sizes and loops that the inputs decide make a run as long as they like.
+  const bool steady = !nature.reads_values && !HasFreeDimension(spec.signature);
   config.inline_allowed = warm.ran && warm.largest_p90_us > 0 && warm.largest_p90_us * 1e3 < kInlineMaxNs &&
-                          !keeps_state && !HasFreeDimension(spec.signature) && !OnDevices(spec);
-  // Two threads in code that assigns attributes would race; one lane is the only safe place.
+                          !keeps_state && steady && !OnDevices(spec);
+  // Two threads in code that changes its attributes would race; one lane is the only safe place.
   // A device is waited for, which no event loop can.
   if ((keeps_state || OnDevices(spec)) && config.executor == ExecutorChoice::kAuto) {
     config.executor = ExecutorChoice::kLane;
@@ -142,7 +155,8 @@ void SetExplanations(const LoadSpec& spec, bool keeps_state, TorchRunner& runner
         "explanations need a TorchScript artifact: a compiled package (.pt2) has no gradients; export the model with "
         "torch.jit as well and register that for them");
   } else if (keeps_state) {
-    runner.RefuseExplanations("explanations need a model without state: this one assigns attributes or is stateful");
+    runner.RefuseExplanations(
+        "explanations need a model without state: this one changes its attributes or is stateful");
   } else {
     runner.AllowExplanations(spec.path, spec.cores);
   }
@@ -199,7 +213,7 @@ Result<SpreadRunner::Home> Settle(const LoadSpec& spec, const OpenDevice& device
   warm = std::move(*shown);
   auto runner = std::make_shared<TorchRunner>(std::move(*moved), std::move(options));
   runner->set_max_rows(warm.batch);
-  SetExplanations(spec, spec.stateful || runner->executable().sets_attributes(), *runner);
+  SetExplanations(spec, spec.stateful || runner->executable().keeps_state(), *runner);
   const DeviceRunnerOptions figures{.max_rows = warm.batch, .priority = spec.priority};
   return SpreadRunner::Home{std::make_shared<DeviceRunner>(std::move(runner), device.state, figures),
                             std::move(*memory), device.row.index};
@@ -208,11 +222,11 @@ Result<SpreadRunner::Home> Settle(const LoadSpec& spec, const OpenDevice& device
 // Once per device; a model that keeps state has one instance and so one device.
 Result<Loaded> LoadOnDevices(const LoadSpec& spec, const RunnerOptions& options, std::unique_ptr<Executable> loaded,
                              Phases& phases) {
-  const bool keeps_state = spec.stateful || loaded->sets_attributes();
+  const Nature nature = NatureOf(spec, *loaded);
   const std::size_t weights_bytes = loaded->weights_bytes();
   std::vector<SpreadRunner::Home> homes;
   std::optional<WarmupResult> first;
-  for (const OpenDevice* device : std::span(spec.devices).first(keeps_state ? 1 : spec.devices.size())) {
+  for (const OpenDevice* device : std::span(spec.devices).first(nature.keeps_state ? 1 : spec.devices.size())) {
     WarmupResult warm;
     Result<SpreadRunner::Home> home = Settle(spec, *device, options, loaded, weights_bytes, warm);
     if (!home.ok()) return home.status();
@@ -221,7 +235,7 @@ Result<Loaded> LoadOnDevices(const LoadSpec& spec, const RunnerOptions& options,
     first->batch = std::min(first->batch, warm.ran ? warm.batch : first->batch);
     phases.Done("warm-up");
   }
-  ModelConfig config = MakeConfig(spec, *first, keeps_state);
+  ModelConfig config = MakeConfig(spec, *first, nature);
   auto runner = std::make_shared<SpreadRunner>(std::move(homes), config.lanes_per_instance);
   return Loaded{std::move(runner), std::move(config), MakeReport(*first, phases.Total())};
 }
@@ -232,7 +246,7 @@ Result<Loaded> LoadChecked(const LoadSpec& spec) {
   if (!loaded.ok()) return loaded.status();
   phases.Done("load");
   std::unique_ptr<Executable> executable = std::move(*loaded);
-  const bool keeps_state = spec.stateful || executable->sets_attributes();
+  const Nature nature = NatureOf(spec, *executable);
 
   RunnerOptions options;
   options.signature = spec.signature;
@@ -250,9 +264,9 @@ Result<Loaded> LoadChecked(const LoadSpec& spec) {
 
   auto runner = std::make_shared<TorchRunner>(std::move(executable), std::move(options));
   runner->set_max_rows(warm->batch);
-  SetExplanations(spec, keeps_state, *runner);
+  SetExplanations(spec, nature.keeps_state, *runner);
   malloc_trim(0);  // the forms that lost left their weights behind
-  return Loaded{std::move(runner), MakeConfig(spec, *warm, keeps_state), MakeReport(*warm, phases.Total())};
+  return Loaded{std::move(runner), MakeConfig(spec, *warm, nature), MakeReport(*warm, phases.Total())};
 }
 
 }  // namespace

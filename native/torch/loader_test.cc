@@ -57,10 +57,10 @@ TEST(Load, TellsWhatItChose) {
   EXPECT_FALSE(loaded.report.form_reason.empty());
 }
 
-TEST(Load, ABatchThatIsNotTheSingleRunsIsNotUsed) {
+TEST(Load, CodeThatDecidesByNumbersIsNotBatched) {
   const Loaded loaded = MustLoad(SpecFor("branches"));
   EXPECT_EQ(loaded.config.max_batch_rows, 1u);
-  EXPECT_NE(loaded.report.batch_reason.find("does not equal"), std::string::npos) << loaded.report.batch_reason;
+  EXPECT_NE(loaded.report.batch_reason.find("decides by the values"), std::string::npos) << loaded.report.batch_reason;
 }
 
 TEST(Load, AConfiguredBatchSizeIsKeptWithALoudReason) {

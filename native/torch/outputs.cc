@@ -97,6 +97,9 @@ class Walk {
   Status Dict(const c10::IValue& value, const std::string& path, int depth, OutputNode& node) {
     node.kind = Kind::kDict;
     for (const auto& entry : value.toGenericDict()) {
+      if (!entry.key().isString() && !entry.key().isInt() && !entry.key().isBool()) {
+        return Bad(path, "has keys of type " + entry.key().tagKind() + "; only str, int and bool can be names");
+      }
       node.keys.push_back(KeyText(entry.key()));
       const std::string name = FieldPath(path, node.keys.back());
       if (Status status = Child(entry.value(), name, depth, node); !status.ok()) return status;

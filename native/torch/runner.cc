@@ -2,6 +2,7 @@
 
 #include <ATen/Functions.h>
 #include <ATen/Parallel.h>
+#include <c10/core/GradMode.h>
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
@@ -19,6 +20,13 @@
 namespace sconce::torch_engine {
 namespace {
 
+// Recorded for code that asks for them, as in plain Python; else not even possible, which is fastest.
+struct Gradients {
+  explicit Gradients(bool wanted) : inference(!wanted), recorded(wanted) {}
+  c10::InferenceMode inference;
+  c10::AutoGradMode recorded;
+};
+
 std::size_t RowsOf(const Task& task) { return task.is_image ? 1 : task.rows.size(); }
 
 Status WrongRows(const OutputNode& layout, std::size_t leaf, const at::Tensor& tensor, std::size_t rows) {
@@ -30,7 +38,12 @@ Status WrongRows(const OutputNode& layout, std::size_t leaf, const at::Tensor& t
 
 // A dense tensor with a dtype that has a wire form.
 Status CheckPlain(const OutputNode& layout, std::size_t leaf, const at::Tensor& tensor) {
-  if (tensor.layout() != at::kStrided || tensor.is_quantized() || !FromTorch(tensor.scalar_type())) {
+  if (tensor.layout() != at::kStrided || tensor.is_nested()) {
+    const char* const kind = tensor.is_nested() ? "nested" : "sparse";
+    return {Code::kBadOutput, "the model's " + LeafName(layout, static_cast<int>(leaf)) + " is a " + kind +
+                                  " tensor, which has no wire form; return a dense one"};
+  }
+  if (tensor.is_quantized() || !FromTorch(tensor.scalar_type())) {
     return {Code::kBadOutput, "the model's " + LeafName(layout, static_cast<int>(leaf)) + " has dtype " +
                                   c10::toString(tensor.scalar_type()) + ", which has no wire form"};
   }
@@ -88,10 +101,10 @@ struct TorchRunner::Scratch final : RunnerScratch {
 Status TorchRunner::Scratch::Split(std::size_t row_count) {
   for (std::size_t leaf = 0; leaf < leaves.size(); ++leaf) {
     const at::Tensor& tensor = leaves[leaf];
+    if (Status status = CheckPlain(layout, leaf, tensor); !status.ok()) return status;
     if (tensor.dim() == 0 || tensor.size(0) != static_cast<std::int64_t>(row_count)) {
       return WrongRows(layout, leaf, tensor, row_count);
     }
-    if (Status status = CheckPlain(layout, leaf, tensor); !status.ok()) return status;
   }
   if (Status status = device.Download(leaves, *stream, *done); !status.ok()) return status;
   if (views.size() < view_count + row_count) views.resize(view_count + row_count);
@@ -139,7 +152,7 @@ std::unique_ptr<RunnerScratch> TorchRunner::NewScratch(int intra_op_threads) {
 
 void TorchRunner::Run(std::span<Task* const> batch, RunnerScratch& opaque, bool allow_rerun) {
   auto& scratch = static_cast<Scratch&>(opaque);
-  const c10::InferenceMode inference;
+  const Gradients gradients(executable_->differentiates());
   const StreamGuard guard(*scratch.stream);
   if (batch.size() == 1) {
     RunAlone(*batch[0], scratch);
@@ -169,7 +182,7 @@ void TorchRunner::RunAlone(Task& task, Scratch& scratch) {
 Status TorchRunner::Attempt(std::span<Task* const> batch, std::uint32_t max_rows, RunnerScratch& opaque) {
   auto& scratch = static_cast<Scratch&>(opaque);
   if (!scratch.broken.ok()) return scratch.broken;
-  const c10::InferenceMode inference;
+  const Gradients gradients(executable_->differentiates());
   const StreamGuard guard(*scratch.stream);
   Task& first = *batch[0];
   const bool sliced = batch.size() == 1 && !first.is_image && (first.rows.size() > max_rows || !UniformRows(first));
@@ -313,6 +326,9 @@ Status TorchRunner::CallModel(Scratch& scratch) {
     Status status = Flatten(result, options_.signature.outputs, scratch.layout, scratch.leaves);
     if (!status.ok()) return status;
     scratch.has_layout = true;
+  }
+  if (executable_->differentiates()) {
+    for (at::Tensor& leaf : scratch.leaves) leaf = leaf.detach();
   }
   if (!executable_->reduced()) return Status::Ok();
   for (at::Tensor& leaf : scratch.leaves) {

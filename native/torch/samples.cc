@@ -155,6 +155,19 @@ Result<std::vector<TaskPtr>> MakeSamples(const Signature& signature, const std::
   return samples;
 }
 
+bool Scale(Task& sample, double factor) {
+  bool any = false;
+  for (const TensorView& view : sample.rows[0].inputs) {
+    if (!IsFloating(view.dtype)) continue;
+    std::byte* const data = sample.storage.data() + (view.data - sample.storage.data());
+    for (std::size_t at = 0; at < view.bytes; at += ByteSize(view.dtype)) {
+      StoreNumber(view.dtype, factor * LoadNumber(view.dtype, data + at), data + at);
+    }
+    any = true;
+  }
+  return any;
+}
+
 Answer TakeAnswer(Task& task) { return {std::move(task.answer), std::move(task.leaves)}; }
 
 bool SameAnswer(const Answer& a, const Answer& b, double tolerance, std::string* difference) {

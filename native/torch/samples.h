@@ -18,6 +18,9 @@ inline constexpr std::int64_t kFreeDimLength = 8;  // what -1 becomes in a gener
 // first by changing its floats a little. kInvalidModel says what is wrong with that file.
 Result<std::vector<TaskPtr>> MakeSamples(const Signature& signature, const std::string& npy, std::size_t count);
 
+// Multiplies a sample's floats; false when it has none.
+bool Scale(Task& sample, double factor);
+
 // An answer in OutputFormat::kTensors, taken out of its task.
 struct Answer {
   Buffer bytes;

@@ -40,6 +40,27 @@ TEST(Samples, AreDistinctAndTheSameOnEveryStart) {
   EXPECT_LT(set, 40);
 }
 
+TEST(Samples, AScaledOneHasOtherFloatsAndTheSameWholeNumbers) {
+  Signature signature;
+  signature.declared = true;
+  signature.inputs = {{"x", DType::kFloat32, {3}, false}, {"id", DType::kInt64, {3}, false}};
+  Result<std::vector<TaskPtr>> plain = MakeSamples(signature, "", 1);
+  Result<std::vector<TaskPtr>> large = MakeSamples(signature, "", 1);
+  ASSERT_TRUE(plain.ok() && large.ok());
+  ASSERT_TRUE(Scale(*(*large)[0], 1000));
+  const std::vector<TensorView>& before = (*plain)[0]->rows[0].inputs;
+  const std::vector<TensorView>& after = (*large)[0]->rows[0].inputs;
+  float small = 0;
+  float big = 0;
+  std::memcpy(&small, before[0].data, sizeof small);
+  std::memcpy(&big, after[0].data, sizeof big);
+  EXPECT_FLOAT_EQ(big, 1000 * small);
+  EXPECT_EQ(std::memcmp(before[1].data, after[1].data, before[1].bytes), 0);
+  signature.inputs.erase(signature.inputs.begin());
+  Result<std::vector<TaskPtr>> whole = MakeSamples(signature, "", 1);
+  EXPECT_FALSE(Scale(*(*whole)[0], 1000));
+}
+
 TEST(Samples, AMissingFileIsNamed) {
   const Result<std::vector<TaskPtr>> made = MakeSamples(Signature{}, "/nonexistent/x.npy", 1);
   ASSERT_FALSE(made.ok());

@@ -2,14 +2,13 @@
 
 #include <c10/core/InferenceMode.h>
 #include <torch/csrc/jit/api/module.h>
-#include <torch/csrc/jit/passes/inliner.h>
 #include <torch/csrc/jit/serialization/import.h>
 
 #include <optional>
-#include <string_view>
 #include <unordered_set>
 #include <utility>
 
+#include "torch/effects.h"
 #include "torch/failure.h"
 #include "torch/storages.h"
 
@@ -34,35 +33,6 @@ std::vector<Argument> ReadArguments(const c10::FunctionSchema& schema) {
     arguments.push_back(std::move(ours));
   }
   return arguments;
-}
-
-struct Effects {
-  bool sets_attributes = false;
-  bool in_place = false;
-};
-
-// "aten::relu_", "aten::add_" change a tensor in place; list and dict writes may keep one.
-bool WritesInPlace(std::string_view op) {
-  static const std::unordered_set<std::string_view> kWrites = {"aten::append",    "aten::insert", "aten::extend",
-                                                               "aten::_set_item", "aten::update", "aten::setdefault"};
-  return (op.starts_with("aten::") && op.ends_with("_") && !op.ends_with("__")) || kWrites.contains(op);
-}
-
-void CollectEffects(const torch::jit::Block& block, Effects& effects) {
-  for (const torch::jit::Node* node : block.nodes()) {
-    if (node->kind() == c10::prim::SetAttr) effects.sets_attributes = true;
-    if (WritesInPlace(node->kind().toQualString())) effects.in_place = true;
-    for (const torch::jit::Block* inner : node->blocks()) CollectEffects(*inner, effects);
-  }
-}
-
-// What forward() and everything it calls may do to its inputs and to the module.
-Effects ReadEffects(const Module& module) {
-  const auto graph = module.get_method("forward").graph()->copy();
-  torch::jit::Inline(*graph);
-  Effects effects;
-  CollectEffects(*graph->block(), effects);
-  return effects;
 }
 
 std::size_t WeightBytes(const Module& module) {
@@ -136,7 +106,9 @@ class Script final : public TorchScript {
   const char* form() const override { return form_; }
   std::size_t weights_bytes() const override { return weights_bytes_; }
   const std::vector<Argument>* arguments() const override { return &arguments_; }
-  bool sets_attributes() const override { return effects_.sets_attributes; }
+  bool keeps_state() const override { return effects_.keeps_state; }
+  bool reads_values() const override { return effects_.reads_values; }
+  bool differentiates() const override { return effects_.differentiates; }
   bool reduced() const override { return narrowing_.has_value(); }
   bool has_kernels() const override {
     for (const at::Tensor& parameter : module_.parameters()) {
@@ -144,7 +116,7 @@ class Script final : public TorchScript {
     }
     return false;
   }
-  bool takes_copies() const override { return effects_.sets_attributes || effects_.in_place; }
+  bool takes_copies() const override { return effects_.keeps_state || effects_.in_place; }
 
   std::unique_ptr<TorchScript> Copy() const override {
     return std::make_unique<Script>(module_.deepcopy(), form_, weights_bytes_);

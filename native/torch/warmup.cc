@@ -16,6 +16,7 @@ constexpr std::size_t kMaxSamples = 1024;
 constexpr double kHeavySeconds = 0.02;       // a model whose single sample takes longer gets fewer repetitions
 constexpr double kFormBatchSeconds = 0.12;   // the batch that forms are compared on
 constexpr std::uint32_t kMaxHeavyCheck = 4;  // rows a heavy model's batch is checked with
+constexpr double kFarOut = 1000;             // how far beyond the others numbers are that must not matter to them
 
 bool Cancelled(const LoadSpec& spec) { return spec.cancelled != nullptr && spec.cancelled->load(); }
 
@@ -101,7 +102,7 @@ class Session {
   // Puts the model (or a copy of one that keeps state) on trial and runs single samples.
   Status FirstRuns() {
     const auto* script = dynamic_cast<const TorchScript*>(executable_.get());
-    keeps_state_ = script != nullptr && (spec_.stateful || script->sets_attributes());
+    keeps_state_ = script != nullptr && (spec_.stateful || script->keeps_state());
     Try(keeps_state_ ? std::unique_ptr<Executable>(script->Copy()) : std::move(executable_));
     for (int run = 0; run < 3 && (run < 2 || !Heavy()); ++run) {
       const double start = trial_->Seconds();
@@ -146,7 +147,8 @@ class Session {
       return Status::Ok();
     }
     if (keeps_state_) {
-      result_.form_reason = spec_.stateful ? "stateful: true forbids freezing" : "the model's code assigns attributes";
+      result_.form_reason =
+          spec_.stateful ? "stateful: true forbids freezing" : "the model's code changes its attributes";
       return IsRequired(spec_.precision) ? NoPrecision(result_.form_reason) : Status::Ok();
     }
     const std::uint32_t rows = RowsWithin(kFormBatchSeconds, Limit());
@@ -182,7 +184,25 @@ class Session {
         if (!SameAnswer(TakeAnswer(*samples_[i]), alone[i], BatchTolerance(), &difference)) return difference;
       }
     }
-    return {};
+    return Outlier();
+  }
+
+  // Empty when samples whose numbers are far larger or far smaller than another's leave that one's answer alone: what
+  // depends on the extremes of a batch may not show among samples that are alike.
+  std::string Outlier() {
+    Result<std::vector<TaskPtr>> made = MakeSamples(signature_, spec_.warmup_npy, 3);
+    if (!made.ok()) return {};
+    const std::vector<TaskPtr>& three = made.value();
+    if (!Scale(*three[1], kFarOut) || !Scale(*three[2], -kFarOut)) return {};
+    for (const std::size_t each : {2U, 1U, 0U}) {
+      if (!trial_->Single(three, each).ok()) return {};  // it takes no such numbers
+    }
+    const Answer alone = TakeAnswer(*three[0]);
+    if (!trial_->Batch(three, three.size()).ok()) return {};  // each would be run again alone
+    std::string difference;
+    // The others' answers are not compared: softmax and the like turn steps of rounding into more, so far out.
+    if (SameAnswer(TakeAnswer(*three[0]), alone, BatchTolerance(), &difference)) return {};
+    return "beside samples with far larger numbers, " + difference;
   }
 
   // The most rows, halved from `rows`, that the device has the memory for.
@@ -207,6 +227,12 @@ class Session {
     if (spec_.stateful) {
       result_.batch_reason = spec_.batch_size ? "as configured; not checked: the model is stateful"
                                               : "1: a stateful model is batched only when batchSize says so";
+      return;
+    }
+    if (!spec_.batch_size && on_trial_->reads_values()) {
+      result_.batch_reason =
+          "1: the model's code decides by the values of its inputs, so samples of one batch could change each other's "
+          "answers (batchSize sets a batch that is known to be right)";
       return;
     }
     const std::uint32_t fitting = RowsWithin(kMaxDefaultBatchSeconds, limit);

@@ -11,7 +11,13 @@ let loads = 0;
 const clients = [];
 
 const threads = () =>
-  readdirSync("/proc/self/task").map((id) => readFileSync(`/proc/self/task/${id}/comm`, "utf8").trim());
+  readdirSync("/proc/self/task").flatMap((id) => {
+    try {
+      return [readFileSync(`/proc/self/task/${id}/comm`, "utf8").trim()];
+    } catch {
+      return []; // it ended meanwhile
+    }
+  });
 
 const steps = {
   open: () => (engine = openEngine(options)),

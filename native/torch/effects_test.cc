@@ -1,0 +1,139 @@
+#include "torch/effects.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "torch/test_support.h"
+
+namespace sconce::torch_engine {
+namespace {
+
+// A module with a buffer `n`, a list `all` and forward(x) of these lines, joined by newlines.
+torch::jit::Module ModuleOf(const std::string& lines) {
+  torch::jit::Module module("m");
+  module.register_buffer("n", at::zeros({1}));
+  module.register_attribute("all", c10::ListType::ofTensors(), c10::List<at::Tensor>());
+  std::string code = "def forward(self, x):\n  ";
+  for (const char c : lines) code += c == '\n' ? std::string("\n  ") : std::string(1, c);
+  module.define(code + "\n");
+  module.eval();
+  return module;
+}
+
+Effects Of(const std::string& lines) { return ReadEffects(ModuleOf(lines)); }
+
+TEST(Effects, StateIsWhateverTheModuleHoldsAndWritesInto) {
+  for (const char* lines : {"self.n = self.n + 1\nreturn x", "self.n.add_(1)\nreturn x", "self.n += 1\nreturn x",
+                            "y = self.n.view(1)\ny[0] = 3\nreturn x", "torch.add(self.n, 1, out=self.n)\nreturn x",
+                            "self.all.append(x)\nreturn x", "self.all[0].add_(1)\nreturn x",
+                            "if x.size(0) > 1:\n  self.n.copy_(x[0])\nreturn x"}) {
+    EXPECT_TRUE(Of(lines).keeps_state) << lines;
+  }
+  for (const char* lines : {"return x + self.n", "x.add_(1)\nreturn x", "y = self.n + x\ny.relu_()\nreturn y",
+                            "return [x, self.n.view(1)]", "return len(self.all) + x"}) {
+    EXPECT_FALSE(Of(lines).keeps_state) << lines;
+  }
+}
+
+TEST(Effects, WritesAreFoundInEveryForm) {
+  for (const char* lines : {"x.add_(1)\nreturn x", "torch.add(x, 1, out=x)\nreturn x", "x[0] = 1\nreturn x"}) {
+    EXPECT_TRUE(Of(lines).in_place) << lines;
+  }
+  EXPECT_FALSE(Of("return torch.relu(x) + 1").in_place);
+}
+
+TEST(Effects, NumbersThatDecideAreFollowed) {
+  for (const char* lines :
+       {"if bool((x > 100).any()):\n  return -x\nreturn x",
+        "n = int(x.max())\nfor i in range(n):\n  x = x + 1\nreturn x",
+        "while bool(x.sum() > 1):\n  x = x / 2\nreturn x", "return x / x.max().item()", "return x[:, :int(x[0, 0])]",
+        "k = torch.nonzero(x > 100)\nif k.size(0) > 0:\n  return -x\nreturn x",
+        "y = x[x > 100]\nif y.numel() > 0:\n  return -x\nreturn x",
+        "k = 0\nfor i in range(3):\n  if k > 1:\n    x = x * 2\n  k = int(x.max())\nreturn x"}) {
+    EXPECT_TRUE(Of(lines).reads_values) << lines;
+  }
+  for (const char* lines :
+       {"return x * 2", "if x.size(0) > 4:\n  return -x\nreturn x", "return x / x.size(1) + x.dim()",
+        "for i in range(x.size(1)):\n  x = x + i\nreturn x", "assert bool((x >= 0).all()), 'negative'\nreturn x.sqrt()",
+        "return x * float(self.n[0])", "return torch.where(x > 0, x, -x)", "return x.view(x.size(0), -1)[:, :2]",
+        "return torch.cat([x, x * 2])"}) {
+    EXPECT_FALSE(Of(lines).reads_values) << lines;
+  }
+}
+
+TEST(Effects, WhatAsksForGradients) {
+  EXPECT_TRUE(Of("x.requires_grad_(True)\nreturn x").differentiates);
+  EXPECT_FALSE(Of("return x").differentiates);
+}
+
+// The module saved, loaded with one input x of two floats, as the server would.
+Loaded Serve(const std::string& lines) {
+  const std::string path = ::testing::TempDir() + "sconce-effects.pt";
+  ModuleOf(lines).save(path);
+  LoadSpec spec;
+  spec.name = "effects";
+  spec.path = path;
+  spec.signature.declared = true;
+  spec.signature.inputs = {{"x", DType::kFloat32, {2}, false}};
+  return testing::MustLoad(spec);
+}
+
+// The first float of the answer to (1, 2), or the failure's words.
+std::string FirstOf(const Loaded& loaded, const Signature& signature) {
+  testing::GoldenCase one;
+  one.inputs["x"] = {DType::kFloat32, {2}, {1, 2}, {}};
+  const TaskPtr task = testing::MakeTask(signature, {&one});
+  Task* const pointer = task.get();
+  loaded.runner->Run({&pointer, 1}, *loaded.runner->NewScratch(1), true);
+  if (!task->status.ok()) return task->status.message();
+  float first = 0;
+  std::memcpy(&first, task->answer.data(), sizeof first);
+  return std::to_string(static_cast<int>(first));
+}
+
+TEST(Effects, ABufferThatCountsStartsUntouchedOnOneLane) {
+  const Loaded loaded = Serve("self.n.add_(1)\nreturn x * 0 + self.n");
+  EXPECT_EQ(loaded.config.lanes.size(), 1U);
+  EXPECT_FALSE(loaded.config.inline_allowed);
+  EXPECT_EQ(loaded.config.max_batch_rows, 1U);
+  for (const char* expected : {"1", "2", "3"}) EXPECT_EQ(FirstOf(loaded, loaded.config.signature), expected);
+}
+
+TEST(Effects, GradientsInsideForwardWork) {
+  const Loaded loaded = Serve(
+      "x.requires_grad_(True)\ng = torch.autograd.grad([(x ** 3).sum()], [x])[0]\nassert g is not None\nreturn g");
+  EXPECT_EQ(loaded.config.max_batch_rows, 64U) << loaded.report.batch_reason;
+  EXPECT_EQ(FirstOf(loaded, loaded.config.signature), "3");
+}
+
+TEST(Effects, NoDefaultBatchWhereSamplesCouldChangeEachOther) {
+  const Loaded branches = Serve("if bool((x > 100).any()):\n  return -x\nreturn x");
+  EXPECT_EQ(branches.config.max_batch_rows, 1U);
+  EXPECT_FALSE(branches.config.inline_allowed);
+  EXPECT_NE(branches.report.batch_reason.find("decides by the values"), std::string::npos);
+  const Loaded anywhere = Serve("return torch.where((x > 100).any(), -x, x)");
+  EXPECT_EQ(anywhere.config.max_batch_rows, 1U);
+  EXPECT_NE(anywhere.report.batch_reason.find("far larger"), std::string::npos) << anywhere.report.batch_reason;
+  const Loaded averages = Serve("return x - x.mean(0, True)");
+  EXPECT_EQ(averages.config.max_batch_rows, 1U);
+  EXPECT_NE(averages.report.batch_reason.find("does not equal"), std::string::npos) << averages.report.batch_reason;
+  EXPECT_EQ(Serve("return x.softmax(1)").config.max_batch_rows, 64U);
+}
+
+TEST(Effects, OutputsWithoutAWireFormSayWhy) {
+  for (const auto& [lines, words] :
+       {std::pair{"return x.to_sparse()", "a sparse tensor"},
+        {"return torch._nested_tensor_from_mask(x.unsqueeze(2), x > 0)", "a nested tensor"},
+        {"return {0.5: x}", "keys of type Double"}}) {
+    const Loaded loaded = Serve(lines);
+    EXPECT_NE(FirstOf(loaded, loaded.config.signature).find(words), std::string::npos)
+        << FirstOf(loaded, loaded.config.signature);
+  }
+}
+
+}  // namespace
+}  // namespace sconce::torch_engine
