@@ -7,9 +7,9 @@
 namespace sconce::torch_engine {
 
 struct Effects {
-  bool keeps_state = false;   // assigns attributes, or writes into tensors, lists or dicts that the module holds
-  bool in_place = false;      // writes into some tensor, list or dict: an input may be among them
-  bool reads_values = false;  // branches, loops or sizes depend on numbers of the inputs, which are those of a batch
+  bool keeps_state = false;     // assigns attributes, or writes into tensors, lists or dicts that the module holds
+  bool in_place = false;        // writes into some tensor, list or dict: an input may be among them
+  bool reads_values = false;    // branches, loops or sizes depend on numbers of the inputs, which are those of a batch
   bool differentiates = false;  // asks for gradients
 };
 
