@@ -196,7 +196,7 @@ export const wallClock: Readonly<Record<string, string>> = {
   "src/cli/serve.ts": "log lines",
   "src/cli/status.ts": "when it was looked at",
   "src/engine/fake.ts": "for tests alone",
-  "src/grpc/call.ts": "grpc-js tells a deadline by it",
+  "src/grpc/listener.ts": "grpc-js tells a deadline by it",
   "src/models/snapshots.ts": "a snapshot's name",
   "src/models/tracked.ts": "since when",
   "src/server/certificates.ts": "certificates expire",

@@ -98,10 +98,11 @@ void Lanes::SignalNext() {
 }
 
 void Lanes::Loop(std::size_t self, Lane& lane) {
-  pthread_setname_np(pthread_self(), "sconce-lane");
   lanes_of_this_thread = this;
   const LaneSpec& spec = lane.spec;
   const std::unique_ptr<RunnerScratch> scratch = runner_.NewScratch(spec.intra_op_threads);
+  // After the scratch: libtorch may start a pool for the whole process with it, whose threads inherit the name.
+  pthread_setname_np(pthread_self(), "sconce-lane");
   Work work;
   while (Next(self, work)) Run(spec, work, *scratch);
 }

@@ -403,11 +403,12 @@ void Engine::PrepareExit(std::int64_t patience_ns) {
     MutexLock lock(state_->mutex);
     for (const auto& [id, load] : state_->loads) load->cancelled.store(true, std::memory_order_relaxed);
   }
-  const std::vector<std::shared_ptr<Model>> models = EveryModel();
-  for (const auto& model : models) model->Close();
+  for (const auto& model : EveryModel()) model->Close();
   state_->explanations.Close();
   const std::int64_t deadline_ns = MonotonicNs() + patience_ns;
   while (Working() && MonotonicNs() < deadline_ns) std::this_thread::sleep_for(kPinPoll);
+  // Asked for anew: a load that was under way has left its model with the unloader, which ends none that is held here.
+  const std::vector<std::shared_ptr<Model>> models = EveryModel();
   if (!Working()) {
     for (const auto& model : models) model->Stop();
   }

@@ -2,8 +2,10 @@
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstring>
+#include <filesystem>
 #include <string>
 #include <utility>
 
@@ -72,14 +74,17 @@ TEST(Effects, WhatAsksForGradients) {
 
 // The module saved, loaded with one input x of two floats, as the server would.
 Loaded Serve(const std::string& lines) {
-  const std::string path = ::testing::TempDir() + "sconce-effects.pt";
+  // Tests run side by side, each in a process of its own.
+  const std::string path = ::testing::TempDir() + "sconce_effects_" + std::to_string(::getpid()) + ".pt";
   ModuleOf(lines).save(path);
   LoadSpec spec;
   spec.name = "effects";
   spec.path = path;
   spec.signature.declared = true;
   spec.signature.inputs = {{"x", DType::kFloat32, {2}, false}};
-  return testing::MustLoad(spec);
+  Loaded loaded = testing::MustLoad(spec);
+  std::filesystem::remove(path);
+  return loaded;
 }
 
 // The first float of the answer to (1, 2), or the failure's words.

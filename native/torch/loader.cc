@@ -213,7 +213,7 @@ Result<SpreadRunner::Home> Settle(const LoadSpec& spec, const OpenDevice& device
   warm = std::move(*shown);
   auto runner = std::make_shared<TorchRunner>(std::move(*moved), std::move(options));
   runner->set_max_rows(warm.batch);
-  SetExplanations(spec, spec.stateful || runner->executable().keeps_state(), *runner);
+  SetExplanations(spec, NatureOf(spec, runner->executable()).keeps_state, *runner);
   const DeviceRunnerOptions figures{.max_rows = warm.batch, .priority = spec.priority};
   return SpreadRunner::Home{std::make_shared<DeviceRunner>(std::move(runner), device.state, figures),
                             std::move(*memory), device.row.index};

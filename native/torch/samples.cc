@@ -159,7 +159,7 @@ bool Scale(Task& sample, double factor) {
   bool any = false;
   for (const TensorView& view : sample.rows[0].inputs) {
     if (!IsFloating(view.dtype)) continue;
-    std::byte* const data = sample.storage.data() + (view.data - sample.storage.data());
+    std::byte* const data = sample.storage.data() + (view.data - sample.storage.data());  // the view may only read
     for (std::size_t at = 0; at < view.bytes; at += ByteSize(view.dtype)) {
       StoreNumber(view.dtype, factor * LoadNumber(view.dtype, data + at), data + at);
     }

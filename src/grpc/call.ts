@@ -22,7 +22,8 @@ export interface RawStatus {
 export interface RawCall {
   readonly metadata: RawMetadata;
   getPath(): string;
-  getDeadline(): Date | number;
+  /** On the clock of performance.now(); Infinity: none. */
+  getDeadline(): number;
   sendMetadata(metadata: RawMetadata): void;
   on(event: "cancelled" | "end" | "drain", listener: () => void): unknown;
 }
@@ -59,7 +60,6 @@ export abstract class PlainCall implements RpcCall {
   reader: RpcReader | undefined = undefined;
   protected readonly owner: CallOwner;
   private readonly rawCall: RawCall;
-  /** On the clock of performance.now(): grpc-js has told it by the wall clock, which may jump while the call lasts. */
   private readonly deadlineMs: number;
   private over = false;
 
@@ -67,7 +67,7 @@ export abstract class PlainCall implements RpcCall {
     this.rawCall = raw;
     this.owner = owner;
     this.path = raw.getPath();
-    this.deadlineMs = performance.now() + Number(raw.getDeadline()) - Date.now();
+    this.deadlineMs = raw.getDeadline();
     raw.on("cancelled", () => this.left());
     owner.opened(this);
   }

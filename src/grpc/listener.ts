@@ -136,7 +136,7 @@ class RpcPort implements RpcListening, CallOwner {
     const { grpc, HealthImplementation } = modules;
     this.modules = modules;
     this.options = options;
-    this.server = new grpc.Server(serverOptions(options.limits));
+    this.server = new grpc.Server({ ...serverOptions(options.limits), interceptors: [steadyDeadlines(grpc)] });
     const injector = this.server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
     this.sockets = new CappedSockets(
       options.limits,
@@ -302,6 +302,26 @@ function serverOptions(limits: RpcLimits): Grpc.ServerOptions {
     ...age,
     ...grace,
   };
+}
+
+/**
+ * What is left of a call's deadline, kept by the steady clock from its headers on: grpc-js tells deadlines by the wall
+ * clock, and a call is seen only when its message is there; the clock may have jumped meanwhile.
+ */
+function steadyDeadlines(grpc: typeof Grpc): Grpc.ServerInterceptor {
+  class SteadyCall extends grpc.ServerInterceptingCall {
+    private readonly deadlineMs: number;
+
+    constructor(call: Grpc.ServerInterceptingCallInterface) {
+      super(call);
+      this.deadlineMs = performance.now() + Number(call.getDeadline()) - Date.now();
+    }
+
+    override getDeadline(): number {
+      return this.deadlineMs;
+    }
+  }
+  return (_method, call) => new SteadyCall(call);
 }
 
 function after(ms: number): Promise<void> {

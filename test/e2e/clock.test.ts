@@ -7,7 +7,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, write
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { collect, request, RpcClient } from "../integration/grpc-client.js";
+import { collect, messageAfter, request, RpcClient } from "../integration/grpc-client.js";
 import { call, drive, requestBytes } from "./client.js";
 import { ledgerFault, ledgerInput } from "./ledger.js";
 import { eventually, models, Server } from "./server.js";
@@ -100,17 +100,24 @@ test(
         request: (index) => (over ? undefined : requestBytes(predict(index))),
         check: (index, answer) => (answer.status === 200 ? ledgerFault(index, answer.body) : `${answer.status}`),
       });
-      // Calls with deadlines of their own that last over a jump, and a stream whose second request comes after it.
+      // Calls with deadlines of their own that last over a jump, one of which has sent its headers alone before it, and
+      // a stream whose second request comes after it.
       const stream = client.stream({ deadline: Date.now() + 30_000 }, metadata);
       const ended = collect(stream);
       stream.write(request("ledger", predict(1).body));
-      const running = [0, 1].map(() => client.predict("slow", "[300]", { metadata, deadlineMs: 30_000 }));
+      let jumped!: () => void;
+      const jumps = new Promise<void>((resolve) => (jumped = resolve));
+      const options = { metadata, deadlineMs: 30_000 };
+      const running = [[], [messageAfter(jumps)]].map((interceptors) =>
+        client.predict("slow", "[300]", { ...options, interceptors }),
+      );
       for (const seconds of [0, 3600, -3600, 3600]) {
         jump(seconds);
         await new Promise((resolve) => setTimeout(resolve, 150));
         expect((await call(server.port, predict(2))).status).toBe(200);
         expect((await manage()).status).toBe(200);
       }
+      jumped();
       stream.write(request("ledger", predict(2).body));
       stream.end();
       const { answers, code } = await ended;

@@ -54,6 +54,14 @@ export function request(model: string, data: string | Uint8Array, more: object =
 type Unary = (request: object, metadata: grpc.Metadata, options: grpc.CallOptions, done: Done) => grpc.ClientUnaryCall;
 type Done = (error: grpc.ServiceError | null, answer?: object) => void;
 
+/** Of a call that sends its headers at once and its message only after `until`. */
+export function messageAfter(until: Promise<unknown>): grpc.Interceptor {
+  return (options, nextCall) =>
+    new grpc.InterceptingCall(nextCall(options), {
+      sendMessage: (message, next) => void until.then(() => next(message)),
+    });
+}
+
 export class RpcClient {
   readonly inference: grpc.Client & Record<string, unknown>;
   readonly management: grpc.Client & Record<string, unknown>;
@@ -91,18 +99,20 @@ export class RpcClient {
     options: {
       readonly metadata?: grpc.Metadata;
       readonly deadlineMs?: number;
+      readonly interceptors?: grpc.Interceptor[];
       readonly onCall?: (call: grpc.ClientUnaryCall) => void;
     } = {},
   ): Promise<Outcome & { readonly message: Readonly<Record<string, unknown>> }> {
     const made = this[client][method] as Unary;
     const deadline = options.deadlineMs === undefined ? {} : { deadline: Date.now() + options.deadlineMs };
+    const interceptors = options.interceptors === undefined ? {} : { interceptors: options.interceptors };
     return new Promise((resolve) => {
       let headers: grpc.Metadata | undefined;
       const call = made.call(
         this[client],
         message,
         options.metadata ?? new grpc.Metadata(),
-        deadline,
+        { ...deadline, ...interceptors },
         (error, answer) => {
           const prediction = (answer as Answer | undefined)?.prediction;
           resolve({

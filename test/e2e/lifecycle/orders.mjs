@@ -9,6 +9,7 @@ let engine;
 let lane;
 let loads = 0;
 const clients = [];
+const cell = new Int32Array(new SharedArrayBuffer(4));
 
 const threads = () =>
   readdirSync("/proc/self/task").flatMap((id) => {
@@ -58,8 +59,10 @@ const steps = {
   // The runtime's exit() destroys libtorch's static objects; a lane that still runs a model then crashes the process.
   exit: () => {
     process.once("exit", () => {
-      const left = threads().filter((name) => name === "sconce-lane");
-      if (left.length > 0) done(`${left.length} lanes are left`);
+      // The kernel lists a thread for a moment after it was joined.
+      const lanes = () => threads().filter((name) => name === "sconce-lane").length;
+      for (let tries = 0; tries < 200 && lanes() > 0; ++tries) Atomics.wait(cell, 0, 0, 5);
+      if (lanes() > 0) done(`${lanes()} lanes are left`);
     });
     done();
     process.exit(0);
