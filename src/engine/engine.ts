@@ -160,10 +160,24 @@ export interface ModelStats {
     readonly values: readonly (readonly [name: string, value: number])[];
     readonly restarts: number;
   };
+  /** What its Python handler reports through `context.metrics`. */
+  readonly handlerMetrics?: readonly HandlerFamily[];
   /** Instances that load. */
   readonly starting?: number;
   /** Instances that are not started again after they have ended too often. */
   readonly broken?: number;
+}
+
+export type HandlerSeries =
+  | { readonly labels: Readonly<Record<string, string>>; readonly value: number }
+  | { readonly labels: Readonly<Record<string, string>>; readonly histogram: Histogram };
+
+export interface HandlerFamily {
+  readonly name: string;
+  /** In TorchServe's words: Milliseconds, Count. */
+  readonly unit: string;
+  readonly type: "counter" | "gauge" | "histogram";
+  readonly series: readonly HandlerSeries[];
 }
 
 export interface EngineInfo {

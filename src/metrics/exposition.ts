@@ -4,6 +4,7 @@
  */
 
 import { collectDefaultMetrics, Registry } from "prom-client";
+import { HandlerFamilies, sampleSuffix } from "./handler-families.js";
 import { asJavaClient } from "./java-text.js";
 import { readers, type Sample, type Snapshot } from "./samples.js";
 import { type MetricName, type MetricRow, metricTable } from "./table.js";
@@ -32,18 +33,23 @@ export function createExposition(snapshot: () => Snapshot, options: ExpositionOp
   const registry = new Registry();
   if (options.processMetrics) collectDefaultMetrics({ register: registry });
   let current: Snapshot | undefined;
-  for (const row of exposedRows(options.mode ?? "prometheus")) {
-    const values = (): Value[] =>
-      current === undefined ? [] : readers[row.name as MetricName](current).flatMap((each) => valuesOf(row, each));
+  const register = (row: MetricRow, read: (from: Snapshot) => readonly Sample[]): void => {
+    const values = (): Value[] => (current === undefined ? [] : read(current).flatMap((each) => valuesOf(row, each)));
     registry.registerMetric(metricLike(row, values) as Parameters<Registry["registerMetric"]>[0]);
-  }
+  };
+  for (const row of exposedRows(options.mode ?? "prometheus")) register(row, readers[row.name as MetricName]);
+  const handlers = new HandlerFamilies(registry.getMetricsAsArray().map((each) => each.name));
   return {
     scrape: async (names = []) => {
       current = snapshot();
+      for (const row of handlers.learn(current)) register(row, (from) => handlers.samples(row.name, from));
       const text = names.length === 0 ? await registry.metrics() : await some(registry, names);
       // prom-client writes "Nan" for what has no value yet; the format's word is NaN.
       const said = text.replaceAll(/ Nan$/gm, " NaN");
-      return { contentType: registry.contentType, text: asJavaClient(said, torchserveNames) };
+      return {
+        contentType: registry.contentType,
+        text: asJavaClient(said, new Set([...torchserveNames, ...handlers.names])),
+      };
     },
   };
 }
@@ -66,9 +72,6 @@ function exposedRows(mode: MetricsMode): readonly MetricRow[] {
   const hidden = torchserveRows.filter((row) => !isExposed(mode, row.name)).map((row): string => row.name);
   return metricTable.filter((row) => !hidden.includes(row.name));
 }
-
-/** A histogram's samples have names of their own. */
-const sampleSuffix = /_(bucket|sum|count)$/;
 
 async function some(registry: Registry, names: readonly string[]): Promise<string> {
   const families = names.map((name) =>

@@ -2,7 +2,8 @@
 import type { Histogram, ModelStats } from "../engine/engine.js";
 import { type ErrorCode, errorIndex } from "../errors.js";
 
-class Counts {
+/** A histogram. */
+export class Counts {
   private readonly bounds: readonly number[];
   private readonly counts: number[];
   private sum = 0;

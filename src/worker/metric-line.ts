@@ -24,9 +24,9 @@ const units: Readonly<Record<string, string>> = {
 const maxNameLength = 256;
 const maxDimensions = 32;
 const maxValueLength = 256;
-/** What a Prometheus metric and a label may be called. */
+/** What a Prometheus metric and a label may be called; two underscores at the beginning are Prometheus' own. */
 const metricName = /^[A-Za-z_:][\w:]*$/;
-const labelName = /^[A-Za-z_]\w*$/;
+const labelName = /^(?!__)[A-Za-z_]\w*$/;
 
 /** Undefined for a line that is no metric, or one that no Prometheus page could hold. */
 export function parseMetricLine(line: string): WorkerSample | undefined {

@@ -4,10 +4,13 @@ import { delimiter, resolve } from "node:path";
 import type { ModelStats } from "../engine/engine.js";
 import { ServerError } from "../errors.js";
 import { type ModelEvent, withEvent } from "../telemetry/events.js";
+import type { Log } from "../telemetry/log.js";
+import { redactLine } from "../telemetry/secrets.js";
 import type { LoadReport, ModelSpec, PythonModel } from "../types.js";
 import type { PythonOptions } from "./engine.js";
 import type { WorkerFolders } from "./folders.js";
 import type { GroupGuard } from "./guard.js";
+import { HandlerMetrics, maxFamilies, maxSeries } from "./handler-metrics.js";
 import { type ModelPython, prepareModel } from "./install.js";
 import { checkOperator } from "./operators.js";
 import { WorkerPool } from "./pool.js";
@@ -57,6 +60,9 @@ export class PythonPool {
   /** In which its modules are looked for first. */
   private readonly paths: readonly string[];
   private readonly options: PythonPoolOptions;
+  private readonly metrics = new HandlerMetrics();
+  /** One line of the log about it is enough. */
+  private metricLeftOut = false;
   private started = 0;
   private events: readonly ModelEvent[] = [];
 
@@ -125,6 +131,7 @@ export class PythonPool {
       executorReason,
       ...counters.shown,
       ...figures,
+      handlerMetrics: this.metrics.shown,
       workers: views,
       events: this.events,
     };
@@ -153,7 +160,7 @@ export class PythonPool {
     try {
       const worker = new WorkerProcess(this.settings(folder, guard), {
         line: (stream, text) => log.info(text, { stream }),
-        metric: (text) => log.debug(text, { stream: "metrics" }),
+        metric: (text) => this.measured(text, log),
         dropped: (lines) => log.warn("output of the worker was left out", { lines }),
       });
       return { worker, clear };
@@ -161,6 +168,16 @@ export class PythonPool {
       clear();
       throw error;
     }
+  }
+
+  /** /metrics shows it in mode prometheus alone; in the others it is logged. */
+  private measured(text: string, log: Log): void {
+    const line = redactLine(text);
+    const shown = this.options.config.metricsMode === "prometheus";
+    log[shown ? "debug" : "info"](line, { stream: "metrics" });
+    if (!shown || this.metrics.take(text) || this.metricLeftOut) return;
+    this.metricLeftOut = true;
+    log.warn(leftOutWords, { line });
   }
 
   private settings(folder: string, guard: GroupGuard): WorkerSettings {
@@ -213,6 +230,7 @@ export class PythonPool {
   }
 }
 
+const leftOutWords = `a metric of the handler is not at /metrics, and others may not be: Prometheus has no such name or value, or the name had another type, or there are more than ${maxFamilies} names or ${maxSeries} combinations of dimensions`;
 const executorReason = "a Python handler: TorchServe's workers run it";
 /** As in TorchServe, where nothing is said. */
 const defaultStartupMs = 120_000;

@@ -80,6 +80,20 @@ describe.skipIf(python === undefined)("handlers of TorchServe's", () => {
     );
   });
 
+  test("what it counts and measures is at the metrics port", async () => {
+    for (let i = 0; i < 3; i++) expect((await tell("tricks", { do: "count" })).status).toBe(200);
+    const page = async (): Promise<string> =>
+      (await call(server.metricsPort, { path: "/metrics?name[]=Cups&name[]=Brewing" })).body.toString();
+    const text = await eventually(20_000, "three counts", async () => {
+      const got = await page();
+      return got.includes("} 6.0") ? got : undefined;
+    });
+    expect(text).toMatch(/^# TYPE Cups counter\nCups\{ModelName="tricks",Level="Model",Hostname="[^"]+",\} 6\.0$/m);
+    expect(text).toMatch(
+      /^# TYPE Brewing gauge\nBrewing\{ModelName="tricks",Level="Model",Hostname="[^"]+",\} 12\.5$/m,
+    );
+  });
+
   test("a handler sees its yaml, headers and ids, and nothing of the server's environment", async () => {
     const answer = await tell("tricks", {}, { "x-request-id": "mine", "X-Own": "yes" });
     const told = jsonOf(answer) as Told;

@@ -75,7 +75,9 @@ describe.skipIf(lacks !== "")(`TorchServe's examples${lacks && ` (skipped withou
 
   test("the custom metrics are emitted", async () => {
     for (const name of ["InferenceRequestCount", "PreprocessCallCount", "RequestBatchSize"]) {
-      await eventually(20_000, name, () => (server.process.stderr.includes(name) ? true : undefined));
+      const page = async (): Promise<string> =>
+        (await call(server.metricsPort, { path: `/metrics?name[]=${name}` })).body.toString();
+      await eventually(20_000, name, async () => ((await page()).includes('{ModelName="') ? true : undefined));
     }
   });
 });

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { ModelStats } from "../../../src/engine/engine.js";
+import type { HandlerFamily, ModelStats } from "../../../src/engine/engine.js";
 import { createExposition } from "../../../src/metrics/exposition.js";
 import { createHttpState, HttpState } from "../../../src/metrics/http-counters.js";
 import { createRpcMemory, RpcCounters } from "../../../src/metrics/rpc-counters.js";
@@ -169,4 +169,34 @@ test("a filter gives the families it names, by their own name or a sample's", as
   expect([...families(filtered.text).keys()]).toEqual(["CPUUtilization", "sconce_request_duration_seconds"]);
   expect(filtered.text).toContain('CPUUtilization{Level="Host",Hostname="h",} 12.5\n');
   expect((await exposition.scrape(["nothing"])).text).toBe("");
+});
+
+test("families of handlers appear when they are there, filtered or not; a name that is taken stays its owner's", async () => {
+  const labels = { ModelName: "m" };
+  const family = (name: string, type: HandlerFamily["type"], value = 2): HandlerFamily => {
+    const histogram = { bounds: [0.5], counts: [1, 1], sum: 3 };
+    return { name, unit: "Count", type, series: [type === "histogram" ? { labels, histogram } : { labels, value }] };
+  };
+  const handlerMetrics = [
+    family("Cups", "counter"),
+    family("Size", "histogram"),
+    family("Size_count", "gauge"),
+    family("sconce_queue_depth", "gauge"),
+    family("sconce_batch_size_sum", "gauge"),
+    family("HandlerTime", "gauge"),
+  ];
+  const other = { ...stats, name: "n", handlerMetrics: [family("Cups", "gauge", 9)] };
+  let now = snapshot;
+  const exposition = createExposition(() => now, { processMetrics: false });
+  const before = families((await exposition.scrape()).text);
+  now = { ...snapshot, stats: [{ ...stats, handlerMetrics }, other] };
+  const { text } = await exposition.scrape();
+  const seen = families(text);
+  expect([...seen.keys()].filter((name) => !before.has(name))).toEqual(["Cups", "Size"]);
+  expect(seen.get("Cups")).toEqual(['Cups{ModelName="m",Hostname="h",} 2.0']);
+  expect(text).toContain("# HELP Cups TorchServe: a counter of Python handlers, in Count.\n# TYPE Cups counter\n");
+  expect(text).toContain('Size_bucket{le="+Inf",ModelName="m",Hostname="h"} 2\n');
+  expect((await exposition.scrape(["Cups"])).text).toContain("Cups{");
+  now = snapshot;
+  expect((await exposition.scrape()).text).not.toContain("Cups{");
 });
