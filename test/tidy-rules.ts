@@ -57,6 +57,7 @@ export const untested: Readonly<Record<string, string>> = {
   "src/engine/engine.ts": "types only; test/contract holds implementations to it",
   "src/config/options-python.ts": "rows of the table that test/unit/config/options.test.ts reads",
   "src/config/options-handlers.ts": "rows of the table that test/unit/config/options.test.ts reads",
+  "src/config/options-logging.ts": "rows of the table that test/unit/config/options.test.ts reads",
   "src/config/options-gpu.ts": "rows of the table that test/unit/config/options.test.ts reads",
   "src/handlers/builtin/script.ts": "test/e2e/script-handlers.test.ts runs it in a real process",
   "src/script/child.ts": "test/e2e/script-handlers.test.ts runs it in a real process",

@@ -7,6 +7,7 @@ import { Socket } from "node:net";
 import { isatty } from "node:tty";
 import { startServer, type Address, type RunningServer } from "../app.js";
 import { readAllowance } from "../config/cgroup.js";
+import { optionRows } from "../config/options.js";
 import { openToAll, resolveServe, strangeVariables, type Resolved } from "../config/resolve.js";
 import type { ServeConfig } from "../config/serve-config.js";
 import { snapshotsIn } from "../config/snapshot-files.js";
@@ -17,8 +18,8 @@ import { createModelManager } from "../models/manager.js";
 import { type ScriptEngine, withScripts } from "../script/engine.js";
 import { withPython } from "../worker/engine.js";
 import { plainEnvironment } from "../worker/python.js";
-import { createLog, type Log, torchserveTime } from "../telemetry/log.js";
-import { openSinks, type Sinks } from "../telemetry/sinks.js";
+import { createLog, type Log, type LogSource, torchserveTime } from "../telemetry/log.js";
+import { openSinks, SinkError, type SinkFolder, type Sinks } from "../telemetry/sinks.js";
 import { exitCodes } from "./exit-codes.js";
 import { ensureBuilt } from "./first-run.js";
 import { sayStarted, startedAsVariable } from "./started.js";
@@ -39,7 +40,7 @@ export async function serve(words: readonly string[], terminal: Terminal): Promi
   const supervisor = terminal.env[supervisedVariable];
   if (!(await ensureBuilt(terminal, resolved.yes))) return exitCodes.failure;
   if (config.supervise && supervisor === undefined) return supervise(words, config, terminal);
-  const sinks = openFiles(config, terminal);
+  const sinks = openFiles(resolved, terminal);
   const log = openLog(config, terminal, sinks);
   for (const warning of strangeVariables(terminal.env)) log.warn(warning);
   if (resolved.files.length > 0) log.info("configuration", { files: resolved.files });
@@ -68,20 +69,38 @@ function resolve(words: readonly string[], terminal: Terminal): Resolved {
   });
 }
 
-function openFiles(config: ServeConfig, terminal: Terminal): Sinks {
-  const { logFolder: folder, logMaxSize: maxBytes, logMaxFiles: maxFiles } = config;
+type FolderKey = "logFolder" | "metricsLogFolder";
+
+function openFiles({ config, settings }: Resolved, terminal: Terminal): Sinks {
+  const { logMaxSize: maxBytes, logMaxFiles: maxFiles } = config;
+  const given = (key: FolderKey): boolean => settings.get(key)?.origin.startsWith("default") === false;
+  const folder = (key: FolderKey, beside: boolean): SinkFolder | undefined => {
+    const path = config[key];
+    return path === undefined ? undefined : { path, beside };
+  };
+  const chosen = given("logFolder");
   try {
-    const sinks = openSinks({ folder, maxBytes, maxFiles, standardError: terminal.err });
+    const sinks = openSinks({
+      folder: folder("logFolder", !chosen),
+      metricsFolder: folder("metricsLogFolder", !chosen && !given("metricsLogFolder")),
+      torchserve: config.logFormat === "torchserve",
+      maxBytes,
+      maxFiles,
+      standardError: terminal.err,
+    });
     process.on("exit", () => sinks.closeNow());
     return sinks;
   } catch (error) {
-    throw new UsageError(`--log-folder ${folder}: ${error instanceof Error ? error.message : String(error)}`);
+    if (!(error instanceof SinkError)) throw error;
+    const key = error.metrics && given("metricsLogFolder") ? "metricsLogFolder" : "logFolder";
+    throw new UsageError(`--${optionRows[key].flag} ${config[key]}: ${error.message}`);
   }
 }
 
 function openLog(config: ServeConfig, terminal: Terminal, sinks: Sinks): Log {
   const color = terminal.colorErr && config.logFolder === undefined;
-  return createLog({ level: config.logLevel, format: config.logFormat, color, write: sinks.log });
+  const write = (line: string, file: LogSource["file"] | "log"): void => sinks[file](line);
+  return createLog({ level: config.logLevel, format: config.logFormat, color, write });
 }
 
 /** The engine on another thread. */

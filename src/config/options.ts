@@ -4,11 +4,12 @@
  * row here (the compiler asks for the row).
  */
 import { join } from "node:path";
-import { bytes, choice, count, flag, GiB, KiB, MiB, type OptionRow, port, row, seconds, text } from "./option-row.js";
+import { bytes, choice, count, flag, GiB, MiB, type OptionRow, port, row, seconds, text } from "./option-row.js";
 import { gpuRows } from "./options-gpu.js";
 import { grpcRows } from "./options-grpc.js";
 import { hostingRows } from "./options-hosting.js";
 import { handlerRows } from "./options-handlers.js";
+import { loggingRows } from "./options-logging.js";
 import { pythonRows } from "./options-python.js";
 import { securityRows } from "./options-security.js";
 import { storeRows } from "./options-store.js";
@@ -270,64 +271,7 @@ export const optionRows = {
   cores: row("cores", count(1, 1024), "auto", "loading", "Cores that inference may use together.", {
     auto: "those of the cgroup and the CPU affinity",
   }),
-  metricsMode: row(
-    "metrics-mode",
-    choice("prometheus", "legacy", "log"),
-    "prometheus",
-    "logging",
-    "TorchServe's metrics: all at /metrics; legacy: its three ts_ counters there and the rest logged; log: all logged.",
-  ),
-  metricsApi: row("metrics-api", flag, true, "logging", "Whether the metrics port answers /metrics."),
-  systemMetrics: row("system-metrics", flag, true, "logging", "Whether to measure the machine's CPU, memory and disk."),
-  metricsIntervalMs: row(
-    "metrics-interval",
-    seconds(1, 86_400),
-    15_000,
-    "logging",
-    "How often the machine is measured, times are averaged and metrics are logged.",
-  ),
-  latencyBuckets: row(
-    "latency-buckets",
-    { type: "rising", maxCount: 64 },
-    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
-    "logging",
-    "Upper bounds of the latency histograms, in seconds.",
-  ),
-  logLevel: row(
-    "log-level",
-    choice("debug", "info", "warn", "error"),
-    "info",
-    "logging",
-    "Least level that is logged.",
-  ),
-  logFormat: row("log-format", choice("json", "text", "torchserve"), "auto", "logging", "Form of the logs' lines.", {
-    auto: "text on a terminal, else json",
-  }),
-  accessLog: row(
-    "access-log",
-    choice("off", "errors", "all"),
-    "off",
-    "logging",
-    "A line per answer, on all ports; errors: only for those with a status of 400 and above.",
-  ),
-  requestIds: row(
-    "request-ids",
-    choice("echo", "always"),
-    "auto",
-    "logging",
-    "echo: an answer has the x-request-id of its request; always: and one is made where the request has none.",
-    { auto: "always when started as torchserve or with a config.properties, else echo" },
-  ),
-  logFolder: row(
-    "log-folder",
-    text,
-    undefined,
-    "logging",
-    "Folder for ts_log.log, access_log.log and ts_metrics.log, which then take what else goes to standard error.",
-    { placeholder: "DIR" },
-  ),
-  logMaxSize: row("log-max-size", bytes(4 * KiB, 1024 * GiB), 100 * MiB, "logging", "Size at which a file is rotated."),
-  logMaxFiles: row("log-max-files", count(0, 1000), 5, "logging", "Rotated files that are kept of each."),
+  ...loggingRows,
 } as const satisfies Readonly<Record<Exclude<keyof ServeConfig, "positional">, OptionRow>>;
 
 export type OptionKey = keyof typeof optionRows;
@@ -367,14 +311,18 @@ export interface Machine {
   readonly torchserve: boolean;
   /** A hosting service says which port it will ask. */
   readonly hosted?: boolean;
+  /** Started by the command `torchserve`, which writes files beside standard error. */
+  readonly command?: boolean;
   /** Where TorchServe would put its logs; undefined: its `logs` in the working directory. */
   readonly logs?: string;
+  /** Where the files of metrics lie; undefined: nowhere. */
+  readonly metricsLogs?: string | undefined;
 }
 
-/** The default of a row whose `fallback` is "auto". `cores` is the value --cores ended up with. */
+/** The default of a row whose `fallback` is "auto"; undefined: unset. `cores` is the value --cores ended up with. */
 export function autoDefault(key: OptionKey, machine: Machine, cores: number): OptionValue | undefined {
   const half = Math.min(Math.max(1, Math.floor(cores / 2)), 64);
-  const values: Partial<Record<OptionKey, OptionValue>> = {
+  const values: Partial<Record<OptionKey, OptionValue | undefined>> = {
     host: machine.hosted === true ? "0.0.0.0" : "127.0.0.1",
     cores: Math.min(machine.cores, 1024),
     httpThreads: half,
@@ -386,7 +334,10 @@ export function autoDefault(key: OptionKey, machine: Machine, cores: number): Op
     requestIds: machine.torchserve ? "always" : "echo",
     configSnapshots: machine.torchserve,
     snapshotFolder: join(machine.logs ?? "logs", "config"),
-    logFormat: machine.logToTerminal ? "text" : "json",
+    logFormat: machine.command === true ? "torchserve" : machine.logToTerminal ? "text" : "json",
+    accessLog: machine.command === true ? "all" : "off",
+    logFolder: machine.command === true ? (machine.logs ?? "logs") : undefined,
+    metricsLogFolder: machine.metricsLogs,
   };
   return values[key];
 }

@@ -30,7 +30,7 @@ export interface Sources {
   /** The words after `serve`. */
   readonly words: readonly string[];
   readonly env: Environment;
-  readonly machine: Omit<Machine, "torchserve" | "hosted" | "logs">;
+  readonly machine: Omit<Machine, "torchserve" | "hosted" | "command" | "logs" | "metricsLogs">;
   /** Started by the command `torchserve`. */
   readonly torchserve?: boolean;
   /** Returns the file's text; throws what node:fs throws. */
@@ -86,6 +86,8 @@ export function strangeVariables(env: Environment): string[] {
   return strangeNames(env, allRows);
 }
 
+type Find = (row: OptionRow) => Setting | undefined;
+
 interface NamedFile {
   readonly path: string;
   /** What named it, for messages. */
@@ -109,7 +111,7 @@ function readConfigFile({ path, by }: NamedFile, { readFile }: Sources): string 
 }
 
 /** Which files to read: those named, else those that lie in the working directory, sconce.yaml first. */
-function chooseFiles(find: (row: OptionRow) => Setting | undefined, { env, exists }: Sources) {
+function chooseFiles(find: Find, { env, exists }: Sources) {
   const variable = env["TS_CONFIG_FILE"];
   const fromVariable =
     variable === undefined || variable === "" ? undefined : { path: variable, by: "TS_CONFIG_FILE " };
@@ -123,7 +125,7 @@ function chooseFiles(find: (row: OptionRow) => Setting | undefined, { env, exist
 }
 
 interface Gathered {
-  readonly find: (row: OptionRow) => Setting | undefined;
+  readonly find: Find;
   readonly torchserve: boolean;
   readonly files: readonly string[];
   readonly notes: readonly Note[];
@@ -166,14 +168,10 @@ const restoredFrom = (path: string): string =>
   `the models are those of the snapshot ${path}, which wins over --models; --no-config-snapshots begins without it`;
 
 /** The newest snapshot, where snapshots are on. */
-function findSnapshot(
-  find: (row: OptionRow) => Setting | undefined,
-  torchserve: boolean,
-  sources: Sources,
-): NamedFile | undefined {
+function findSnapshot(find: Find, torchserve: boolean, sources: Sources): NamedFile | undefined {
   const on = find(optionRows.configSnapshots)?.value ?? torchserve;
   if (on !== true) return undefined;
-  const machine = { ...sources.machine, torchserve, hosted: isHosted(sources.env), logs: logsOf(find, sources) };
+  const machine = machineOf(find, torchserve, sources);
   const folder = find(optionRows.snapshotFolder)?.value ?? autoDefault("snapshotFolder", machine, 1);
   const path = typeof folder === "string" ? sources.newestSnapshot?.(folder) : undefined;
   return path === undefined ? undefined : { path, by: "" };
@@ -184,18 +182,20 @@ function isHosted(env: Environment): boolean {
   return ["AIP_HTTP_PORT", "SAGEMAKER_BIND_TO_PORT"].some((name) => (env[name] ?? "") !== "");
 }
 
-function logsOf(find: (row: OptionRow) => Setting | undefined, { env }: Sources): string {
-  const { LOG_LOCATION: location = "" } = env;
-  const folder = find(optionRows.logFolder)?.value;
-  if (typeof folder === "string") return folder;
-  return location === "" ? "logs" : location;
+function machineOf(find: Find, torchserve: boolean, { machine, env, torchserve: command = false }: Sources): Machine {
+  const { LOG_LOCATION: location = "", METRICS_LOCATION: metrics = "" } = env;
+  const given = find(optionRows.logFolder)?.value;
+  const folder = typeof given === "string" ? given : undefined;
+  const logs = folder ?? (location === "" ? "logs" : location);
+  const metricsLogs = command && metrics !== "" ? metrics : (folder ?? (command ? "logs" : undefined));
+  return { ...machine, torchserve, command, hosted: isHosted(env), logs, metricsLogs };
 }
 
 /** What `serve` runs with. */
 export function resolveServe(sources: Sources): Resolved {
   const parsed = parseFlags(reword(sources.words), shapes);
   const { find, torchserve, files, notes } = gather(parsed.values, sources);
-  const machine = { ...sources.machine, torchserve, hosted: isHosted(sources.env), logs: logsOf(find, sources) };
+  const machine = machineOf(find, torchserve, sources);
   const cores = Number(find(optionRows.cores)?.value ?? autoDefault("cores", machine, 1));
   const settingOf = (key: OptionKey): Setting | undefined => {
     const row: OptionRow = optionRows[key];

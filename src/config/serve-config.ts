@@ -128,6 +128,7 @@ export interface ServeConfig {
   readonly accessLog: "off" | "errors" | "all";
   /** Files instead of standard error. */
   readonly logFolder: string | undefined;
+  readonly metricsLogFolder: string | undefined;
   readonly logMaxSize: number;
   readonly logMaxFiles: number;
   readonly requestIds: "echo" | "always";

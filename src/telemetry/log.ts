@@ -15,9 +15,21 @@ export interface Log {
   error(message: string, fields?: LogFields): void;
   /** The same log with these fields on every line. */
   child(fields: LogFields): Log;
+  /** The same log for what another program says: its lines have a file of their own, and its name in TorchServe's format. */
+  of(source: LogSource): Log;
   /** Levels of their own that models have, for lines with a field `model`; the same for all children. */
   readonly levels: ModelLevels;
 }
+
+/** Whose words a line holds. */
+export interface LogSource {
+  readonly file: "model" | "modelMetrics";
+  /** As TorchServe calls the thread that reads them, such as `W-1-mnist_1.0-stdout`. */
+  readonly thread: string;
+}
+
+/** TorchServe's names for what it logs beside its own words. */
+export const loggerNames = { model: "MODEL_LOG", modelMetrics: "MODEL_METRICS" } as const;
 
 /** The least level that is logged of one model, where it is another than the log's; may change at any time. */
 export class ModelLevels {
@@ -49,8 +61,8 @@ export interface LogOptions {
   readonly format: LogFormat;
   /** Colours in the text format. */
   readonly color?: boolean;
-  /** Gets whole lines with their line feed. Default: standard error. */
-  readonly write?: (line: string) => void;
+  /** Gets whole lines with their line feed, and whose file they belong to. Default: standard error. */
+  readonly write?: (line: string, file: LogSource["file"] | "log") => void;
   readonly now?: () => Date;
 }
 
@@ -105,8 +117,11 @@ export function torchserveTime(date: Date): string {
   return local.toISOString().slice(0, 23).replace(".", ",");
 }
 
-function torchserveLine(date: Date, level: LogLevel, message: string, fields: LogFields): string {
-  return `${torchserveTime(date)} [${level.toUpperCase().padEnd(5)}] main sconce - ${escapeControls(message)}${fieldWords(fields)}`;
+/** The thread's name says which model and worker it is: another program's line has no fields. */
+function torchserveLine(date: Date, level: LogLevel, message: string, fields: LogFields, source?: LogSource): string {
+  const who = source === undefined ? "main sconce" : `${source.thread} ${loggerNames[source.file]}`;
+  const words = source === undefined ? fieldWords(fields) : "";
+  return `${torchserveTime(date)} [${level.toUpperCase().padEnd(5)}] ${escapeControls(who)} - ${escapeControls(message)}${words}`;
 }
 
 function fieldWords(fields: LogFields): string {
@@ -128,36 +143,38 @@ export function createLog(options: LogOptions): Log {
   const now = options.now ?? ((): Date => new Date());
   const levels = new ModelLevels(options.level);
 
-  const format = (level: LogLevel, message: string, fields: LogFields): string => {
+  const format = (level: LogLevel, message: string, fields: LogFields, source?: LogSource): string => {
     const date = now();
-    if (options.format === "torchserve") return torchserveLine(date, level, message, fields);
+    if (options.format === "torchserve") return torchserveLine(date, level, message, fields, source);
     const time = date.toISOString();
     return options.format === "json"
       ? jsonLine(time, level, message, fields)
       : textLine(time, level, message, fields, options.color ?? false);
   };
-  const emit = (level: LogLevel, message: string, fields: LogFields): void => {
+  const emit = (level: LogLevel, message: string, fields: LogFields, source?: LogSource): void => {
     if (logLevels.indexOf(level) < logLevels.indexOf(levels.of(fields["model"]))) return;
-    const line = format(level, message, fields);
+    const file = source?.file ?? "log";
+    const line = format(level, message, fields, source);
     if (Buffer.byteLength(line) < maxLineBytes) {
-      write(`${line}\n`);
+      write(`${line}\n`, file);
       return;
     }
     // Escapes take at most 6 bytes per character, so this fits whatever the message holds.
-    write(`${format(level, message.slice(0, Math.floor(maxLineBytes / 8)), { truncated: true })}\n`);
+    write(`${format(level, message.slice(0, Math.floor(maxLineBytes / 8)), { truncated: true }, source)}\n`, file);
   };
-  const make = (bound: LogFields): Log => {
+  const make = (bound: LogFields, source?: LogSource): Log => {
     const at =
       (level: LogLevel) =>
       (message: string, fields: LogFields = {}) =>
-        emit(level, message, { ...bound, ...fields });
+        emit(level, message, { ...bound, ...fields }, source);
     return {
       debug: at("debug"),
       info: at("info"),
       warn: at("warn"),
       error: at("error"),
       levels,
-      child: (fields) => make({ ...bound, ...fields }),
+      child: (fields) => make({ ...bound, ...fields }, source),
+      of: (from) => make(bound, from),
     };
   };
   return make({});

@@ -156,11 +156,18 @@ export class PythonPool {
     const { folders, guard } = this.options;
     const folder = folders.worker();
     const clear = (): void => folders.remove(folder);
-    const log = this.options.log.child({ model: this.spec.name, version: this.spec.version, worker: ++this.started });
+    const { name: model, version } = this.spec;
+    const log = this.options.log.child({ model, version, worker: ++this.started });
+    const thread = `W-${this.started}-${model}_${version}-stdout`;
+    const says = {
+      stdout: log.of({ file: "model", thread }),
+      stderr: log.of({ file: "model", thread: `W-${this.started}-${model}_${version}-stderr` }),
+    };
+    const metrics = log.of({ file: "modelMetrics", thread });
     try {
       const worker = new WorkerProcess(this.settings(folder, guard), {
-        line: (stream, text) => log.info(text, { stream }),
-        metric: (text) => this.measured(text, log),
+        line: (stream, text) => says[stream].info(text, { stream }),
+        metric: (text) => this.measured(text, metrics, log),
         dropped: (lines) => log.warn("output of the worker was left out", { lines }),
       });
       return { worker, clear };
@@ -171,10 +178,10 @@ export class PythonPool {
   }
 
   /** /metrics shows it in mode prometheus alone; in the others it is logged. */
-  private measured(text: string, log: Log): void {
+  private measured(text: string, metrics: Log, log: Log): void {
     const line = redactLine(text);
     const shown = this.options.config.metricsMode === "prometheus";
-    log[shown ? "debug" : "info"](line, { stream: "metrics" });
+    metrics[shown ? "debug" : "info"](line, { stream: "metrics" });
     if (!shown || this.metrics.take(text) || this.metricLeftOut) return;
     this.metricLeftOut = true;
     log.warn(leftOutWords, { line });

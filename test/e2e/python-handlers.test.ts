@@ -3,7 +3,8 @@
  * name where no Python here has torch and torchserve (SCONCE_PYTHON names one).
  */
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Answer, call, jsonOf } from "./client.js";
@@ -208,6 +209,29 @@ function ended(pid: number): boolean {
     return true;
   }
 }
+
+test.skipIf(python === undefined)(
+  "workers' output and metrics have the files of their own",
+  { timeout: 90_000 },
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), "sconce-worker-logs-"));
+    const words = ["--model-store", store, "--models", "tricks", "--python", python ?? "", "--default-workers", "1"];
+    const logging = ["--log-folder", folder, "--metrics-mode", "log", "--log-format", "torchserve"];
+    const server = await Server.start([...words, ...logging]);
+    const body = JSON.stringify({ do: "count" });
+    const answer = await call(server.port, { path: "/predictions/tricks", headers: json, body });
+    expect(answer.status).toBe(200);
+    await server.stop();
+    const read = (file: string): string => readFileSync(join(folder, file), "utf8");
+    expect(read("model_log.log")).toMatch(/^\S+ \[INFO \] W-1-tricks_\S+-stdout MODEL_LOG - .*Torch worker started/m);
+    expect(read("model_metrics.log")).toMatch(/^[\dT:,-]+ - Cups\.Count:2\|#ModelName:tricks/m);
+    expect(read("ts_log.log")).not.toContain("Cups");
+    expect(read("ts_log.log")).not.toContain("Torch worker started");
+    expect(read("ts_log.log")).toContain("model ready");
+    expect(server.process.stderr).toBe("");
+    rmSync(folder, { recursive: true });
+  },
+);
 
 test("without a suitable Python the start says what is missing and how to add it", { timeout: 30_000 }, () => {
   const found = spawnSync(

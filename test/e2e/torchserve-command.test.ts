@@ -1,6 +1,15 @@
 /** `torchserve --start`, `--stop`, `--version` as scripts use them, on a real server in the background. */
 import { spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -13,7 +22,7 @@ mkdirSync(join(root, "store"));
 for (const file of ["ledger.pt", "ledger.yaml"]) copyFileSync(`${models}${file}`, join(root, "store", file));
 
 function torchserve(...words: string[]) {
-  const env = { ...process.env, TMPDIR: root, NO_COLOR: "1" };
+  const env = { ...process.env, TMPDIR: root, NO_COLOR: "1", LOG_LOCATION: "", METRICS_LOCATION: "measured" };
   // A file takes what the server in the background says: a pipe would stay open as long as it runs.
   const script = '"$0" "$@" > out.txt 2> err.txt';
   const argv = ["-c", script, nodeBinary, `${repository}dist/torchserve.js`, ...words];
@@ -56,7 +65,19 @@ test("start, start again, stop, stop again", { timeout: 120_000 }, async () => {
   expect(existsSync(pidFile)).toBe(false);
   expect(existsSync(join(root, "key_file.json"))).toBe(false);
   expect(torchserve("--stop")).toMatchObject({ status: 0, out: "TorchServe is not currently running.\n" });
+  checkLogs();
 });
+
+/** TorchServe's files, in its form, and the same on standard error. */
+function checkLogs(): void {
+  expect(readdirSync(join(root, "logs")).sort()).toEqual(["access_log.log", "model_log.log", "ts_log.log"]);
+  expect(readdirSync(join(root, "measured")).sort()).toEqual(["model_metrics.log", "ts_metrics.log"]);
+  const access = readFileSync(join(root, "logs", "access_log.log"), "utf8");
+  expect(access).toMatch(/^\d{4}-\d\d-\d\dT[\d:]{8},\d{3} - \/127\.0\.0\.1 "GET \/ping HTTP\/1\.1" 400 \d+$/m);
+  const log = readFileSync(join(root, "logs", "ts_log.log"), "utf8");
+  expect(log).toMatch(/^\S+ \[INFO \] main sconce - model ready model=ledger/m);
+  expect(log).not.toContain("/ping");
+}
 
 test("a start that cannot be says so with its code, and leaves no pid file", { timeout: 60_000 }, () => {
   const wrong = torchserve("--start", "--models", "all");

@@ -101,6 +101,7 @@ export const testConfig: ServeConfig = {
   logFormat: "text",
   accessLog: "off",
   logFolder: undefined,
+  metricsLogFolder: undefined,
   logMaxSize: 1 << 20,
   logMaxFiles: 2,
   requestIds: "echo",

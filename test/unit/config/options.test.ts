@@ -26,7 +26,8 @@ describe("the option table", () => {
     for (const key of optionKeys) {
       const row: OptionRow = optionRows[key];
       if (row.auto === undefined) continue;
-      const value = autoDefault(key, { cores: 6, logToTerminal: false, torchserve: false }, 6);
+      const machine = { cores: 6, logToTerminal: false, torchserve: false, command: true, metricsLogs: "m" };
+      const value = autoDefault(key, machine, 6);
       expect(fromText(row.kind, showValue(row.kind, value!)), row.flag).toEqual(value);
     }
   });

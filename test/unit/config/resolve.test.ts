@@ -264,3 +264,45 @@ describe("snapshots", () => {
     expect(() => config([], homeless)).toThrow(/kept.mar needs --model-store/);
   });
 });
+
+describe("logs", () => {
+  const logs = (words: readonly string[], given: Given = {}) => {
+    const { logFolder, metricsLogFolder, accessLog, logFormat, snapshotFolder } = config(words, given);
+    return { logFolder, metricsLogFolder, accessLog, logFormat, snapshotFolder };
+  };
+
+  test("sconce has no files unless told, whatever TorchServe's variables say", () => {
+    const env = { LOG_LOCATION: "l", METRICS_LOCATION: "m" };
+    const none = { logFolder: undefined, metricsLogFolder: undefined, accessLog: "off", logFormat: "json" };
+    expect(logs([], { env })).toMatchObject(none);
+    expect(logs(["--ts-config", "t"], { env, files: { t: "" } })).toMatchObject(none);
+    expect(logs(["--log-folder", "f"], { env })).toMatchObject({ logFolder: "f", metricsLogFolder: "f" });
+    const apart = { logFolder: undefined, metricsLogFolder: "m" };
+    expect(logs(["--metrics-log-folder", "m"])).toMatchObject(apart);
+  });
+
+  test("the command torchserve has TorchServe's", () => {
+    const torchserve = true;
+    const given = { accessLog: "all", logFormat: "torchserve" };
+    expect(logs([], { torchserve })).toEqual({
+      ...given,
+      logFolder: "logs",
+      metricsLogFolder: "logs",
+      snapshotFolder: "logs/config",
+    });
+    expect(logs([], { torchserve, env: { LOG_LOCATION: "l", METRICS_LOCATION: "m" } })).toEqual({
+      ...given,
+      logFolder: "l",
+      metricsLogFolder: "m",
+      snapshotFolder: "l/config",
+    });
+    expect(logs(["--log-folder", "f"], { torchserve })).toMatchObject({ logFolder: "f", metricsLogFolder: "f" });
+    const words = ["--log-folder", "f", "--access-log", "off", "--log-format", "json"];
+    expect(logs(words, { torchserve, env: { METRICS_LOCATION: "m" } })).toMatchObject({
+      accessLog: "off",
+      logFormat: "json",
+      logFolder: "f",
+      metricsLogFolder: "m",
+    });
+  });
+});

@@ -30,6 +30,21 @@ describe("the log", () => {
     expect(lines[0]).toMatch(/^2026-01-0\dT\d\d:\d\d:05,678 \[WARN \] main sconce - load failed model=m\n$/);
   });
 
+  test("another program's words have its file, and its thread instead of fields in TorchServe's form", () => {
+    const written: [string, string][] = [];
+    const write = (line: string, file: string): void => void written.push([file, line]);
+    const source = { file: "model", thread: "W-1-m_1.0-stdout" } as const;
+    for (const format of ["torchserve", "json"] as const) {
+      const log = capture({ format, write }).log.child({ model: "m" });
+      log.of(source).info("hello", { stream: "stdout" });
+      log.of(source).child({ worker: 1 }).debug("not at this level");
+      log.info("ours");
+    }
+    expect(written.map(([file]) => file)).toEqual(["model", "log", "model", "log"]);
+    expect(written[0]?.[1]).toMatch(/05,678 \[INFO \] W-1-m_1\.0-stdout MODEL_LOG - hello\n$/);
+    expect(written[2]?.[1]).toContain('"message":"hello","model":"m","stream":"stdout"}');
+  });
+
   test("colours only when asked", () => {
     const { lines, log } = capture({ format: "text", color: true });
     log.info("x");
