@@ -22,7 +22,7 @@ import { createExposition, type Exposition } from "./metrics/exposition.js";
 import { createHttpState, HttpState } from "./metrics/http-counters.js";
 import { GpuWatch } from "./metrics/gpus.js";
 import type { Snapshot } from "./metrics/samples.js";
-import { MetricLines } from "./metrics/torchserve.js";
+import { type MetricLine, MetricLines } from "./metrics/torchserve.js";
 import { Windows } from "./metrics/window.js";
 import { createRpcMemory, RpcCounters } from "./metrics/rpc-counters.js";
 import type { Announce, ModelAdmin, ModelCatalog } from "./models/models.js";
@@ -70,8 +70,8 @@ export interface ServerDependencies {
   readonly log: Log;
   /** This package's version. */
   readonly version: string;
-  /** Takes TorchServe's metric lines, where `metricsMode` has any logged. Without line feeds. */
-  readonly writeMetrics?: (lines: readonly string[]) => void;
+  /** Takes TorchServe's metric lines, where `metricsMode` has any logged. */
+  readonly writeMetrics?: (lines: readonly MetricLine[]) => void;
   /** Takes the access log's lines, with their line feeds. */
   readonly writeAccess?: (lines: string) => void;
 }

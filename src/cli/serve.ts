@@ -14,11 +14,13 @@ import { snapshotsIn } from "../config/snapshot-files.js";
 import { UsageError } from "../config/usage-error.js";
 import { readTextFile } from "../config/text-file.js";
 import { exitNow, openEngine } from "../engine/native.js";
+import type { MetricLine } from "../metrics/torchserve.js";
 import { createModelManager } from "../models/manager.js";
 import { type ScriptEngine, withScripts } from "../script/engine.js";
 import { withPython } from "../worker/engine.js";
 import { plainEnvironment } from "../worker/python.js";
-import { createLog, type Log, type LogSource, torchserveTime } from "../telemetry/log.js";
+import { createLog, type Log, loggerNames, type LogSource, torchserveTime } from "../telemetry/log.js";
+import { boundedLines } from "../telemetry/console.js";
 import { openSinks, SinkError, type SinkFolder, type Sinks } from "../telemetry/sinks.js";
 import { exitCodes } from "./exit-codes.js";
 import { ensureBuilt } from "./first-run.js";
@@ -86,7 +88,8 @@ function openFiles({ config, settings }: Resolved, terminal: Terminal): Sinks {
       torchserve: config.logFormat === "torchserve",
       maxBytes,
       maxFiles,
-      standardError: terminal.err,
+      console: consoleOf(terminal),
+      onTrouble: (message) => terminal.err(`sconce: ${message}\n`),
     });
     process.on("exit", () => sinks.closeNow());
     return sinks;
@@ -95,6 +98,13 @@ function openFiles({ config, settings }: Resolved, terminal: Terminal): Sinks {
     const key = error.metrics && given("metricsLogFolder") ? "metricsLogFolder" : "logFolder";
     throw new UsageError(`--${optionRows[key].flag} ${config[key]}: ${error.message}`);
   }
+}
+
+/** TorchServe's console is standard output, and scripts that keep it redirect that. */
+function consoleOf({ out, err, env, unread }: Terminal): (lines: string) => void {
+  return env[startedAsVariable] === "torchserve"
+    ? boundedLines({ write: out, unread: () => unread("out") })
+    : boundedLines({ write: err, unread: () => unread("err") });
 }
 
 function openLog(config: ServeConfig, terminal: Terminal, sinks: Sinks): Log {
@@ -170,7 +180,7 @@ async function runWith(
     createModelManager,
     log,
     version,
-    writeMetrics: (lines) => sinks.metrics(metricText(lines, config)),
+    writeMetrics: (lines) => writeMetrics(lines, sinks, config),
     writeAccess: sinks.access,
   });
   sayStarted(terminal);
@@ -200,9 +210,13 @@ async function runWith(
 }
 
 /** TorchServe's log gives each metric line its usual head. */
-function metricText(lines: readonly string[], { logFormat }: ServeConfig): string {
-  const head = logFormat === "torchserve" ? `${torchserveTime(new Date())} [INFO ] main TS_METRICS - ` : "";
-  return lines.map((line) => `${head}${line}\n`).join("");
+function writeMetrics(lines: readonly MetricLine[], sinks: Sinks, { logFormat }: ServeConfig): void {
+  const time = torchserveTime(new Date());
+  for (const file of ["metrics", "modelMetrics"] as const) {
+    const head = logFormat === "torchserve" ? `${time} [INFO ] main ${loggerNames[file]} - ` : "";
+    const text = lines.filter((line) => line.file === file).map((line) => `${head}${line.text}\n`);
+    if (text.length > 0) sinks[file](text.join(""));
+  }
 }
 
 const authority = (host: string, port: number): string => `${host.includes(":") ? `[${host}]` : host}:${port}`;

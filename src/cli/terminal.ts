@@ -12,6 +12,8 @@ export interface Terminal {
   readonly interactive: boolean;
   /** Columns of standard output. */
   readonly width: number;
+  /** Bytes that wait for whoever reads the pipe. */
+  readonly unread: (stream: "out" | "err") => number;
 }
 
 const styles = { bold: "1", dim: "2", red: "31", green: "32", yellow: "33" } as const;
@@ -21,9 +23,10 @@ export function paint(on: boolean, style: Style, text: string): string {
   return on ? `\u001b[${styles[style]}m${text}\u001b[0m` : text;
 }
 
-/** The process's own. */
+/** The process's own. A reader that goes away ends no process: what is written then is lost. */
 export function realTerminal(): Terminal {
   const { stdout, stderr, env } = process;
+  for (const stream of [stdout, stderr]) stream.on("error", () => undefined);
   const color = env["NO_COLOR"] === undefined || env["NO_COLOR"] === "";
   return {
     out: (text) => void stdout.write(text),
@@ -33,6 +36,7 @@ export function realTerminal(): Terminal {
     colorErr: color && isatty(2),
     interactive: isatty(0) && isatty(1),
     width: Math.min(stdout.columns || 100, 120),
+    unread: (stream) => (stream === "out" ? stdout : stderr).writableLength,
   };
 }
 

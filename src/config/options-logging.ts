@@ -5,9 +5,10 @@ export const loggingRows = {
   metricsMode: row(
     "metrics-mode",
     choice("prometheus", "legacy", "log"),
-    "prometheus",
+    "auto",
     "logging",
     "TorchServe's metrics: all at /metrics; legacy: its three ts_ counters there and the rest logged; log: all logged.",
+    { auto: "log when started as torchserve, else prometheus" },
   ),
   metricsApi: row("metrics-api", flag, true, "logging", "Whether the metrics port answers /metrics."),
   systemMetrics: row("system-metrics", flag, true, "logging", "Whether to measure the machine's CPU, memory and disk."),
@@ -59,7 +60,7 @@ export const loggingRows = {
     "Folder for ts_log.log, access_log.log and model_log.log, which then take what else goes to standard error.",
     {
       placeholder: "DIR",
-      auto: "$LOG_LOCATION or ./logs when started as torchserve, which writes to standard error too; else unset",
+      auto: "$LOG_LOCATION or ./logs when started as torchserve, which writes to standard output too; else unset",
     },
   ),
   metricsLogFolder: row(

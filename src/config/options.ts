@@ -311,7 +311,7 @@ export interface Machine {
   readonly torchserve: boolean;
   /** A hosting service says which port it will ask. */
   readonly hosted?: boolean;
-  /** Started by the command `torchserve`, which writes files beside standard error. */
+  /** Started by the command `torchserve`, which logs as TorchServe does. */
   readonly command?: boolean;
   /** Where TorchServe would put its logs; undefined: its `logs` in the working directory. */
   readonly logs?: string;
@@ -335,6 +335,7 @@ export function autoDefault(key: OptionKey, machine: Machine, cores: number): Op
     configSnapshots: machine.torchserve,
     snapshotFolder: join(machine.logs ?? "logs", "config"),
     logFormat: machine.command === true ? "torchserve" : machine.logToTerminal ? "text" : "json",
+    metricsMode: machine.command === true ? "log" : "prometheus",
     accessLog: machine.command === true ? "all" : "off",
     logFolder: machine.command === true ? (machine.logs ?? "logs") : undefined,
     metricsLogFolder: machine.metricsLogs,

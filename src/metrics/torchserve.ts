@@ -7,6 +7,7 @@ import type { ModelStats } from "../engine/engine.js";
 import type { ModelEntry } from "../models/models.js";
 import type { GpuSample } from "./gpus.js";
 import { countedStatuses } from "./http-counters.js";
+import { javaDouble } from "./java-text.js";
 import type { Labels, Sample, Snapshot } from "./samples.js";
 import { type MetricRow, torchserveRows, type TorchserveName } from "./torchserve-table.js";
 
@@ -96,6 +97,15 @@ export function isExposed(mode: MetricsMode, name: TorchserveName): boolean {
   return mode === "prometheus" || (mode === "legacy" && name.startsWith("ts_"));
 }
 
+/** TorchServe keeps what its workers measure apart from what its frontend does. */
+export interface MetricLine {
+  readonly file: "metrics" | "modelMetrics";
+  /** Without line feed. */
+  readonly text: string;
+}
+
+const ofModels: ReadonlySet<TorchserveName> = new Set(["HandlerTime", "PredictionTime"]);
+
 /** The lines of one moment. Counters are logged by how much they grew, which is what TorchServe's lines add up to. */
 export class MetricLines {
   private readonly mode: MetricsMode;
@@ -106,10 +116,14 @@ export class MetricLines {
   }
 
   /** `seconds` since 1970. */
-  lines(snapshot: Snapshot, seconds: number): string[] {
-    return torchserveRows
-      .filter((row) => !isExposed(this.mode, row.name))
-      .flatMap((row) => torchserveReaders[row.name](snapshot).flatMap((sample) => this.line(row, sample, seconds)));
+  lines(snapshot: Snapshot, seconds: number): MetricLine[] {
+    const rows = torchserveRows.filter((row) => !isExposed(this.mode, row.name));
+    return rows.flatMap((row) => {
+      const file = ofModels.has(row.name) ? "modelMetrics" : "metrics";
+      const samples = torchserveReaders[row.name](snapshot);
+      const own = file === "metrics" ? samples : samples.filter((sample) => !byWorkers(sample, snapshot));
+      return own.flatMap((sample) => this.line(row, sample, seconds)).map((text) => ({ file, text }));
+    });
   }
 
   private line(row: MetricRow<TorchserveName>, sample: Sample, seconds: number): string[] {
@@ -123,16 +137,16 @@ export class MetricLines {
   }
 }
 
+/** TorchServe's own workers write these for every request. */
+function byWorkers({ labels }: Sample, { stats }: Snapshot): boolean {
+  return stats.some((each) => each.name === labels["ModelName"] && each.workers !== undefined);
+}
+
 /** `Name.Unit:value|#Dim:val,Dim2:val|#hostname:h,timestamp:<sec>`. */
 export function metricLine(row: MetricRow, labels: Labels, value: number, seconds: number): string {
   const host = labels["Hostname"] ?? labels["hostname"] ?? "";
   const dimensions = Object.entries(labels)
     .filter(([name]) => name !== "Hostname" && name !== "hostname")
     .map(([name, each]) => `${name}:${each}`);
-  return `${row.name}.${row.unit ?? "Count"}:${decimal(value)}|#${dimensions.join(",")}|#hostname:${host},timestamp:${seconds}`;
-}
-
-/** As Java and Python write a double. */
-function decimal(value: number): string {
-  return Number.isInteger(value) ? value.toFixed(1) : String(value);
+  return `${row.name}.${row.unit ?? "Count"}:${javaDouble(String(value))}|#${dimensions.join(",")}|#hostname:${host},timestamp:${seconds}`;
 }

@@ -29,7 +29,7 @@ export interface LogSource {
 }
 
 /** TorchServe's names for what it logs beside its own words. */
-export const loggerNames = { model: "MODEL_LOG", modelMetrics: "MODEL_METRICS" } as const;
+export const loggerNames = { model: "MODEL_LOG", metrics: "TS_METRICS", modelMetrics: "MODEL_METRICS" } as const;
 
 /** The least level that is logged of one model, where it is another than the log's; may change at any time. */
 export class ModelLevels {

@@ -1,5 +1,5 @@
 /**
- * Where lines go: all to standard error, or with log folders to the files that TorchServe's users know, or both. Main thread.
+ * Where lines go: all to the console, or with log folders to the files that TorchServe's users know, or both. Main thread.
  */
 
 import { join } from "node:path";
@@ -17,7 +17,7 @@ export interface Sinks extends Readonly<Record<SinkName, (lines: string) => void
 
 export interface SinkFolder {
   readonly path: string;
-  /** Nobody asked for the files: lines go to standard error as well, and a folder that cannot be written is only said. */
+  /** Nobody asked for the files: lines go to the console as well, and a folder that cannot be written is only said. */
   readonly beside: boolean;
 }
 
@@ -29,7 +29,10 @@ export interface SinkOptions {
   readonly torchserve: boolean;
   readonly maxBytes: number;
   readonly maxFiles: number;
-  readonly standardError: (text: string) => void;
+  /** Where lines without a file go. */
+  readonly console: (lines: string) => void;
+  /** Told what is wrong with files. */
+  readonly onTrouble: (message: string) => void;
 }
 
 /** TorchServe's file names. */
@@ -76,22 +79,21 @@ export function openSinks(options: SinkOptions): Sinks {
 }
 
 function writerOf(name: SinkName, options: SinkOptions, files: LogFile[]): (lines: string) => void {
-  const { standardError, torchserve } = options;
+  const { console, torchserve } = options;
   const folder = ofMetrics.has(name) ? options.metricsFolder : options.folder;
   const file = folder === undefined ? undefined : openFile(name, folder, options);
-  if (file === undefined) return standardError;
+  if (file === undefined) return console;
   files.push(file);
   const short = torchserve && ofOneLogger.has(name);
   return (lines) => {
-    if (folder?.beside === true) standardError(lines);
+    if (folder?.beside === true) console(lines);
     file.write(short ? lines.replace(loggerWords, "$1 - ") : lines);
   };
 }
 
 /** Undefined: not there, which was said. */
 function openFile(name: SinkName, { path, beside }: SinkFolder, options: SinkOptions): LogFile | undefined {
-  const { standardError, maxBytes, maxFiles } = options;
-  const onTrouble = (message: string): void => standardError(`sconce: ${message}\n`);
+  const { onTrouble, maxBytes, maxFiles } = options;
   try {
     return new LogFile({ path: join(path, logFileNames[name]), maxBytes, maxFiles, onTrouble });
   } catch (error) {

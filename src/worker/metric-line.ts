@@ -1,4 +1,5 @@
-/** `Name.Unit:value|#Dim:v,…|#type:GAUGE|#hostname:h,time,ids` → a sample. Pure. */
+/** `Name.Unit:value|#Dim:v,…|#type:GAUGE|#hostname:h,time,ids` → a sample, or TorchServe's line of the log. Pure. */
+import { javaDouble } from "../metrics/java-text.js";
 
 export interface WorkerSample {
   readonly name: string;
@@ -41,6 +42,20 @@ export function parseMetricLine(line: string): WorkerSample | undefined {
   const dimensions = parseDimensions(dimensionText.replace(/\|$/, ""));
   if (dimensions === undefined) return undefined;
   return { name, unit: units[unit] ?? unit.slice(0, maxNameLength), value, type: typeOf(typeText), dimensions };
+}
+
+/**
+ * As TorchServe's frontend logs what its workers report: `Name.Unit:value|#Dim:v,…|#hostname:h,requestID:ids,timestamp:time`.
+ * A line that is no metric stays as it is.
+ */
+export function loggedLine(line: string): string {
+  const sample = parseMetricLine(line);
+  if (sample === undefined) return line;
+  const { name, unit, value, dimensions } = sample;
+  const [host = "", time = "", ...ids] = (line.split("|#hostname:")[1] ?? "").split(",");
+  const tail = [...(ids.length > 0 ? [`requestID:${ids.join(",")}`] : []), `timestamp:${time}`];
+  const dims = dimensions.map((pair) => pair.join(":")).join(",");
+  return `${name}.${unit}:${javaDouble(String(value))}|#${dims}|#hostname:${[host, ...tail].join(",")}`;
 }
 
 function typeOf(text: string): WorkerSample["type"] {

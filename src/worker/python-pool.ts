@@ -12,6 +12,7 @@ import type { WorkerFolders } from "./folders.js";
 import type { GroupGuard } from "./guard.js";
 import { HandlerMetrics, maxFamilies, maxSeries } from "./handler-metrics.js";
 import { type ModelPython, prepareModel } from "./install.js";
+import { loggedLine } from "./metric-line.js";
 import { checkOperator } from "./operators.js";
 import { WorkerPool } from "./pool.js";
 import { WorkerProcess, type WorkerSettings } from "./process.js";
@@ -179,7 +180,7 @@ export class PythonPool {
 
   /** /metrics shows it in mode prometheus alone; in the others it is logged. */
   private measured(text: string, metrics: Log, log: Log): void {
-    const line = redactLine(text);
+    const line = redactLine(loggedLine(text));
     const shown = this.options.config.metricsMode === "prometheus";
     metrics[shown ? "debug" : "info"](line, { stream: "metrics" });
     if (!shown || this.metrics.take(text) || this.metricLeftOut) return;

@@ -224,7 +224,9 @@ test.skipIf(python === undefined)(
     await server.stop();
     const read = (file: string): string => readFileSync(join(folder, file), "utf8");
     expect(read("model_log.log")).toMatch(/^\S+ \[INFO \] W-1-tricks_\S+-stdout MODEL_LOG - .*Torch worker started/m);
-    expect(read("model_metrics.log")).toMatch(/^[\dT:,-]+ - Cups\.Count:2\|#ModelName:tricks/m);
+    expect(read("model_metrics.log")).toMatch(
+      /^[\dT:,-]+ - Cups\.Count:2\.0\|#ModelName:tricks,.*,requestID:.+,timestamp:\d+$/m,
+    );
     expect(read("ts_log.log")).not.toContain("Cups");
     expect(read("ts_log.log")).not.toContain("Torch worker started");
     expect(read("ts_log.log")).toContain("model ready");

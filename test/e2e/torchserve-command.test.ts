@@ -21,13 +21,20 @@ const pidFile = join(root, ".model_server.pid");
 mkdirSync(join(root, "store"));
 for (const file of ["ledger.pt", "ledger.yaml"]) copyFileSync(`${models}${file}`, join(root, "store", file));
 
+let commands = 0;
+
 function torchserve(...words: string[]) {
   const env = { ...process.env, TMPDIR: root, NO_COLOR: "1", LOG_LOCATION: "", METRICS_LOCATION: "measured" };
-  // A file takes what the server in the background says: a pipe would stay open as long as it runs.
-  const script = '"$0" "$@" > out.txt 2> err.txt';
+  // Files take what the server in the background says: a pipe would stay open as long as it runs. Each command has its own.
+  const files = { out: join(root, `out${++commands}.txt`), err: join(root, `err${commands}.txt`) };
+  const script = '"$0" "$@" > "$OUT" 2> "$ERR"';
   const argv = ["-c", script, nodeBinary, `${repository}dist/torchserve.js`, ...words];
-  const { status } = spawnSync("bash", argv, { cwd: root, env, timeout: 60_000 });
-  return { status, out: readFileSync(join(root, "out.txt"), "utf8"), err: readFileSync(join(root, "err.txt"), "utf8") };
+  const { status } = spawnSync("bash", argv, {
+    cwd: root,
+    env: { ...env, OUT: files.out, ERR: files.err },
+    timeout: 60_000,
+  });
+  return { status, files, out: readFileSync(files.out, "utf8"), err: readFileSync(files.err, "utf8") };
 }
 
 afterAll(() => {
@@ -47,7 +54,7 @@ test("start, start again, stop, stop again", { timeout: 120_000 }, async () => {
 
   const started = torchserve(...words);
   expect(started, started.err).toMatchObject({ status: 0 });
-  const said = () => readFileSync(join(root, "out.txt"), "utf8");
+  const said = () => readFileSync(started.files.out, "utf8");
   expect(said()).toContain("Model server started.\n");
   // Tokens are on, as the command's users know it; the keys lie in the working directory.
   const keys = JSON.parse(readFileSync(join(root, "key_file.json"), "utf8")) as { inference: { key: string } };
@@ -65,11 +72,15 @@ test("start, start again, stop, stop again", { timeout: 120_000 }, async () => {
   expect(existsSync(pidFile)).toBe(false);
   expect(existsSync(join(root, "key_file.json"))).toBe(false);
   expect(torchserve("--stop")).toMatchObject({ status: 0, out: "TorchServe is not currently running.\n" });
-  checkLogs();
+  checkLogs(said());
 });
 
-/** TorchServe's files, in its form, and the same on standard error. */
-function checkLogs(): void {
+/** TorchServe's files, in its form. */
+function checkLogs(said: string): void {
+  // TorchServe's console is standard output.
+  expect(said).toMatch(/^\S+ \[INFO \] http ACCESS_LOG - \/127\.0\.0\.1 "GET \/ping HTTP\/1\.1" 400 \d+$/m);
+  expect(said).toMatch(/^\S+ \[INFO \] main sconce - model ready model=ledger/m);
+
   expect(readdirSync(join(root, "logs")).sort()).toEqual(["access_log.log", "model_log.log", "ts_log.log"]);
   expect(readdirSync(join(root, "measured")).sort()).toEqual(["model_metrics.log", "ts_metrics.log"]);
   const access = readFileSync(join(root, "logs", "access_log.log"), "utf8");
@@ -77,6 +88,9 @@ function checkLogs(): void {
   const log = readFileSync(join(root, "logs", "ts_log.log"), "utf8");
   expect(log).toMatch(/^\S+ \[INFO \] main sconce - model ready model=ledger/m);
   expect(log).not.toContain("/ping");
+  expect(readFileSync(join(root, "measured", "ts_metrics.log"), "utf8")).toMatch(
+    /^\S{23} - Requests4XX\.Count:1\.0\|#Level:Host\|#hostname:/m,
+  );
 }
 
 test("a start that cannot be says so with its code, and leaves no pid file", { timeout: 60_000 }, () => {

@@ -16,6 +16,7 @@ export function fakeTerminal(options: Partial<Terminal> = {}): {
     colorErr: false,
     interactive: false,
     width: 100,
+    unread: () => 0,
     ...options,
   };
   return { terminal, out: () => out, err: () => err };

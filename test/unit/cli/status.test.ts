@@ -24,6 +24,7 @@ const terminal: Terminal = {
   colorErr: false,
   interactive: false,
   width: 100,
+  unread: () => 0,
 };
 
 const metrics = (requests: number): string => `

@@ -267,13 +267,19 @@ describe("snapshots", () => {
 
 describe("logs", () => {
   const logs = (words: readonly string[], given: Given = {}) => {
-    const { logFolder, metricsLogFolder, accessLog, logFormat, snapshotFolder } = config(words, given);
-    return { logFolder, metricsLogFolder, accessLog, logFormat, snapshotFolder };
+    const { logFolder, metricsLogFolder, accessLog, logFormat, metricsMode, snapshotFolder } = config(words, given);
+    return { logFolder, metricsLogFolder, accessLog, logFormat, metricsMode, snapshotFolder };
   };
 
   test("sconce has no files unless told, whatever TorchServe's variables say", () => {
     const env = { LOG_LOCATION: "l", METRICS_LOCATION: "m" };
-    const none = { logFolder: undefined, metricsLogFolder: undefined, accessLog: "off", logFormat: "json" };
+    const none = {
+      logFolder: undefined,
+      metricsLogFolder: undefined,
+      accessLog: "off",
+      logFormat: "json",
+      metricsMode: "prometheus",
+    };
     expect(logs([], { env })).toMatchObject(none);
     expect(logs(["--ts-config", "t"], { env, files: { t: "" } })).toMatchObject(none);
     expect(logs(["--log-folder", "f"], { env })).toMatchObject({ logFolder: "f", metricsLogFolder: "f" });
@@ -283,7 +289,7 @@ describe("logs", () => {
 
   test("the command torchserve has TorchServe's", () => {
     const torchserve = true;
-    const given = { accessLog: "all", logFormat: "torchserve" };
+    const given = { accessLog: "all", logFormat: "torchserve", metricsMode: "log" };
     expect(logs([], { torchserve })).toEqual({
       ...given,
       logFolder: "logs",

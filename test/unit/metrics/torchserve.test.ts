@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { ModelStats } from "../../../src/engine/engine.js";
 import { createHttpState, HttpState } from "../../../src/metrics/http-counters.js";
 import type { Snapshot } from "../../../src/metrics/samples.js";
-import { MetricLines, torchserveReaders } from "../../../src/metrics/torchserve.js";
+import { type MetricLine, MetricLines, torchserveReaders } from "../../../src/metrics/torchserve.js";
 import type { ModelEntry } from "../../../src/models/models.js";
 
 function snapshot(requests: number): Snapshot {
@@ -38,7 +38,8 @@ test("answers of all ports count by their hundreds; clients that left do not", (
 
 test("log lines have TorchServe's form; counters are logged by their growth, silent ones not at all", () => {
   const lines = new MetricLines("log");
-  const first = lines.lines(snapshot(5), 1700000000);
+  const textOf = ({ text }: MetricLine): string => text;
+  const first = lines.lines(snapshot(5), 1700000000).map(textOf);
   for (const line of [
     "ts_inference_requests_total.Count:6.0|#model_name:m,model_version:1.0|#hostname:h,timestamp:1700000000",
     "ts_inference_latency_microseconds.Microseconds:500000.0|#model_name:m,model_version:1.0|#hostname:h,timestamp:1700000000",
@@ -47,10 +48,29 @@ test("log lines have TorchServe's form; counters are logged by their growth, sil
   ]) {
     expect(first).toContain(line);
   }
-  const second = lines.lines(snapshot(7), 1700000015).filter((line) => line.startsWith("ts_"));
+  const second = lines
+    .lines(snapshot(7), 1700000015)
+    .map(textOf)
+    .filter((line) => line.startsWith("ts_"));
   expect(second).toEqual([
     "ts_inference_requests_total.Count:2.0|#model_name:m,model_version:1.0|#hostname:h,timestamp:1700000015",
   ]);
   expect(new MetricLines("prometheus").lines(snapshot(5), 0)).toEqual([]);
-  expect(new MetricLines("legacy").lines(snapshot(5), 0).filter((line) => line.startsWith("ts_"))).toEqual([]);
+  const legacy = new MetricLines("legacy").lines(snapshot(5), 0).map(textOf);
+  expect(legacy.filter((line) => line.startsWith("ts_"))).toEqual([]);
+});
+
+test("times of models have TorchServe's other file, but for models whose workers write them themselves", () => {
+  const models = [{ name: "m", predictionMs: 2, handlerMs: 3 }];
+  const one = { ...snapshot(5), window: { ...snapshot(5).window, models } };
+  const filed = (of: Snapshot): string[] =>
+    new MetricLines("log")
+      .lines(of, 0)
+      .filter(({ file }) => file === "modelMetrics")
+      .map(({ text }) => text);
+  expect(filed(one)).toEqual([
+    "HandlerTime.Milliseconds:3.0|#ModelName:m,Level:Model|#hostname:h,timestamp:0",
+    "PredictionTime.Milliseconds:2.0|#ModelName:m,Level:Model|#hostname:h,timestamp:0",
+  ]);
+  expect(filed({ ...one, stats: one.stats.map((each) => ({ ...each, workers: [] })) })).toEqual([]);
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseMetricLine } from "../../../src/worker/metric-line.js";
+import { loggedLine, parseMetricLine } from "../../../src/worker/metric-line.js";
 
 test("a line as TorchServe's workers write it", () => {
   const line = "PredictionTime.ms:12.5|#ModelName:mnist,Level:Model|#type:GAUGE|#hostname:h,1700000000,id-1";
@@ -54,4 +54,13 @@ test.each([
 test("a long value is cut", () => {
   const found = parseMetricLine(`N.ms:1|#d:${"v".repeat(1000)}|#type:GAUGE`);
   expect(found?.dimensions[0]?.[1]).toHaveLength(256);
+});
+
+test("its line in the log is the one of TorchServe's frontend", () => {
+  const tail = "|#hostname:h,1700000000,a,b";
+  expect(loggedLine(`PredictionTime.ms:12|#ModelName:m,Level:Model|#type:GAUGE${tail}`)).toBe(
+    "PredictionTime.Milliseconds:12.0|#ModelName:m,Level:Model|#hostname:h,requestID:a,b,timestamp:1700000000",
+  );
+  expect(loggedLine("A.MB:1.5|#|#type:HISTOGRAM|#hostname:h,1")).toBe("A.Megabytes:1.5|#|#hostname:h,timestamp:1");
+  expect(loggedLine("no metric")).toBe("no metric");
 });
