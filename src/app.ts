@@ -18,12 +18,9 @@ import type { Engine } from "./engine/engine.js";
 import { MemoryBodies } from "./http/body-store.js";
 import { type Listener, type Listening, loadListener, setHeaderLimit } from "./http/listener.js";
 import type { TlsFiles } from "./http/raw.js";
-import { createExposition, type Exposition } from "./metrics/exposition.js";
 import { createHttpState, HttpState } from "./metrics/http-counters.js";
-import { GpuWatch } from "./metrics/gpus.js";
 import type { Snapshot } from "./metrics/samples.js";
-import { type MetricLine, MetricLines } from "./metrics/torchserve.js";
-import { Windows } from "./metrics/window.js";
+import type { MetricLine } from "./metrics/torchserve.js";
 import { createRpcMemory, RpcCounters } from "./metrics/rpc-counters.js";
 import type { Announce, ModelAdmin, ModelCatalog } from "./models/models.js";
 import { announcementOf } from "./server/announcement.js";
@@ -31,6 +28,7 @@ import { CertificateWatch, readCertificate, withFiles } from "./server/certifica
 import { openAccessLog } from "./server/inference-server.js";
 import { MainPort, type MainPortOptions, noBodies } from "./server/main-port.js";
 import { threadLimits } from "./server/limits.js";
+import { Measuring } from "./server/measuring.js";
 import type { News, ThreadLimits } from "./server/messages.js";
 import { manageOnMain } from "./server/grpc-management.js";
 import { type GrpcThread, grpcSetup, startGrpc } from "./server/grpc.js";
@@ -126,10 +124,9 @@ class Server implements RunningServer {
   /** Where inference and management share an address. */
   private relay: RelayDesk | undefined;
   private readonly rpcMemory = createRpcMemory();
+  private readonly rpc = new RpcCounters(this.rpcMemory);
   private readonly mainStates: HttpState[] = [];
-  private readonly windows: Windows;
-  private readonly metricLines: MetricLines;
-  private readonly exposition: Exposition;
+  private readonly measuring: Measuring;
   private readonly listening: Listening[] = [];
   private refreshTimer: NodeJS.Timeout | undefined;
   private lastUnready = "";
@@ -146,16 +143,10 @@ class Server implements RunningServer {
     this.state.health = "unready";
     const { engine, log } = deps;
     this.manager = deps.createModelManager({ engine, config, log, announce: this.announce });
-    this.exposition = createExposition(this.snapshot, { processMetrics: true, mode: config.metricsMode });
-    this.metricLines = new MetricLines(config.metricsMode);
-    this.windows = new Windows({
-      stats: () => engine.stats(),
-      intervalMs: config.metricsIntervalMs,
-      system: config.systemMetrics,
-      gpus: new GpuWatch((fault) =>
-        fault === undefined ? log.info("GPUs answer again") : log.warn("no figures of the GPUs", { fault }),
-      ),
-      onWindow: () => this.logMetrics(),
+    this.measuring = new Measuring({
+      ...{ config, log, snapshot: this.snapshot, stats: () => engine.stats() },
+      answers: () => [this.state, ...this.mainStates].reduce((sum, each) => sum + each.allAnswers, this.rpc.allEnded),
+      write: (lines) => deps.writeMetrics?.(lines),
     });
   }
 
@@ -186,7 +177,11 @@ class Server implements RunningServer {
       await this.openPorts(undefined);
     }
     await this.refresh();
-    this.refreshTimer = setInterval(() => void this.refresh(), refreshMs);
+    this.measuring.begin();
+    this.refreshTimer = setInterval(() => {
+      void this.refresh();
+      this.measuring.tick();
+    }, refreshMs);
     this.started = this.manager.start().finally(() => {
       this.startSettled = true;
       void this.refresh();
@@ -251,7 +246,7 @@ class Server implements RunningServer {
       workers: this.config.defaultWorkers || this.config.cores,
       ...actions,
     });
-    const scrape = this.config.metricsApi ? (names: readonly string[]) => this.exposition.scrape(names) : undefined;
+    const scrape = this.config.metricsApi ? this.measuring.scrape : undefined;
     return {
       bodies,
       management: guarded(management, "management", this.limits, this.issuer),
@@ -308,18 +303,13 @@ class Server implements RunningServer {
     entries: this.manager.list(),
     loads: this.manager.loadCounts(),
     http: this.state,
-    rpc: new RpcCounters(this.rpcMemory),
+    rpc: this.rpc,
     otherPorts: this.mainStates,
-    window: this.windows.current,
+    window: this.measuring.window,
     tokens: this.namedTokens?.counts() ?? [],
   });
 
   private readonly writeAccess = (lines: string): void => this.deps.writeAccess?.(lines);
-
-  private logMetrics(): void {
-    const lines = this.metricLines.lines(this.snapshot(), Math.floor(Date.now() / 1000));
-    if (lines.length > 0) this.deps.writeMetrics?.(lines);
-  }
 
   private get limits(): ThreadLimits {
     const memory = { tokens: this.issuer?.memory, namedTokens: this.namedTokens?.memory };
@@ -384,9 +374,8 @@ class Server implements RunningServer {
 
   private async closeAll(timeoutMs: number): Promise<number> {
     clearInterval(this.refreshTimer);
-    this.windows.close();
     this.certificates?.close();
-    this.logMetrics();
+    this.measuring.end();
     this.listening[0]?.close();
     const cuts = await Promise.all([this.threads.drain(timeoutMs), this.grpcThread?.drain(timeoutMs) ?? 0]);
     for (const each of this.listening) each.close();

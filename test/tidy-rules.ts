@@ -91,6 +91,7 @@ export const untested: Readonly<Record<string, string>> = {
   "src/http/slot.ts": "test/integration runs it on real sockets",
   "src/http/stream.ts": "test/e2e streams through it on real sockets",
   "src/http/entrance.ts": "test/integration runs it on real sockets",
+  "src/server/measuring.ts": "test/integration runs it on real sockets",
   "src/server/main-port.ts": "test/integration runs it on real sockets",
   "src/config/options-security.ts": "test/unit/config/options.test.ts",
   "src/grpc/call.ts": "test/integration/grpc.test.ts runs it on real sockets",
@@ -188,7 +189,6 @@ export const untested: Readonly<Record<string, string>> = {
 
 /** Sources that ask what time it is, which may jump, and what for. */
 export const wallClock: Readonly<Record<string, string>> = {
-  "src/app.ts": "TorchServe's metric lines carry a time",
   "src/archive/cache.ts": "when a folder was last used",
   "src/auth/gate.ts": "keys and tokens expire",
   "src/auth/token-check.ts": "keys expire",
@@ -198,6 +198,7 @@ export const wallClock: Readonly<Record<string, string>> = {
   "src/cli/status.ts": "when it was looked at",
   "src/engine/fake.ts": "for tests alone",
   "src/grpc/listener.ts": "grpc-js tells a deadline by it",
+  "src/metrics/metric-log.ts": "TorchServe's metric lines carry a time",
   "src/models/snapshots.ts": "a snapshot's name",
   "src/models/tracked.ts": "since when",
   "src/server/certificates.ts": "certificates expire",

@@ -4,6 +4,7 @@
  */
 import { existsSync } from "node:fs";
 import { Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import { isatty } from "node:tty";
 import { startServer, type Address, type RunningServer } from "../app.js";
 import { readAllowance } from "../config/cgroup.js";
@@ -35,6 +36,8 @@ export const supervisedVariable = "SCONCE_SUPERVISED_FD";
 
 /** What is still open that long after the drain is not worth waiting for. */
 const lingerMs = 3000;
+/** What loads by then is there when the command `torchserve` says that it has started. */
+const startedGraceMs = 1000;
 
 export async function serve(words: readonly string[], terminal: Terminal): Promise<number> {
   const resolved = resolve(words, terminal);
@@ -183,7 +186,11 @@ async function runWith(
     writeMetrics: (lines) => writeMetrics(lines, sinks, config),
     writeAccess: sinks.access,
   });
-  sayStarted(terminal);
+  const begun = Promise.race([server.started, delay(startedGraceMs, undefined, { ref: false })]);
+  void begun.then(
+    () => sayStarted(terminal),
+    () => undefined,
+  );
   const first = await Promise.race([
     server.started.then(
       () => undefined,

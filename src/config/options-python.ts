@@ -59,8 +59,15 @@ export const pythonRows = {
     text,
     undefined,
     "python",
-    "YAML file with the metrics that Python handlers may use; without it those of the torchserve package.",
+    "TorchServe's metrics file: what Python handlers find defined, and which of their metrics are shown; without it all are.",
     { placeholder: "FILE" },
+  ),
+  modelMetricsAutoDetect: row(
+    "model-metrics-auto-detect",
+    flag,
+    false,
+    "python",
+    "With --worker-metrics: whether metrics that it does not name are shown, too.",
   ),
   serviceEnvelope: row(
     "service-envelope",

@@ -143,6 +143,7 @@ export interface ServeConfig {
   readonly workerUser: string | undefined;
   readonly installPyDepPerModel: boolean;
   readonly workerMetrics: string | undefined;
+  readonly modelMetricsAutoDetect: boolean;
   /** 0: no limit of its own. */
   readonly workerProcesses: number;
   readonly workerNetwork: boolean;

@@ -167,10 +167,7 @@ export const torchserveKeys: readonly TorchserveKey[] = [
   fills("metrics_config", "workerMetrics", {
     here: "For Python handlers; the metrics themselves are those of docs/metrics.md.",
   }),
-  answered(
-    "model_metrics_auto_detect",
-    "As if true: every metric of a Python handler is shown, with or without `metrics_config`.",
-  ),
+  fills("model_metrics_auto_detect", "modelMetricsAutoDetect", { here: "Without `metrics_config` as if true." }),
   own("disable_system_metrics", (text) => negated(text, "systemMetrics"), "`--no-system-metrics`."),
   noEnv(answered("system_metrics_cmd", "The machine is measured by the server itself; no command is run.")),
   noEnv(fills("metric_time_interval", "metricsIntervalMs", { unit: "s" })),

@@ -90,6 +90,9 @@ export class HttpState {
   answers(status: number): number {
     return this.sum(countedStatuses.indexOf(status as (typeof countedStatuses)[number]));
   }
+  get allAnswers(): number {
+    return countedStatuses.reduce<number>((sum, _status, index) => sum + this.sum(index), 0);
+  }
   total(row: ThreadRow): number {
     return this.sum(countedStatuses.length + threadRows.indexOf(row));
   }

@@ -7,12 +7,19 @@
 /** `text` is a Prometheus exposition; only the samples of `families` are rewritten. */
 export function asJavaClient(text: string, families: ReadonlySet<string>): string {
   return text.replaceAll(sample, (line, name: string, labels: string, value: string) =>
-    families.has(name) ? `${name}{${labels},} ${javaDouble(value)}` : line,
+    families.has(name) || families.has(name.replace(ofHistogram, ""))
+      ? `${name}{${labels.replace(bound, "$2,$1")},} ${javaDouble(value)}`
+      : line,
   );
 }
 
+/** There a bucket's bound is its last label. */
+const bound = /^(le="[^"]*"),(.+)$/;
+
 /** A line of a sample with labels; a label's value may hold any of the characters around it, but no line break. */
 const sample = /^([A-Za-z_:][\w:]*)\{(.+)\} (\S+)$/gm;
+
+const ofHistogram = /_(bucket|sum|count)$/;
 
 /** Java's Double.toString: a decimal point always, and an exponent from ten million up and below a thousandth. */
 export function javaDouble(text: string): string {

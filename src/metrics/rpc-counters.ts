@@ -36,6 +36,10 @@ export class RpcCounters {
   ended(status: RpcStatus): number {
     return this.all[rpcStatus[status]] ?? 0;
   }
+  /** Calls that ended, however. */
+  get allEnded(): number {
+    return this.all.subarray(0, openRow).reduce((sum, count) => sum + count, 0);
+  }
   get open(): number {
     return this.all[openRow] ?? 0;
   }

@@ -106,6 +106,13 @@ export interface MetricLine {
 
 const ofModels: ReadonlySet<TorchserveName> = new Set(["HandlerTime", "PredictionTime"]);
 
+/** What requests change. */
+const ofTraffic: ReadonlySet<TorchserveName> = new Set([
+  ...(["Requests2XX", "Requests4XX", "Requests5XX", "QueueTime", "WorkerThreadTime"] as const),
+  ...(["ts_inference_requests_total", "ts_inference_latency_microseconds", "ts_queue_latency_microseconds"] as const),
+  ...ofModels,
+]);
+
 /** The lines of one moment. Counters are logged by how much they grew, which is what TorchServe's lines add up to. */
 export class MetricLines {
   private readonly mode: MetricsMode;
@@ -116,8 +123,9 @@ export class MetricLines {
   }
 
   /** `seconds` since 1970. */
-  lines(snapshot: Snapshot, seconds: number): MetricLine[] {
-    const rows = torchserveRows.filter((row) => !isExposed(this.mode, row.name));
+  lines(snapshot: Snapshot, seconds: number, which: "all" | "traffic" = "all"): MetricLine[] {
+    const wanted = (name: TorchserveName): boolean => which === "all" || ofTraffic.has(name);
+    const rows = torchserveRows.filter(({ name }) => !isExposed(this.mode, name) && wanted(name));
     return rows.flatMap((row) => {
       const file = ofModels.has(row.name) ? "modelMetrics" : "metrics";
       const samples = torchserveReaders[row.name](snapshot);

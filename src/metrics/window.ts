@@ -68,8 +68,21 @@ export class Windows {
     clearInterval(this.timer);
   }
 
+  /** The last interval's. Until the first one has passed, what a model that has answered did so far. */
+  get latest(): Window {
+    const answered = this.options.stats().filter((stats) => countOf(stats.requestSeconds) > 0);
+    if (answered.some(({ name }) => !this.times.has(name))) this.lookAtModels();
+    return this.current;
+  }
+
   /** Exposed for tests: one look. */
   look(): void {
+    this.lookAtModels();
+    this.current = { ...this.current, system: this.lookAtMachine(), gpus: this.lookAtGpus() };
+  }
+
+  /** Ends the interval of the models' times. */
+  lookAtModels(): void {
     const totals = new Map<string, Totals>();
     const changes = new Map<string, Totals>();
     const sum = { requests: 0, queue: 0, thread: 0 };
@@ -93,8 +106,7 @@ export class Windows {
     const each = (seconds: number, before: number | undefined): number | undefined =>
       sum.requests > 0 ? (1000 * seconds) / sum.requests : before;
     this.current = {
-      system: this.lookAtMachine(),
-      gpus: this.lookAtGpus(),
+      ...this.current,
       queueMs: each(sum.queue, this.current.queueMs),
       threadMs: each(sum.thread, this.current.threadMs),
       models: [...this.times.values()],

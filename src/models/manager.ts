@@ -132,6 +132,7 @@ class Manager implements ModelManager {
     }
     if (this.stopped) throw new ServerError("cancelled", "the start was cancelled");
     this.snapshots?.note("startup", this.list());
+    await this.snapshots?.written();
     this.poll?.start();
     this.autoscaler.start();
   }
@@ -181,7 +182,7 @@ class Manager implements ModelManager {
     const model = this.table.find(id);
     await (request.wait ? model.settled : model.known);
     if (model.state === "failed") this.drop(id);
-    await this.announce.visible();
+    await this.visible();
     if (model.state === "failed") throw model.error;
     return this.table.entry(model);
   }
@@ -200,7 +201,7 @@ class Manager implements ModelManager {
     if (model.state === "ready" && instances < workers.min) model.workers = { min: instances, max: instances };
     this.changed();
     const settled = await this.instances.settled(model, wait ? this.config.unloadTimeoutMs : 0);
-    await this.announce.visible();
+    await this.visible();
     return { entry: this.table.entry(model), instances, settled };
   }
 
@@ -218,7 +219,7 @@ class Manager implements ModelManager {
     this.reconcile();
     await this.defaults.announced(name);
     this.changed();
-    await this.announce.visible();
+    await this.visible();
     return differences;
   }
 
@@ -241,7 +242,7 @@ class Manager implements ModelManager {
     this.reconcile();
     await this.defaults.announced(name);
     this.changed();
-    await this.announce.visible();
+    await this.visible();
     this.log.info("default version rolled back", { model: name, from, to });
     return { from, to };
   }
@@ -256,7 +257,7 @@ class Manager implements ModelManager {
     if (ready) this.desired.delete(model.id);
     else this.drop(model.id);
     const gone = ready ? await this.unload(model, this.config.unloadTimeoutMs) : await model.settled.then(() => true);
-    await this.announce.visible();
+    await this.visible();
     return gone;
   }
 
@@ -280,8 +281,11 @@ class Manager implements ModelManager {
   }
 
   /** Where snapshots are kept, the next one is due. */
-  private changed(): void {
-    this.snapshots?.note("snapshot", this.list());
+  private readonly changed = (): void => this.snapshots?.note("snapshot", this.list());
+
+  /** Resolves when all HTTP threads see what changed, and the next start would. */
+  private async visible(): Promise<void> {
+    await Promise.all([this.announce.visible(), this.snapshots?.written()]);
   }
 
   private broken(model: Tracked): boolean {
@@ -368,12 +372,8 @@ class Manager implements ModelManager {
     // A version that failed gives way to the next try.
     for (const { id, state } of twins) if (state === "failed") this.desired.delete(id);
     model.open(spec);
-    this.log.info("model opened", {
-      model: spec.name,
-      version: spec.version,
-      source: spec.source,
-      sha256: spec.sha256,
-    });
+    const { source, sha256 } = spec;
+    this.log.info("model opened", { model: spec.name, version: spec.version, source, sha256 });
   }
 
   private failed(model: Tracked, error: unknown): void {

@@ -4,6 +4,7 @@
  * else. Main thread.
  */
 import { mkdir, rm, writeFile } from "node:fs/promises";
+import { setTimeout } from "node:timers/promises";
 import { join, relative, resolve, sep } from "node:path";
 import { appear } from "../archive/atomic.js";
 import type { VersionSettings } from "../config/model-settings.js";
@@ -15,6 +16,8 @@ import type { ModelEntry } from "./models.js";
 
 /** Files that are kept, the newest ones. */
 export const maxSnapshots = 100;
+/** Nobody waits longer for a disk. */
+const maxWaitMs = 1000;
 
 export interface SnapshotOptions {
   readonly folder: string;
@@ -40,6 +43,12 @@ export class Snapshots {
     if (!this.begun) return;
     this.waiting = { kind, entries };
     this.writing ??= this.writeAll();
+  }
+
+  /** Resolves when what was noted is on the disk, or the disk is slow. */
+  async written(): Promise<void> {
+    if (this.writing !== undefined)
+      await Promise.race([this.writing, setTimeout(maxWaitMs, undefined, { ref: false })]);
   }
 
   /** The last one; resolves when it is on the disk. */

@@ -19,7 +19,8 @@ export interface LogFileOptions {
 
 /** Bytes that may wait for a slow disk; lines beyond it are dropped and counted. */
 export const maxPendingBytes = 8 * 1024 * 1024;
-const lingerMs = 50;
+/** Lines that come this soon after others go together. */
+const lingerMs = 2;
 
 export class LogFile {
   private readonly options: LogFileOptions;
@@ -33,6 +34,8 @@ export class LogFile {
   private troubled = false;
   private writing: Promise<void> | undefined;
   private timer: NodeJS.Timeout | undefined;
+  /** When lines were last written. */
+  private startedAt = 0;
 
   /** Throws what node:fs throws when the file cannot be opened. */
   constructor(options: LogFileOptions) {
@@ -48,7 +51,8 @@ export class LogFile {
     }
     this.pending.push(lines);
     this.pendingLength += lines.length;
-    this.timer ??= setTimeout(() => this.start(), lingerMs).unref();
+    // After a pause a line goes at once: somebody may look for it.
+    this.timer ??= setTimeout(() => this.start(), performance.now() - this.startedAt > lingerMs ? 0 : lingerMs).unref();
   };
 
   /** Writes what is left and closes. Lines written later are lost. */
@@ -83,6 +87,7 @@ export class LogFile {
 
   private start(): void {
     this.timer = undefined;
+    this.startedAt = performance.now();
     if (this.writing !== undefined || this.closed) return;
     this.writing = this.writeAll().finally(() => (this.writing = undefined));
   }

@@ -33,6 +33,7 @@ export type WorkerConfig = Pick<
   | "workerFiles"
   | "workerUser"
   | "workerMetrics"
+  | "modelMetricsAutoDetect"
   | "metricsMode"
   | "installPyDepPerModel"
   | "workerProcesses"

@@ -44,6 +44,12 @@ export function parseMetricLine(line: string): WorkerSample | undefined {
   return { name, unit: units[unit] ?? unit.slice(0, maxNameLength), value, type: typeOf(typeText), dimensions };
 }
 
+/** What stands before the unit. */
+export function nameOf(line: string): string {
+  const head = line.split("|#", 1)[0] ?? "";
+  return head.slice(0, Math.max(0, head.lastIndexOf(".", head.lastIndexOf(":"))));
+}
+
 /**
  * As TorchServe's frontend logs what its workers report: `Name.Unit:value|#Dim:v,…|#hostname:h,requestID:ids,timestamp:time`.
  * A line that is no metric stays as it is.

@@ -1,8 +1,6 @@
 /** The pool of one model version: what its workers are started with, where their output goes, what is said of them. */
-import { existsSync } from "node:fs";
 import { delimiter, resolve } from "node:path";
 import type { ModelStats } from "../engine/engine.js";
-import { ServerError } from "../errors.js";
 import { type ModelEvent, withEvent } from "../telemetry/events.js";
 import type { Log } from "../telemetry/log.js";
 import { redactLine } from "../telemetry/secrets.js";
@@ -12,7 +10,8 @@ import type { WorkerFolders } from "./folders.js";
 import type { GroupGuard } from "./guard.js";
 import { HandlerMetrics, maxFamilies, maxSeries } from "./handler-metrics.js";
 import { type ModelPython, prepareModel } from "./install.js";
-import { loggedLine } from "./metric-line.js";
+import { loggedLine, nameOf } from "./metric-line.js";
+import { readMetricList } from "./metric-list.js";
 import { checkOperator } from "./operators.js";
 import { WorkerPool } from "./pool.js";
 import { WorkerProcess, type WorkerSettings } from "./process.js";
@@ -22,6 +21,8 @@ import type { LaunchedWorker } from "./slot.js";
 export interface PythonPoolOptions extends PythonOptions {
   readonly folders: WorkerFolders;
   readonly guard: GroupGuard;
+  /** Metrics that are shown; undefined: all. */
+  readonly listed?: ReadonlySet<string> | undefined;
 }
 
 /** Nothing is started yet. Rejects with ServerError invalid_model. */
@@ -31,24 +32,23 @@ export async function poolFor(spec: ModelSpec, python: WorkerPython, options: Py
   const { folders, config, env, log } = options;
   const folder = await folders.version(model.folder);
   try {
-    const own = await prepareModel(model, withMetrics(python, config.workerMetrics), {
+    const list = config.workerMetrics === undefined ? undefined : resolve(config.workerMetrics);
+    const listed = list === undefined ? undefined : await readMetricList(list);
+    const found = list === undefined ? python : { ...python, metrics: list };
+    const own = await prepareModel(model, found, {
       ...{ folder, env, install: config.installPyDepPerModel, user: folders.owner },
       timeoutMs: spec.startupTimeoutMs ?? defaultStartupMs,
       say: (words) => log.info(words, { model: spec.name, version: spec.version }),
     });
     if (model.operator !== undefined) await checkOperator(model.operator, own, folder);
-    return new PythonPool(spec, model, folder, own, options);
+    return new PythonPool(spec, model, folder, own, {
+      ...options,
+      ...(config.modelMetricsAutoDetect ? {} : { listed }),
+    });
   } catch (error) {
     folders.remove(folder);
     throw error;
   }
-}
-
-function withMetrics(python: WorkerPython, file: string | undefined): WorkerPython {
-  if (file === undefined) return python;
-  const metrics = resolve(file);
-  if (existsSync(metrics)) return { ...python, metrics };
-  throw new ServerError("invalid_model", `--worker-metrics names ${metrics}, and there is no such file`);
 }
 
 export class PythonPool {
@@ -182,8 +182,9 @@ export class PythonPool {
   private measured(text: string, metrics: Log, log: Log): void {
     const line = redactLine(loggedLine(text));
     const shown = this.options.config.metricsMode === "prometheus";
-    metrics[shown ? "debug" : "info"](line, { stream: "metrics" });
-    if (!shown || this.metrics.take(text) || this.metricLeftOut) return;
+    const unlisted = this.options.listed?.has(nameOf(text)) === false;
+    metrics[shown || unlisted ? "debug" : "info"](line, { stream: "metrics" });
+    if (!shown || unlisted || this.metrics.take(text) || this.metricLeftOut) return;
     this.metricLeftOut = true;
     log.warn(leftOutWords, { line });
   }

@@ -3,7 +3,7 @@
  * name where no Python here has torch and torchserve (SCONCE_PYTHON names one).
  */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -216,7 +216,21 @@ test.skipIf(python === undefined)(
   async () => {
     const folder = mkdtempSync(join(tmpdir(), "sconce-worker-logs-"));
     const words = ["--model-store", store, "--models", "tricks", "--python", python ?? "", "--default-workers", "1"];
-    const logging = ["--log-folder", folder, "--metrics-mode", "log", "--log-format", "torchserve"];
+    const list = join(folder, "metrics.yaml");
+    writeFileSync(
+      list,
+      "model_metrics:\n  counter:\n    - {name: Cups, unit: count, dimensions: [ModelName, Level]}\n",
+    );
+    const logging = [
+      "--worker-metrics",
+      list,
+      "--log-folder",
+      folder,
+      "--metrics-mode",
+      "log",
+      "--log-format",
+      "torchserve",
+    ];
     const server = await Server.start([...words, ...logging]);
     const body = JSON.stringify({ do: "count" });
     const answer = await call(server.port, { path: "/predictions/tricks", headers: json, body });
@@ -227,6 +241,8 @@ test.skipIf(python === undefined)(
     expect(read("model_metrics.log")).toMatch(
       /^[\dT:,-]+ - Cups\.Count:2\.0\|#ModelName:tricks,.*,requestID:.+,timestamp:\d+$/m,
     );
+    // Not in the list.
+    expect(read("model_metrics.log")).not.toContain("Brewing");
     expect(read("ts_log.log")).not.toContain("Cups");
     expect(read("ts_log.log")).not.toContain("Torch worker started");
     expect(read("ts_log.log")).toContain("model ready");

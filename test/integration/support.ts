@@ -112,6 +112,7 @@ export const testConfig: ServeConfig = {
   workerUser: undefined,
   installPyDepPerModel: false,
   workerMetrics: undefined,
+  modelMetricsAutoDetect: false,
   workerProcesses: 0,
   workerNetwork: true,
   serviceEnvelope: "none",

@@ -195,7 +195,7 @@ test("families of handlers appear when they are there, filtered or not; a name t
   expect([...seen.keys()].filter((name) => !before.has(name))).toEqual(["Cups", "Size"]);
   expect(seen.get("Cups")).toEqual(['Cups{ModelName="m",Hostname="h",} 2.0']);
   expect(text).toContain("# HELP Cups TorchServe: a counter of Python handlers, in Count.\n# TYPE Cups counter\n");
-  expect(text).toContain('Size_bucket{le="+Inf",ModelName="m",Hostname="h"} 2\n');
+  expect(text).toContain('Size_bucket{ModelName="m",Hostname="h",le="+Inf",} 2.0\n');
   expect((await exposition.scrape(["Cups"])).text).toContain("Cups{");
   now = snapshot;
   expect((await exposition.scrape()).text).not.toContain("Cups{");

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { loggedLine, parseMetricLine } from "../../../src/worker/metric-line.js";
+import { loggedLine, nameOf, parseMetricLine } from "../../../src/worker/metric-line.js";
 
 test("a line as TorchServe's workers write it", () => {
   const line = "PredictionTime.ms:12.5|#ModelName:mnist,Level:Model|#type:GAUGE|#hostname:h,1700000000,id-1";
@@ -63,4 +63,10 @@ test("its line in the log is the one of TorchServe's frontend", () => {
   );
   expect(loggedLine("A.MB:1.5|#|#type:HISTOGRAM|#hostname:h,1")).toBe("A.Megabytes:1.5|#|#hostname:h,timestamp:1");
   expect(loggedLine("no metric")).toBe("no metric");
+});
+
+test("the name alone", () => {
+  expect(nameOf("PredictionTime.ms:1.5|#ModelName:a.b|#type:GAUGE")).toBe("PredictionTime");
+  expect(nameOf("a.b.MB:1|#")).toBe("a.b");
+  expect(nameOf("no metric")).toBe("");
 });
