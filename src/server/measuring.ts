@@ -21,13 +21,13 @@ export interface MeasuringOptions {
 }
 
 export class Measuring {
-  readonly scrape: Exposition["scrape"];
+  private readonly page: Exposition;
   private readonly windows: Windows;
   private readonly lines: MetricLog;
 
   constructor({ config, log, stats, snapshot, answers, write }: MeasuringOptions) {
     const mode = config.metricsMode;
-    this.scrape = createExposition(snapshot, { processMetrics: true, mode }).scrape;
+    this.page = createExposition(snapshot, { processMetrics: true, mode });
     this.lines = new MetricLog({ mode, snapshot, answers, write, look: () => this.windows.lookAtModels() });
     this.windows = new Windows({
       stats,
@@ -39,6 +39,8 @@ export class Measuring {
       onWindow: () => this.lines.all(),
     });
   }
+
+  readonly scrape: Exposition["scrape"] = (names) => this.page.scrape(names);
 
   get window(): Window {
     return this.windows.latest;

@@ -19,7 +19,9 @@ function open(mode: MetricsMode) {
     snapshot: () =>
       ({ hostname: "h", stats: [] as ModelStats[], entries: [], http, otherPorts: [], window }) as unknown as Snapshot,
     answers: () => http.allAnswers,
-    look: () => void looks++,
+    look: () => {
+      looks++;
+    },
     write: (lines) => void said.push(lines.map(({ text }) => text.slice(0, text.indexOf(".")))),
   });
   return { http, log, said, looks: () => looks };
