@@ -119,6 +119,8 @@ function versionOf({ isDefault, workers, spec, url }: ModelEntry, store: string 
     ...(spec?.batchSize === undefined ? {} : { batchSize: spec.batchSize }),
     ...(spec === undefined ? {} : { maxBatchDelay: spec.maxBatchDelayMs }),
     ...(spec === undefined ? {} : { responseTimeout: Math.max(1, Math.ceil(spec.responseTimeoutMs / 1000)) }),
+    // For TorchServe, should it read the file: of what serves here it knows no other.
+    runtimeType: "python",
   };
 }
 

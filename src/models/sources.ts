@@ -55,19 +55,20 @@ export async function listSources(
 async function namedSources(
   config: Pick<ServeConfig, "positional" | "models" | "modelStore" | "strict" | "modelSnapshot">,
 ): Promise<readonly ModelSource[]> {
+  const { modelStore: store } = config;
+  // Also where nothing of it is named: better now than at the first registration.
+  const entries = store === undefined ? [] : await entriesOf(store);
   const named = config.positional.map((word) => ({ ...splitName(word, existsSync), required: true }));
   if (config.modelSnapshot !== undefined) {
-    const kept = snapshotSources(config.modelSnapshot, config.modelStore);
+    const kept = snapshotSources(config.modelSnapshot, store);
     return [...without(named, kept), ...kept];
   }
-  if (config.modelStore === undefined || config.models.length === 0) return named;
-  const store = config.modelStore;
+  if (store === undefined || config.models.length === 0) return named;
   const all = config.models.some((each) => each.toLowerCase() === "all");
   if (all) {
     const found = (await listStore(store)).map((path) => ({ path, url: basename(path), required: config.strict }));
     return [...named, ...found];
   }
-  const entries = await entriesOf(store);
   const found: ModelSource[] = [];
   for (const word of config.models) found.push(await inStore(store, word, entries));
   return [...named, ...found];

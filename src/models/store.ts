@@ -1,9 +1,10 @@
 /**
- * Where registrations come from: files and folders of the model store, and URLs that are allowed. A name reaches nothing outside it, whatever links
- * or dots it holds. TorchServe's words for what is refused.
+ * Where registrations come from: files and folders of the model store, archives linked into it, and URLs that are allowed. A
+ * name reaches nothing else, whatever links or dots it holds. TorchServe's words for what is refused.
  */
 import { realpath, stat } from "node:fs/promises";
-import { join, sep } from "node:path";
+import { basename, dirname, join, sep } from "node:path";
+import { looksLikeModel } from "../archive/unpack.js";
 import type { ServeConfig } from "../config/serve-config.js";
 import { allowListOf } from "../download/allow-list.js";
 import { allowedUrl } from "../download/url.js";
@@ -57,11 +58,21 @@ async function locate(store: string, url: string): Promise<string> {
   const root = await realpath(store).catch((cause: unknown) => {
     throw new ServerError("internal", "The model store (--model-store) cannot be read", { cause });
   });
-  const found = url.includes("\0") ? undefined : await realpath(join(root, url)).catch(() => undefined);
+  const path = url.includes("\0") ? undefined : join(root, url);
+  const found = path && (await realpath(path).catch(() => undefined));
+  if (path === undefined || found === undefined) throw missing(`Model not found at: ${url}`);
   // A link may lead anywhere: what counts is where it ends.
-  const inside = found?.startsWith(`${root}${sep}`) === true;
-  if (found === undefined || !inside || !(await isModel(found))) throw missing(`Model not found at: ${url}`);
-  return found;
+  if (found.startsWith(`${root}${sep}`) && (await isModel(found))) return found;
+  return linked(root, path, url);
+}
+
+/** The store's owner may keep archives elsewhere and link them here, one by one; a linked folder opens nothing outside. */
+async function linked(root: string, path: string, url: string): Promise<string> {
+  const folder = await realpath(dirname(path));
+  const inside = folder === root || folder.startsWith(`${root}${sep}`);
+  const isFile = inside && looksLikeModel(basename(path)) && (await stat(path)).isFile();
+  if (!isFile) throw missing(`Model not found at: ${url}`);
+  return join(folder, basename(path));
 }
 
 async function isModel(path: string): Promise<boolean> {

@@ -98,10 +98,8 @@ describe("listSources", () => {
     await expect(list({ models })).rejects.toThrow(words);
   });
 
-  test("a store that is not there", async () => {
-    await expect(list({ models: ["all"], store: "/nowhere" })).rejects.toThrow(
-      /\/nowhere: the model store cannot be read/,
-    );
+  test.each([[["all"]], [[]]])("a store that is not there, with --models %j", async (models) => {
+    await expect(list({ models, store: "/nowhere" })).rejects.toThrow(/\/nowhere: the model store cannot be read/);
   });
 });
 

@@ -18,6 +18,9 @@ beforeAll(() => {
   writeFileSync(join(base, "secret.mar"), "");
   writeFileSync(join(base, "store-evil", "x.mar"), "");
   symlinkSync(join(base, "secret.mar"), join(store, "link.mar"));
+  symlinkSync(join(base, "secret.mar"), join(store, "secrets"));
+  symlinkSync("/dev/null", join(store, "pipe.mar"));
+  symlinkSync("loop.mar", join(store, "loop.mar"));
   symlinkSync("m.mar", join(store, "inside.mar"));
   symlinkSync(join(base, "store-evil"), join(store, "evil"));
 });
@@ -30,6 +33,10 @@ test("files, folders and links that stay inside are found", async () => {
   expect(await locate("m.mar")).toBe(join(store, "m.mar"));
   expect(await locate("folder")).toBe(join(store, "folder"));
   expect(await locate("inside.mar")).toBe(join(store, "m.mar"));
+});
+
+test("an archive that was linked into the store is one of its files", async () => {
+  expect(await locate("link.mar")).toBe(join(store, "link.mar"));
 });
 
 test("a URL that is allowed is handed on as it is", async () => {
@@ -48,7 +55,10 @@ test.each([
   ["S3://bucket/m.mar", "does not match any allowed URL(s)"],
   ["ftp://x/y.mar", "Model not found at: ftp://x/y.mar"],
   ["none.mar", "Model not found at: none.mar"],
-  ["link.mar", "Model not found at: link.mar"],
+  ["secrets", "Model not found at: secrets"],
+  ["pipe.mar", "Model not found at: pipe.mar"],
+  ["loop.mar", "Model not found at: loop.mar"],
+  ["evil", "Model not found at: evil"],
   ["evil/x.mar", "Model not found at: evil/x.mar"],
   ["m.mar\0", "Model not found at: "],
   [".", "Model not found at: ."],
