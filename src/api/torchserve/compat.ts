@@ -15,6 +15,11 @@ interface Asked {
   readonly version: string;
 }
 
+/** A late answer is a worker's death there: its words come first, then what it was. */
+function late(message: string): { readonly status: number; readonly type: string; readonly message: string } {
+  return { status: 500, type: "InternalServerException", message: `Worker died. ${message}` };
+}
+
 /** A full queue and no worker read alike there, and a model that raises is a 503. */
 export function torchserveWords(
   code: ErrorCode,
@@ -39,7 +44,7 @@ export function torchserveRefusal(code: ErrorCode, asked: Asked): Refusal | unde
 }
 
 export function sendAsTorchServe(exchange: Exchange, code: ErrorCode, message: string, asked: Asked): void {
-  const words = torchserveWords(code, asked);
+  const words = code === "deadline_exceeded" ? late(message) : torchserveWords(code, asked);
   if (words === undefined) {
     sendError(exchange, code, message);
     return;

@@ -340,7 +340,8 @@ export class Predict {
 
   private tooLate(call: PredictCall): void {
     const { code, message } = tooLate(call.route);
-    sendError(call.exchange, code, message);
+    if (this.context.compat === "torchserve") sendAsTorchServe(call.exchange, code, message, call.route);
+    else sendError(call.exchange, code, message);
   }
 
   /** Nothing serves this name or version: say whether it is unknown, on its way or broken. */

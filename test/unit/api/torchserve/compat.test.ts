@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { torchserveWords } from "../../../../src/api/torchserve/compat.js";
+import { sendAsTorchServe, torchserveWords } from "../../../../src/api/torchserve/compat.js";
+import type { Exchange } from "../../../../src/wire.js";
 
 const asked = { name: "m", version: "" };
 
@@ -12,4 +13,14 @@ test("TorchServe's codes and words for what a model does", () => {
     /^Model "m" Version 2.0" has no/,
   );
   expect(torchserveWords("bad_request", asked)).toBeUndefined();
+});
+
+test("a late answer is its worker's death, with the reason behind it", () => {
+  const said: unknown[] = [];
+  const exchange = {
+    refuse: (status: number, _type: string, body: string) => said.push(status, JSON.parse(body)),
+  } as unknown as Exchange;
+  sendAsTorchServe(exchange, "deadline_exceeded", "No answer within 2 s.", asked);
+  const words = { code: 500, type: "InternalServerException", message: "Worker died. No answer within 2 s." };
+  expect(said).toEqual([500, words]);
 });
