@@ -8,13 +8,17 @@ import { showValue, type Kind, type OptionValue } from "./values.js";
 /** `path` is for the comments and messages. Throws UsageError as reading the file at start does. */
 export function migrate(path: string, text: string, env: Environment): string {
   const { settings, notes } = readTorchserve(path, text, env);
-  const keys = optionKeys.filter((key) => settings.has(optionRows[key]));
+  // Netty's number is none for the machine that the file is for: the default follows the cores.
+  const keys = optionKeys.filter((key) => settings.has(optionRows[key]) && key !== "httpThreads");
   const given = keys.map((key) => {
     const row: OptionRow = optionRows[key];
     return [row.fileKey, yamlValue(row.kind, settings.get(row)?.value ?? "")] as const;
   });
   const head = [` Made from ${path} by \`sconce config migrate\`.`];
   if (/\$\$[^$]+\$\$/.test(text)) head.push(" Environment variables ($$NAME$$) were replaced by their present values.");
+  const threads = settings.get(optionRows.httpThreads);
+  if (threads)
+    head.push(` ${threads.origin} is left out: HTTP threads follow the cores, and httpThreads sets their number.`);
   head.push(...notes.map(({ message }) => ` ${message}`));
   const document = new Document(Object.fromEntries([...given, ...implied(settings)]));
   document.commentBefore = head.map((line) => line.replace(/[\r\n]+/g, " ")).join("\n");

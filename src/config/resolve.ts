@@ -144,7 +144,7 @@ function gather(values: ReadonlyMap<string, string>, sources: Sources): Gathered
   const mine = layers.length;
   if (torchserve) {
     const read = readTorchserve(torchserve.path, readConfigFile(torchserve, sources), sources.env);
-    layers.push(read.settings);
+    layers.push(withinCores(read.settings, sources.machine.cores));
     notes.push(...read.notes);
   }
   const find = (row: OptionRow): Setting | undefined => layers.find((layer) => layer.has(row))?.get(row);
@@ -157,11 +157,19 @@ function gather(values: ReadonlyMap<string, string>, sources: Sources): Gathered
     const { modelSnapshot } = optionRows;
     // What was loaded wins over config.properties, as in TorchServe; for all else the file that people edit wins.
     layers.splice(mine, 0, new Map([...read.settings].filter(([row]) => row === modelSnapshot)));
-    layers.push(read.settings);
+    layers.push(withinCores(read.settings, sources.machine.cores));
     notes.push({ level: "info", message: restoredFrom(snapshot.path) }, ...read.notes);
   }
   const files = [own, torchserve, snapshot].flatMap((file) => (file ? [file.path] : []));
   return { find, torchserve: asTorchserve, files, notes };
+}
+
+/** TorchServe's image asks for 32 threads of Netty on every machine; here more of them than cores only take time and memory. */
+function withinCores(settings: Settings, cores: number): Settings {
+  const threads = settings.get(optionRows.httpThreads);
+  if (threads === undefined || Number(threads.value) <= cores) return settings;
+  const origin = `${threads.origin}=${String(threads.value)}, one per core at most`;
+  return new Map([...settings, [optionRows.httpThreads, { value: cores, origin }]]);
 }
 
 const restoredFrom = (path: string): string =>

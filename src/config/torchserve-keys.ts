@@ -142,7 +142,10 @@ export const torchserveKeys: readonly TorchserveKey[] = [
   fills("default_response_timeout", "responseTimeoutMs", { unit: "s" }),
   fills("default_startup_timeout", "probeTimeoutMs", { unit: "s", here: "The time that the trial load may take." }),
   fills("unregister_model_timeout", "unloadTimeoutMs", { unit: "s" }),
-  fills("number_of_netty_threads", "httpThreads", { zeroIsDefault: true, here: "0: the default." }),
+  fills("number_of_netty_threads", "httpThreads", {
+    zeroIsDefault: true,
+    here: "One per core at most; 0: the default.",
+  }),
   answered("netty_client_threads", "No connections to workers exist: models run inside this process.", {
     harmless: true,
   }),

@@ -26,6 +26,12 @@ test("what migrate writes reads back to the same settings", () => {
   expect(yaml).toContain("responseTimeout: 60 s\n");
 });
 
+test("Netty's threads are no number for this server", () => {
+  const yaml = migrate("c.properties", "number_of_netty_threads=32", {});
+  expect(yaml).toContain("# c.properties:1 number_of_netty_threads is left out: HTTP threads follow the cores");
+  expect(readYaml("sconce.yaml", yaml, rows).has(optionRows.httpThreads)).toBe(false);
+});
+
 test("a file without settings gives a file that reads", () => {
   expect(() => readYaml("sconce.yaml", migrate("c.properties", "# nothing\n", {}), rows)).not.toThrow();
 });

@@ -312,3 +312,14 @@ describe("logs", () => {
     });
   });
 });
+
+test("Netty's threads are one per core at most; what sconce's own options say holds", () => {
+  const netty = (count: number): Given => ({ files: { "config.properties": `number_of_netty_threads=${count}` } });
+  const { config: found, settings } = resolve([], netty(32));
+  expect(found.httpThreads).toBe(4);
+  expect(settings.get("httpThreads")?.origin).toBe(
+    "config.properties:1 number_of_netty_threads=32, one per core at most",
+  );
+  expect(config([], netty(3)).httpThreads).toBe(3);
+  expect(config(["--http-threads", "32"], netty(1)).httpThreads).toBe(32);
+});
