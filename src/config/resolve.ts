@@ -21,7 +21,7 @@ import { refuseOption, type Note, type Setting, type Settings } from "./setting.
 import { answeredFlags, answersTo, reword } from "./torchserve-flags.js";
 import { readTorchserve } from "./torchserve-file.js";
 import { UsageError } from "./usage-error.js";
-import { fromText, type OptionValue } from "./values.js";
+import { fromText, type OptionValue, showValue } from "./values.js";
 import { readYaml } from "./yaml-file.js";
 
 export type { Environment } from "./environment.js";
@@ -167,8 +167,8 @@ function gather(values: ReadonlyMap<string, string>, sources: Sources): Gathered
 /** TorchServe's image asks for 32 threads of Netty on every machine; here more of them than cores only take time and memory. */
 function withinCores(settings: Settings, cores: number): Settings {
   const threads = settings.get(optionRows.httpThreads);
-  if (threads === undefined || Number(threads.value) <= cores) return settings;
-  const origin = `${threads.origin}=${String(threads.value)}, one per core at most`;
+  if (threads === undefined || (typeof threads.value === "number" && threads.value <= cores)) return settings;
+  const origin = `${threads.origin}=${showValue(optionRows.httpThreads.kind, threads.value)}, one per core at most`;
   return new Map([...settings, [optionRows.httpThreads, { value: cores, origin }]]);
 }
 
