@@ -38,6 +38,7 @@ import { type NamedTokens, openNamedTokens } from "./server/named-tokens.js";
 import { RelayDesk } from "./server/relay.js";
 import { guarded, openIssuer, publishKeys } from "./server/tokens.js";
 import type { Log } from "./telemetry/log.js";
+import type { SocketCalls } from "./types.js";
 import type { Dialect } from "./wire.js";
 
 interface MainDialects {
@@ -68,6 +69,8 @@ export interface ServerDependencies {
   readonly log: Log;
   /** This package's version. */
   readonly version: string;
+  /** For HTTP/1.0. */
+  readonly sockets?: SocketCalls;
   /** Takes TorchServe's metric lines, where `metricsMode` has any logged. */
   readonly writeMetrics?: (lines: readonly MetricLine[]) => void;
   /** Takes the access log's lines, with their line feeds. */
@@ -204,6 +207,7 @@ class Server implements RunningServer {
       limits: this.limits,
       tls: config.https ? tls : undefined,
       ...{ engine, engineModule, listener, memory, log, writeAccess },
+      sockets: config.oldHttp ? deps.sockets : undefined,
     };
     const setup = grpcSetup(config);
     // Loads its library while the HTTP threads start.

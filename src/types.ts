@@ -265,3 +265,14 @@ export interface ExplainSettings {
   /** Attributions with target, score and convergence delta instead of them alone. */
   readonly detail: boolean;
 }
+
+/** Calls on sockets that Node has not, by file descriptor. They throw Error with the system's words. */
+export interface SocketCalls {
+  /** A connection is accepted when its first bytes are there, or after that many seconds. */
+  deferAccept(listening: number, seconds: number): void;
+  /** A descriptor of its own for an accepted connection; -1: its first line says HTTP/1.0. */
+  takeSocket(accepted: number): number;
+  /** The two ends of a connection inside this process. */
+  socketPair(): [number, number];
+  closeSocket(fd: number): void;
+}

@@ -90,6 +90,8 @@ export const untested: Readonly<Record<string, string>> = {
   "src/http/port.ts": "test/integration runs it on real sockets",
   "src/http/slot.ts": "test/integration runs it on real sockets",
   "src/http/stream.ts": "test/e2e streams through it on real sockets",
+  "src/http/old-http.ts": "test/e2e/old-http.test.ts runs it on real sockets",
+  "src/http/sorted-entrance.ts": "test/e2e/old-http.test.ts runs it on real sockets",
   "src/http/entrance.ts": "test/integration runs it on real sockets",
   "src/server/measuring.ts": "test/integration runs it on real sockets",
   "src/server/main-port.ts": "test/integration runs it on real sockets",

@@ -14,6 +14,7 @@
 #include "node/channel_binding.h"
 #include "node/convert.h"
 #include "node/engine.h"
+#include "node/sockets.h"
 #include "node/waker.h"
 
 namespace sconce::node {
@@ -254,6 +255,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("gpus", Napi::Function::New<Guard<Gpus>>(env));
   exports.Set("deviceStats", Napi::Function::New<Guard<DeviceStats>>(env));
   exports.Set("tagName", Napi::Function::New<Guard<TagName>>(env));
+  ExportSockets(env, exports);
   napi_value open_channel = nullptr;
   napi_create_function(env, "openChannel", NAPI_AUTO_LENGTH, ChannelBinding::Open, nullptr, &open_channel);
   exports.Set("openChannel", open_channel);

@@ -14,7 +14,7 @@ import type { ServeConfig } from "../config/serve-config.js";
 import { snapshotsIn } from "../config/snapshot-files.js";
 import { UsageError } from "../config/usage-error.js";
 import { readTextFile } from "../config/text-file.js";
-import { exitNow, openEngine } from "../engine/native.js";
+import { exitNow, openEngine, socketCalls } from "../engine/native.js";
 import type { MetricLine } from "../metrics/torchserve.js";
 import { createModelManager } from "../models/manager.js";
 import { type ScriptEngine, withScripts } from "../script/engine.js";
@@ -183,6 +183,7 @@ async function runWith(
     createModelManager,
     log,
     version,
+    sockets: socketCalls(),
     writeMetrics: (lines) => writeMetrics(lines, sinks, config),
     writeAccess: sinks.access,
   });

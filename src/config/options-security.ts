@@ -41,6 +41,14 @@ export const securityRows = {
     "YAML: named tokens with a role (infer, viewer, admin) and a rate limit. Requests then need one. Read again when it changes.",
     file,
   ),
+  oldHttp: row(
+    "old-http",
+    flag,
+    "auto",
+    "listeners",
+    "Whether the inference port speaks HTTP/1.0, too, as ab and nginx do unless told otherwise; not over TLS.",
+    { auto: "on when started as torchserve or with a config.properties" },
+  ),
   trustedProxies: row(
     "trusted-proxies",
     { type: "list", each: "network" },

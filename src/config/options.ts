@@ -330,6 +330,7 @@ export function autoDefault(key: OptionKey, machine: Machine, cores: number): Op
     grpcInferencePort: machine.torchserve ? 7070 : "off",
     grpcManagementPort: machine.torchserve ? 7071 : "off",
     tokenAuth: machine.torchserve,
+    oldHttp: machine.torchserve,
     compat: machine.torchserve ? "torchserve" : "sconce",
     requestIds: machine.torchserve ? "always" : "echo",
     configSnapshots: machine.torchserve,

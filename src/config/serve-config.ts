@@ -48,6 +48,8 @@ export interface ServeConfig {
   readonly metricsPort: number;
   /** Addresses and networks of proxies that say who their clients are. */
   readonly trustedProxies: readonly string[];
+  /** HTTP/1.0 on the inference port. */
+  readonly oldHttp: boolean;
   readonly proxyHeader: "x-forwarded-for" | "forwarded";
   /** What paths begin with on the inference and management ports. */
   readonly basePath: string | undefined;

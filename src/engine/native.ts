@@ -7,7 +7,7 @@ import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { isMainThread } from "node:worker_threads";
 import { nativeErrorCode, ServerError } from "../errors.js";
-import type { LoadReport, ModelSpec } from "../types.js";
+import type { LoadReport, ModelSpec, SocketCalls } from "../types.js";
 import type {
   Channel,
   DeviceStats,
@@ -27,7 +27,7 @@ type LoadEvent =
   | [kind: "failed", code: number, message: string];
 
 /** What native/node/addon.cc exports. Functions throw Errors with the property `nativeCode`. */
-interface Addon {
+interface Addon extends SocketCalls {
   open(options: EngineOptions): void;
   isOpen(): boolean;
   prepareExit(patienceMs: number): void;
@@ -75,6 +75,11 @@ function open(addon: Addon, options: EngineOptions): void {
   const first = !addon.isOpen();
   call(() => addon.open(options));
   if (first && isMainThread) process.once("exit", () => addon.prepareExit(exitPatienceMs));
+}
+
+/** What the addon does with sockets; it needs no engine. */
+export function socketCalls(): SocketCalls {
+  return loadAddon(defaultAddonPath);
 }
 
 /**

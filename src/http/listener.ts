@@ -55,6 +55,10 @@ function createApp(uws: UwsModule, tls: TlsFiles | undefined): RawApp {
   }
 }
 
+export function cannotListen(host: string, port: number): string {
+  return `Cannot listen on ${host}:${port}: the port is taken, not allowed, or the address is not this machine's.`;
+}
+
 /** In µSockets the option is bit 1 in every build so far; older builds do not export its name. */
 const exclusivePort = 1;
 
@@ -62,12 +66,7 @@ function listen(uws: UwsModule, app: RawApp, host: string, port: number): Promis
   return new Promise((resolve, reject) => {
     app.listen(host, port, uws.LIBUS_LISTEN_EXCLUSIVE_PORT ?? exclusivePort, (socket) => {
       if (!socket) {
-        reject(
-          new ServerError(
-            "conflict",
-            `Cannot listen on ${host}:${port}: the port is taken, not allowed, or the address is not this machine's.`,
-          ),
-        );
+        reject(new ServerError("conflict", cannotListen(host, port)));
         return;
       }
       let open = true;

@@ -12,6 +12,8 @@ export interface ProxyOptions {
   readonly trustedProxies: readonly string[];
   /** The header that they write the client's address into, in lower case. */
   readonly proxyHeader: "x-forwarded-for" | "forwarded";
+  /** Connections that HTTP/1.0 is passed on over have no address, and say the client's as a trusted proxy does. */
+  readonly oldHttp?: boolean;
 }
 
 /** A longer way than this many proxies is not followed. */
@@ -24,16 +26,19 @@ export class TrustedProxies {
   readonly header: string;
   private readonly networks: BlockList;
   private readonly none: boolean;
+  private readonly oldHttp: boolean;
   private readonly known = new Map<string, boolean>();
 
-  constructor({ trustedProxies, proxyHeader }: ProxyOptions) {
+  constructor({ trustedProxies, proxyHeader, oldHttp = false }: ProxyOptions) {
     this.networks = parseNetworks(trustedProxies);
-    this.none = trustedProxies.length === 0;
+    this.oldHttp = oldHttp;
+    this.none = trustedProxies.length === 0 && !oldHttp;
     this.header = this.none ? "" : proxyHeader;
   }
 
   includes(address: string): boolean {
     if (this.none) return false;
+    if (address === "") return this.oldHttp;
     let known = this.known.get(address);
     if (known === undefined) {
       const version = isIP(address);

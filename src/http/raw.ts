@@ -37,6 +37,8 @@ export interface RawApp {
   getDescriptor(): unknown;
   addChildAppDescriptor(descriptor: unknown): RawApp;
   removeChildAppDescriptor(descriptor: unknown): RawApp;
+  /** Takes over an accepted connection, whose bytes are unread. */
+  adoptSocket(fd: number): RawApp;
   close(): RawApp;
 }
 

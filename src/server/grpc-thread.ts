@@ -62,6 +62,7 @@ main.on("message", (message: ToThread) => {
       asked.delete(message.id);
       return;
     case "listening":
+    case "adopt":
       return;
     case "renew":
       renew(message.tls);

@@ -18,6 +18,7 @@ export function threadLimits(config: ServeConfig, { tokens, namedTokens }: GateM
     basePath: config.basePath === undefined ? "" : trimmed(config.basePath),
     trustedProxies: config.trustedProxies,
     proxyHeader: config.proxyHeader,
+    oldHttp: config.oldHttp,
     makeRequestIds: config.requestIds === "always",
     accessLog: config.accessLog,
     logFormat: config.logFormat,

@@ -79,6 +79,7 @@ export type ToThread =
   | (News & { readonly id: number })
   | { readonly type: "managed"; readonly id: number; readonly outcome: ManageOutcome }
   | { readonly type: "listening"; readonly port: number }
+  | { readonly type: "adopt"; readonly fd: number }
   | { readonly type: "renew"; readonly tls: TlsFiles }
   | { readonly type: "drain"; readonly timeoutMs: number };
 

@@ -9,7 +9,14 @@ import { loadListener } from "../http/listener.js";
 import type { TlsFiles } from "../http/raw.js";
 import { HttpState } from "../metrics/http-counters.js";
 import { InferenceServer } from "./inference-server.js";
+import type { SocketCalls } from "../types.js";
 import type { FromThread, ThreadSetup, News, ToThread } from "./messages.js";
+
+interface EngineModule {
+  readonly openEngine: () => Engine;
+  /** Not there in engines for tests. */
+  readonly socketCalls?: () => SocketCalls;
+}
 
 if (parentPort === null) throw new Error("server/thread.js is the entry of a worker thread");
 const main = parentPort;
@@ -27,7 +34,8 @@ process.on("uncaughtException", (error) => {
   });
 });
 
-const { openEngine } = (await import(setup.engineModule)) as { readonly openEngine: () => Engine };
+const native = (await import(setup.engineModule)) as EngineModule;
+const { openEngine } = native;
 const server = new InferenceServer({
   engine: openEngine(),
   listener: await loadListener(),
@@ -41,6 +49,8 @@ const server = new InferenceServer({
   writeAccess: (lines) => say({ type: "access", lines }),
 });
 
+const drained = new AbortController();
+
 main.on("message", (message: ToThread) => {
   switch (message.type) {
     case "handler":
@@ -53,6 +63,11 @@ main.on("message", (message: ToThread) => {
     }
     case "listening": {
       server.listening(message.port);
+      return;
+    }
+    case "adopt": {
+      if (drained.signal.aborted) native.socketCalls?.().closeSocket(message.fd);
+      else server.app.adoptSocket(message.fd);
       return;
     }
     case "managed":
@@ -83,6 +98,7 @@ function learn(message: News): void {
 
 async function drain(timeoutMs: number): Promise<void> {
   const cut = await server.drain(timeoutMs);
+  drained.abort();
   say({ type: "drained", cut });
   main.close();
 }

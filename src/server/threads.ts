@@ -11,8 +11,10 @@ import { Entrance } from "../http/entrance.js";
 import type { Listener, Listening } from "../http/listener.js";
 import type { TlsFiles } from "../http/raw.js";
 import { HttpState } from "../metrics/http-counters.js";
+import { SortedEntrance } from "../http/sorted-entrance.js";
 import type { ModelEntry } from "../models/models.js";
 import type { Log } from "../telemetry/log.js";
+import type { SocketCalls } from "../types.js";
 import type { RelayDesk } from "./relay.js";
 import { InferenceServer } from "./inference-server.js";
 import type { Announcement, FromThread, LogMessage, ThreadLimits, ThreadSetup, ToThread } from "./messages.js";
@@ -46,6 +48,8 @@ export interface ThreadsOptions {
   readonly writeAccess: (lines: string) => void;
   /** Undefined: management has a port of its own. */
   readonly relay?: RelayDesk | undefined;
+  /** For HTTP/1.0 beside HTTP/1.1; undefined: the latter alone. */
+  readonly sockets?: SocketCalls | undefined;
 }
 
 /** Starts the threads; rejects when one cannot. */
@@ -54,12 +58,21 @@ export async function startThreads(options: ThreadsOptions): Promise<InferenceTh
   const threads = Array.from({ length: options.count }, (_, index) => httpThread(options, options.firstRegion + index));
   const entrance = new Entrance(options.listener, options.tls);
   for (const thread of threads) entrance.add(await thread.ready);
-  return new OnThreads(threads, entrance);
+  let turn = 0;
+  const adopt = (fd: number): void => threads[turn++ % threads.length]?.say({ type: "adopt", fd });
+  return new OnThreads(threads, entrance, sorted(options, adopt));
+}
+
+/** Where HTTP/1.0 is spoken. A first line under TLS nobody can look at. */
+function sorted({ sockets, tls, limits }: ThreadsOptions, adopt: (fd: number) => void): SortedEntrance | undefined {
+  if (sockets === undefined || tls !== undefined) return undefined;
+  return new SortedEntrance({ sockets, adopt, header: limits.proxyHeader });
 }
 
 class OnMain implements InferenceThreads {
   private readonly server: InferenceServer;
   private readonly entrance: Entrance;
+  private readonly sorted: SortedEntrance | undefined;
 
   constructor(options: ThreadsOptions) {
     const { engine, listener, memory, firstRegion, limits, tls, log, writeAccess } = options;
@@ -77,6 +90,7 @@ class OnMain implements InferenceThreads {
     });
     this.entrance = new Entrance(listener, tls);
     this.entrance.add(this.server.app.getDescriptor());
+    this.sorted = sorted(options, (fd) => void this.server.app.adoptSocket(fd));
   }
 
   announce(announcement: Announcement): Promise<void> {
@@ -96,7 +110,7 @@ class OnMain implements InferenceThreads {
     return Promise.resolve();
   }
   async listen(host: string, port: number): Promise<Listening> {
-    const listening = await this.entrance.listen(host, port);
+    const listening = await (this.sorted ?? this.entrance).listen(host, port);
     this.server.listening(listening.port);
     return listening;
   }
@@ -107,6 +121,7 @@ class OnMain implements InferenceThreads {
   }
   async drain(timeoutMs: number): Promise<number> {
     const cut = await this.server.drain(timeoutMs);
+    this.sorted?.close();
     this.entrance.close();
     return cut;
   }
@@ -115,10 +130,12 @@ class OnMain implements InferenceThreads {
 class OnThreads implements InferenceThreads {
   private readonly threads: readonly Thread[];
   private readonly entrance: Entrance;
+  private readonly sorted: SortedEntrance | undefined;
 
-  constructor(threads: readonly Thread[], entrance: Entrance) {
+  constructor(threads: readonly Thread[], entrance: Entrance, sorted: SortedEntrance | undefined) {
     this.threads = threads;
     this.entrance = entrance;
+    this.sorted = sorted;
   }
 
   announce(announcement: Announcement): Promise<void> {
@@ -137,7 +154,7 @@ class OnThreads implements InferenceThreads {
     await Promise.all(this.threads.map((thread) => thread.tell(message)));
   }
   async listen(host: string, port: number): Promise<Listening> {
-    const listening = await this.entrance.listen(host, port);
+    const listening = await (this.sorted ?? this.entrance).listen(host, port);
     for (const thread of this.threads) thread.say({ type: "listening", port: listening.port });
     return listening;
   }
@@ -149,6 +166,7 @@ class OnThreads implements InferenceThreads {
   }
   async drain(timeoutMs: number): Promise<number> {
     const cuts = await Promise.all(this.threads.map((thread) => thread.drain(timeoutMs)));
+    this.sorted?.close();
     this.entrance.close();
     return cuts.reduce((sum, cut) => sum + cut, 0);
   }

@@ -18,12 +18,14 @@ describe.skipIf(!installed)("behind nginx", () => {
   let server: Server;
   let nginx: ChildProcess;
   let port = 0;
+  /** Of a server with nothing but proxy_pass, which speaks HTTP/1.0 to what is behind it. */
+  let plainPort = 0;
 
   beforeAll(async () => {
     const options = ["--base-path", "/models/", "--trusted-proxies", "127.0.0.1", "--max-connections-per-address", "1"];
-    const logs = ["--log-folder", folder, "--access-log", "all", "--http-threads", "1"];
+    const logs = ["--log-folder", folder, "--access-log", "all", "--http-threads", "1", "--old-http"];
     server = await Server.start([`${models}ledger.pt`, ...options, ...logs]);
-    [port = 0] = await freePorts(1);
+    [port = 0, plainPort = 0] = await freePorts(2);
     const page = readFileSync(`${repository}docs/proxies.md`, "utf8");
     const http = /```nginx\n([\s\S]*?)```/.exec(page)?.[1] ?? "";
     const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
@@ -32,6 +34,10 @@ describe.skipIf(!installed)("behind nginx", () => {
     const given = http
       .replace("127.0.0.1:8080", `127.0.0.1:${server.port}`)
       .replace("listen 80;", `listen 127.0.0.1:${port}; access_log off;`)
+      .replace(
+        "http {",
+        `http { server { listen 127.0.0.1:${plainPort}; access_log off; location / { proxy_pass http://127.0.0.1:${server.port}; } }`,
+      )
       .replace("http {", `http { ${temporary.join(" ")}`);
     const user = process.getuid?.() === 0 ? "user root;" : "";
     writeFileSync(join(folder, "nginx.conf"), `${user} pid ${folder}/pid; worker_processes 1; events {}\n${given}`);
@@ -59,6 +65,12 @@ describe.skipIf(!installed)("behind nginx", () => {
       sent.end(body);
     });
   }
+
+  test("nginx as it comes speaks HTTP/1.0", async () => {
+    const json = { "content-type": "application/json" };
+    expect(await get("/models/predictions/ledger", sample, json, plainPort)).toBe(200);
+    expect(await get("/models/ping", "", {}, plainPort)).toBe(200);
+  });
 
   test("predictions pass under the prefix; the log has the client's address, whatever it says itself", async () => {
     const forged = { "x-forwarded-for": "203.0.113.7", "x-request-id": "through" };

@@ -75,6 +75,7 @@ export const testConfig: ServeConfig = {
   metricsHttps: false,
   grpcTls: false,
   trustedProxies: [],
+  oldHttp: false,
   proxyHeader: "x-forwarded-for",
   basePath: undefined,
   certificateFile: undefined,

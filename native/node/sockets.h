@@ -1,0 +1,16 @@
+// Accepted connections, as the main thread sorts them before an HTTP thread gets them (src/http/sorted-entrance.ts).
+// Thread: that of the environment that calls; no state.
+
+#pragma once
+
+#include <napi.h>
+
+namespace sconce::node {
+
+// deferAccept(fd, seconds): a connection is accepted when its first bytes are there, or after that time.
+// takeSocket(fd) → number: a descriptor of its own for the connection, or -1 where its first line says HTTP/1.0.
+// socketPair() → [number, number]: the two ends of a connection inside this process.
+// closeSocket(fd).
+void ExportSockets(Napi::Env env, Napi::Object exports);
+
+}  // namespace sconce::node
