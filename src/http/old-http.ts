@@ -4,7 +4,16 @@
  * comes speak it. Thread: main.
  */
 
-import { Agent, createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
+import {
+  Agent,
+  type ClientRequest,
+  createServer,
+  type IncomingMessage,
+  request,
+  type RequestOptions,
+  type Server,
+  type ServerResponse,
+} from "node:http";
 import type { Socket } from "node:net";
 import { maxHeaderBytes } from "./listener.js";
 import type { ProxyOptions } from "./proxies.js";
@@ -68,7 +77,11 @@ export class OldHttp {
     const { socket, method = "GET", url = "/" } = req;
     clearTimeout(this.open.get(socket));
     res.once("finish", () => this.wait(socket));
-    const inside = request({ agent: this.agent, method, path: url, headers: this.headersFor(req) });
+    const inside = this.ask({ method, path: url, headers: this.headersFor(req) });
+    if (inside === undefined) {
+      socket.destroy();
+      return;
+    }
     // Neither end outlives the other.
     res.once("close", () => inside.destroy());
     inside.on("error", () => {
@@ -82,6 +95,15 @@ export class OldHttp {
     // Before the body: it may be refused for what the headers say.
     inside.flushHeaders();
     req.pipe(inside);
+  }
+
+  /** Undefined: no descriptor is left for it. */
+  private ask(options: RequestOptions): ClientRequest | undefined {
+    try {
+      return request({ ...options, agent: this.agent });
+    } catch {
+      return undefined;
+    }
   }
 
   /** The client's address goes behind those that proxies said. */

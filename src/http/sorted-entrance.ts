@@ -37,7 +37,8 @@ export class SortedEntrance {
   listen(host: string, port: number): Promise<Listening> {
     const { server } = this;
     return new Promise((resolve, reject) => {
-      server.once("error", () => reject(new ServerError("conflict", cannotListen(host, port))));
+      // Later errors are of single connections, for which no descriptor is left.
+      server.on("error", () => reject(new ServerError("conflict", cannotListen(host, port))));
       server.listen({ host, port, backlog, exclusive: true }, () => {
         this.options.sockets.deferAccept(descriptorOf(server), firstBytesSeconds);
         const address = server.address();
@@ -72,9 +73,15 @@ export class SortedEntrance {
   }
 
   private connectInside(): Socket {
-    const [mine, theirs] = this.options.sockets.socketPair();
-    this.options.adopt(theirs);
-    return new Socket({ fd: mine, readable: true, writable: true });
+    const { sockets, adopt } = this.options;
+    const [mine, theirs] = sockets.socketPair();
+    adopt(theirs);
+    try {
+      return new Socket({ fd: mine, readable: true, writable: true });
+    } catch (error) {
+      sockets.closeSocket(mine);
+      throw error;
+    }
   }
 }
 

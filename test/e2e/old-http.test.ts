@@ -148,3 +148,37 @@ test("a port that is taken is said", { timeout: 60_000 }, async () => {
   await expect(second).rejects.toThrow(`Cannot listen on 127.0.0.1:${server.port}`);
   await server.stop();
 });
+
+/** A connection that asks once; whether it was answered before `withinMs`. */
+async function asked(port: number, text: string, withinMs: number) {
+  const socket = connect(port, "127.0.0.1", () => socket.write(text));
+  const answer = new Promise<boolean>((resolve) => {
+    socket.on("data", () => resolve(true));
+    socket.on("error", () => resolve(false));
+    socket.on("close", () => resolve(false));
+  });
+  return { socket, answered: await Promise.race([answer, sleep(withinMs).then(() => false)]) };
+}
+
+test("no descriptor is left for the way inside", { timeout: 90_000 }, async () => {
+  const server = await Server.start([`${models}ledger.pt`, "--old-http"], { shellBefore: "ulimit -n 100" });
+  const open: ReturnType<typeof connect>[] = [];
+  for (let answered = true; answered;) {
+    const next = await asked(server.port, "GET /ping HTTP/1.1\r\nhost: x\r\n\r\n", 2000);
+    open.push(next.socket);
+    answered = next.answered;
+  }
+  expect(open.length).toBeGreaterThan(20);
+  // One for the connection itself, and none for the pair behind it.
+  open.shift()?.destroy();
+  await sleep(200);
+  const old = await asked(server.port, "GET /ping HTTP/1.0\r\n\r\n", 2000);
+  expect(old.answered).toBe(false);
+  old.socket.destroy();
+  for (const socket of open) socket.destroy();
+  await eventually(30_000, "answers again", async () => {
+    const answer = await raw(server.port, "GET /ping HTTP/1.0\r\n\r\n").catch(() => "");
+    return answer.startsWith("HTTP/1.1 200") || undefined;
+  });
+  expect((await server.stop()).code, server.process.output).toBe(0);
+});
