@@ -71,7 +71,7 @@ export interface ServerDependencies {
   readonly version: string;
   /** For HTTP/1.0. */
   readonly sockets?: SocketCalls;
-  /** Takes TorchServe's metric lines, where `metricsMode` has any logged. */
+  /** Takes those of TorchServe's metric lines that `metricsMode` says are logged. */
   readonly writeMetrics?: (lines: readonly MetricLine[]) => void;
   /** Takes the access log's lines, with their line feeds. */
   readonly writeAccess?: (lines: string) => void;

@@ -200,20 +200,8 @@ describe.skipIf(python === undefined)("handlers of TorchServe's", () => {
       await eventually(5000, `process ${pid} to end`, () => (ended(pid) ? true : undefined));
     }
   });
-});
 
-function ended(pid: number): boolean {
-  try {
-    return /^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
-  } catch {
-    return true;
-  }
-}
-
-test.skipIf(python === undefined)(
-  "workers' output and metrics have the files of their own",
-  { timeout: 90_000 },
-  async () => {
+  test("workers' output and metrics have the files of their own", { timeout: 90_000 }, async () => {
     const folder = mkdtempSync(join(tmpdir(), "sconce-worker-logs-"));
     const words = ["--model-store", store, "--models", "tricks", "--python", python ?? "", "--default-workers", "1"];
     const list = join(folder, "metrics.yaml");
@@ -248,8 +236,16 @@ test.skipIf(python === undefined)(
     expect(read("ts_log.log")).toContain("model ready");
     expect(server.process.stderr).toBe("");
     rmSync(folder, { recursive: true });
-  },
-);
+  });
+});
+
+function ended(pid: number): boolean {
+  try {
+    return /^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return true;
+  }
+}
 
 test("without a suitable Python the start says what is missing and how to add it", { timeout: 30_000 }, () => {
   const found = spawnSync(

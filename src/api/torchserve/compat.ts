@@ -15,7 +15,7 @@ interface Asked {
   readonly version: string;
 }
 
-/** A late answer is a worker's death there: its words come first, then what it was. */
+/** A late answer is a worker's death there: its words come first, then what it was. gRPC keeps DEADLINE_EXCEEDED. */
 function late(message: string): { readonly status: number; readonly type: string; readonly message: string } {
   return { status: 500, type: "InternalServerException", message: `Worker died. ${message}` };
 }

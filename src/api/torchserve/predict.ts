@@ -28,7 +28,7 @@ import {
   writableTypes,
 } from "../../inference/negotiate.js";
 import type { Pipeline } from "../../inference/pipeline.js";
-import { missingModel, tooLate } from "../../inference/refusals.js";
+import { missingModel, type Refusal, tooLate } from "../../inference/refusals.js";
 import { parametersOf, PlainRequest } from "../../inference/request.js";
 import type { ModelEntry } from "../../models/models.js";
 import type { ExplainSettings } from "../../types.js";
@@ -294,7 +294,7 @@ export class Predict {
   expired(exchange: Exchange): void {
     const call = exchange.attachment as PredictCall;
     if (exchange.streaming) exchange.cut();
-    else this.tooLate(call);
+    else this.refuse(call, tooLate(call.route));
     this.end(call);
   }
 
@@ -333,13 +333,10 @@ export class Predict {
       this.missing(call.exchange, call.route.name, call.route.version);
       return;
     }
-    if (code === "deadline_exceeded") this.tooLate(call);
-    else if (this.context.compat === "torchserve") sendAsTorchServe(call.exchange, code, message, call.route);
-    else sendError(call.exchange, code, message);
+    this.refuse(call, code === "deadline_exceeded" ? tooLate(call.route) : { code, message });
   }
 
-  private tooLate(call: PredictCall): void {
-    const { code, message } = tooLate(call.route);
+  private refuse(call: PredictCall, { code, message }: Refusal): void {
     if (this.context.compat === "torchserve") sendAsTorchServe(call.exchange, code, message, call.route);
     else sendError(call.exchange, code, message);
   }
