@@ -192,7 +192,7 @@ describe("single importers", () => {
   });
 
   test("the form parser stops at inference/form.ts", () => {
-    expect(importers(/^@fastify\/busboy$/)).toEqual(["src/inference/form.ts"]);
+    expect(importers(/^@fastify\/busboy$/)).toEqual(["src/inference/multipart.ts"]);
   });
 
   test("Hugging Face's tokenizers stop at tokenizer/library.ts", () => {

@@ -1,18 +1,13 @@
 /**
  * Forms as TorchServe's clients send them: the model's input is the field `data` or `body`, as a part of a multipart body or
- * as a URL-encoded field. The only importer of @fastify/busboy. Pure but for the parser's streams.
+ * as a URL-encoded field. Pure but for the parser's streams.
  */
 
-import { Busboy } from "@fastify/busboy";
 import { ServerError } from "../errors.js";
 import type { Part } from "../handlers/handler.js";
+import { maxParts, parseMultipart } from "./multipart.js";
 import { npyFirstByte, type ReadAs, readAs } from "./negotiate.js";
 
-/** Parts of one form; more is refused. */
-export const maxParts = 100;
-const maxNameBytes = 256;
-/** RFC 2046, 5.1.1. */
-const maxBoundary = 70;
 /** The fields that are read, the first found wins. */
 const inputFields = ["data", "body"];
 
@@ -81,41 +76,4 @@ function howPart({ contentType, fileName, bytes }: Part): ReadAs {
 function noInput(names: readonly string[]): ServerError {
   const got = names.length === 0 ? "nothing" : names.slice(0, 10).map((name) => JSON.stringify(name.slice(0, 64)));
   return new ServerError("bad_request", `The form needs a field "data" or "body"; it has ${got.toString()}.`);
-}
-
-/** All parts of a multipart/form-data body, in order. */
-export function parseMultipart(contentType: string, body: Uint8Array): Promise<readonly Part[]> {
-  const [, quoted, plain = ""] = /boundary=(?:"([^"]*)"|([^;]*))/i.exec(contentType) ?? [];
-  const boundary = (quoted ?? plain).trim().length;
-  return new Promise((resolve, reject) => {
-    const refuse = (why: string): void => reject(new ServerError("bad_request", `The multipart body ${why}`));
-    const broken = (error: unknown): void =>
-      refuse(`cannot be read: ${error instanceof Error ? error.message : String(error)}`);
-    if (boundary > maxBoundary) {
-      refuse(`cannot be read: its boundary has ${boundary} characters; at most ${maxBoundary} are allowed.`);
-      return;
-    }
-    try {
-      const parts: (Part & { readonly chunks: Uint8Array[] })[] = [];
-      const parser = new Busboy({
-        headers: { "content-type": contentType },
-        isPartAFile: () => true,
-        limits: { parts: maxParts, fieldNameSize: maxNameBytes, headerPairs: 32 },
-      });
-      parser.on("file", (name, stream, fileName: string | undefined, _encoding, type) => {
-        const chunks: Uint8Array[] = [];
-        stream.on("data", (chunk: Uint8Array) => chunks.push(chunk));
-        stream.on("error", broken);
-        parts.push({ name, fileName: fileName ?? "", contentType: type, bytes: new Uint8Array(), chunks });
-      });
-      parser.on("partsLimit", () => refuse(`has more than ${maxParts} parts.`));
-      parser.on("error", broken);
-      parser.on("finish", () =>
-        resolve(parts.map(({ chunks, ...part }) => ({ ...part, bytes: Buffer.concat(chunks) }))),
-      );
-      parser.end(body);
-    } catch (error) {
-      broken(error);
-    }
-  });
 }

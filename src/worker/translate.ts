@@ -1,5 +1,5 @@
 /** A request as a worker gets it, and an answer as its handler meant it. Pure. */
-import type { AnswerHead, HandlerRequest } from "../handlers/handler.js";
+import type { AnswerHead, HandlerRequest, Part } from "../handlers/handler.js";
 import type { Parameter, WorkerAnswer, WorkerRequest } from "./frames.js";
 
 /** Tells a handler which of its methods is asked for. */
@@ -14,7 +14,7 @@ export function toWorker(request: HandlerRequest, id: string): WorkerRequest {
   const parameters: readonly Parameter[] =
     parts === undefined
       ? [{ name: "body", contentType: typeOfBody(contentType, body), value: body }]
-      : parts.map((part) => ({ name: part.name, contentType: bareType(part.contentType), value: part.bytes }));
+      : parts.map((part) => ({ name: part.name, contentType: typeOfPart(part), value: part.bytes }));
   const sent = Object.entries(headers).flatMap(([name, value]): [string, string][] => {
     const title = name.replace(/(^|-)[a-z]/g, (letters) => letters.toUpperCase());
     return title === name
@@ -30,6 +30,11 @@ export function toWorker(request: HandlerRequest, id: string): WorkerRequest {
 /** Without its parameters, as TorchServe hands it on. */
 function bareType(contentType: string): string {
   return (contentType.split(";")[0] ?? "").trim().toLowerCase();
+}
+
+/** TorchServe hands on the type of files alone: other fields are bytes to a handler, whatever type they say. */
+function typeOfPart({ fileName, contentType }: Part): string {
+  return fileName === "" ? "" : bareType(contentType);
 }
 
 /** curl says of any text that it is a form; JSON is told by how it begins. */

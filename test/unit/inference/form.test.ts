@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { mayBeUrlEncoded, parseMultipart, readMultipart, readUrlEncoded } from "../../../src/inference/form.js";
+import { mayBeUrlEncoded, readMultipart, readUrlEncoded } from "../../../src/inference/form.js";
+import { parseMultipart } from "../../../src/inference/multipart.js";
 
 const type = "multipart/form-data; boundary=x";
 const bytes = (text: string) => Buffer.from(text, "latin1");
@@ -29,12 +30,33 @@ describe("multipart", () => {
     ["no parts", end, /field "data" or "body"; it has nothing/],
     ["other names", part('name="a"', "1") + part('name="b"', "2") + end, /it has "a","b"/],
     ["no end", part('name="data"', "1"), /cannot be read/],
+    ["a header without end", '--x\r\nContent-Disposition: form-data; name="data"\r\n--x--\r\n', /header of a part/],
+    ["one before another part", `--x\r\nA: b\r\n${part('name="data"', "1")}${end}`, /header of a part/],
+    ["one after another part", `${part('name="data"', "1")}--x\r\nA: b\r\n${end}`, /header of a part/],
     ["10,000 parts", part('name="a"', "1").repeat(10_000) + end, /more than 100 parts/],
   ])("%s is refused", async (_, body, message) => {
     await expect(readMultipart(type, bytes(body))).rejects.toMatchObject({
       code: "bad_request",
       message: expect.stringMatching(message) as string,
     });
+  });
+
+  test("a part has a type only where it says one", async () => {
+    const untyped = part('name="a"; filename="a.txt"\r\nX-Note: 1', "Content-Type: image/png\r\n\r\n--x");
+    const nameless = "--x\r\nContent-Type: image/png\r\n\r\nx\r\n";
+    const body = `preamble\r\n${untyped}${nameless}${file("b", "b.txt", "text/plain", "")}${part('name="c"', "")}${end}`;
+    const parts = await parseMultipart(type, bytes(body));
+    expect(parts.map(({ name, fileName, contentType }) => [name, fileName, contentType])).toEqual([
+      ["a", "a.txt", ""],
+      ["b", "b.txt", "text/plain"],
+      ["c", "", ""],
+    ]);
+  });
+
+  test("large parts, which the parser hands over piece by piece", async () => {
+    const large = "z".repeat(3_000_000);
+    const parts = await parseMultipart(type, bytes(part('name="a"', large).repeat(3) + end));
+    expect(parts.map((each) => each.bytes.length)).toEqual([3_000_000, 3_000_000, 3_000_000]);
   });
 
   test("a boundary that is too long", async () => {

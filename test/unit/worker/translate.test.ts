@@ -34,7 +34,7 @@ test("an explanation is asked for by a header", () => {
 test("every field of a form is an input", () => {
   const parts = [
     { name: "data", fileName: "a.jpg", contentType: "image/jpeg", bytes: bytes("j") },
-    { name: "k", fileName: "", contentType: "", bytes: bytes("v") },
+    { name: "k", fileName: "", contentType: "text/plain", bytes: bytes("v") },
   ];
   expect(toWorker({ ...request, parts }, "r").parameters).toEqual([
     { name: "data", contentType: "image/jpeg", value: bytes("j") },
