@@ -58,6 +58,8 @@ export interface HandlerRequest {
   readonly id: string;
   /** Of a form: its field `data` or `body`, else its only field, else nothing. Inflated where it came compressed. */
   readonly body: Uint8Array;
+  /** What a gRPC client called its one input; absent: "body". */
+  readonly bodyName?: string;
   readonly contentType: string;
   readonly accept: string;
   /** Undefined where the body is no form. */

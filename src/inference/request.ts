@@ -8,6 +8,7 @@ export type RequestFacts = Omit<HandlerRequest, "onAbort" | "state">;
 export class PlainRequest implements HandlerRequest {
   readonly id: string;
   readonly body: Uint8Array;
+  readonly bodyName?: string;
   readonly contentType: string;
   readonly accept: string;
   readonly parts: readonly Part[] | undefined;
@@ -22,6 +23,7 @@ export class PlainRequest implements HandlerRequest {
   constructor(facts: RequestFacts) {
     this.id = facts.id;
     this.body = facts.body;
+    if (facts.bodyName !== undefined) this.bodyName = facts.bodyName;
     this.contentType = facts.contentType;
     this.accept = facts.accept;
     this.parts = facts.parts;

@@ -6,15 +6,16 @@ import type { Parameter, WorkerAnswer, WorkerRequest } from "./frames.js";
 const explainHeader = "explain";
 
 /**
- * Every field of a form is an input; else the body is one called `body`. Handlers look headers up by the spelling that
+ * Every field of a form is an input; else the body is one called `body`, or as a gRPC client called it. Handlers look headers up by the spelling that
  * clients use, which HTTP servers are free to change, so they get `x-custom` and `X-Custom`.
  */
 export function toWorker(request: HandlerRequest, id: string): WorkerRequest {
-  const { parts, body, contentType, headers, urlPath, explains } = request;
+  const { parts, body, bodyName = "body", contentType, headers, urlPath, explains } = request;
+  const form = /^\s*multipart\//i.test(contentType);
   const parameters: readonly Parameter[] =
     parts === undefined
-      ? [{ name: "body", contentType: typeOfBody(contentType, body), value: body }]
-      : parts.map((part) => ({ name: part.name, contentType: typeOfPart(part), value: part.bytes }));
+      ? [{ name: bodyName, contentType: typeOfBody(contentType, body), value: body }]
+      : parts.map((part) => ({ name: part.name, contentType: typeOfPart(part, form), value: part.bytes }));
   const sent = Object.entries(headers).flatMap(([name, value]): [string, string][] => {
     const title = name.replace(/(^|-)[a-z]/g, (letters) => letters.toUpperCase());
     return title === name
@@ -32,9 +33,9 @@ function bareType(contentType: string): string {
   return (contentType.split(";")[0] ?? "").trim().toLowerCase();
 }
 
-/** TorchServe hands on the type of files alone: other fields are bytes to a handler, whatever type they say. */
-function typeOfPart({ fileName, contentType }: Part): string {
-  return fileName === "" ? "" : bareType(contentType);
+/** Of a form TorchServe hands on the type of files alone: other fields are bytes to a handler, whatever type they say. */
+function typeOfPart({ fileName, contentType }: Part, form: boolean): string {
+  return form && fileName === "" ? "" : bareType(contentType);
 }
 
 /** curl says of any text that it is a form; JSON is told by how it begins. */

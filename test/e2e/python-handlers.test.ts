@@ -2,11 +2,13 @@
  * Handlers written for TorchServe, run unchanged by the worker of the `torchserve` package, on a real server. Skipped by
  * name where no Python here has torch and torchserve (SCONCE_PYTHON names one).
  */
+import { status } from "@grpc/grpc-js";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { RpcClient } from "../integration/grpc-client.js";
 import { type Answer, call, jsonOf } from "./client.js";
 import { torchPython as python } from "./python.js";
 import { errorOf, eventually, repository, Server } from "./server.js";
@@ -37,7 +39,9 @@ describe.skipIf(python === undefined)("handlers of TorchServe's", () => {
       "--default-workers",
       "1",
     ];
-    server = await Server.start([...words, "--enable-model-api"], { env: { SCONCE_TEST_SECRET: "hidden" } });
+    server = await Server.start([...words, "--enable-model-api", "--grpc-inference-port", "0"], {
+      env: { SCONCE_TEST_SECRET: "hidden" },
+    });
   }, 90_000);
   afterAll(() => server.stop("SIGKILL"));
 
@@ -126,11 +130,35 @@ describe.skipIf(python === undefined)("handlers of TorchServe's", () => {
     const bytes = await call(server.port, { method: "POST", path, headers: octets, body: Buffer.from([0xff, 0, 1]) });
     expect([...bytes.body]).toEqual([0xff, 0, 1]);
     const form = { "content-type": "multipart/form-data; boundary=b" };
-    const part =
-      '--b\r\ncontent-disposition: form-data; name="data"\r\ncontent-type: application/json\r\n\r\n{}\r\n--b--\r\n';
-    expect(jsonOf(await call(server.port, { method: "POST", path, headers: form, body: part }))).toMatchObject({
-      batch: 1,
-    });
+    const part = (head: string, value: string) =>
+      call(server.port, {
+        method: "POST",
+        path,
+        headers: form,
+        body: `--b\r\ncontent-disposition: form-data; name="data"${head}\r\n\r\n${value}\r\n--b--\r\n`,
+      });
+    const typed = '; filename="a"\r\ncontent-type: application/json';
+    expect(jsonOf(await part(typed, "{}"))).toMatchObject({ batch: 1 });
+    const kinds = ["", '; filename="a"', '; filename="a"\r\ncontent-type: text/plain', "\r\ncontent-type: text/plain"];
+    const told = await Promise.all(kinds.map((head) => part(head, "type")));
+    expect(told.map((answer) => answer.body.toString())).toEqual(["bytearray", "bytearray", "str", "bytearray"]);
+  });
+
+  test("by gRPC it gets the input under the client's name, and its own refusals arrive with its words", async () => {
+    const client = new RpcClient(server.grpcPort);
+    const metadata = client.newMetadata({ "x-sconce-content-type": "application/json" });
+    const ask = (verb: string) => client.predict("tricks", JSON.stringify({ do: verb }), { metadata });
+    expect(JSON.parse((await ask("inputs")).text)).toEqual({ data: { do: "inputs" } });
+    const named = { model_name: "tricks", input: { mine: Buffer.from('{"do":"inputs"}') } };
+    const tell = await client.call("inference", "Predictions", named, { metadata });
+    expect((tell.message as { readonly prediction: Buffer }).prediction.toString()).toContain("greeting");
+    const outcomes = await Promise.all(["refuse", "teapot", "raise"].map(ask));
+    expect(outcomes.map(({ code, details }) => [code, details])).toEqual([
+      [status.INTERNAL, "no such thing"],
+      [status.INVALID_ARGUMENT, "short and stout"],
+      [status.UNAVAILABLE, "Prediction failed"],
+    ]);
+    client.close();
   });
 
   test("is asked under the paths of KServe and SageMaker, too, and gets what it would get", async () => {

@@ -80,25 +80,19 @@ export class Predictor {
 
   /** Starts it; a refusal is told to `outcome` before this returns. */
   start(request: PredictionsRequest, rpc: RpcCall, outcome: Outcome): Running | undefined {
-    const told = this.worded(request, outcome);
     try {
-      return this.run(request, rpc, told);
+      return this.run(request, rpc, outcome);
     } catch (error) {
       if (!(error instanceof ServerError)) throw error;
-      told.failed(error.code, error.message);
+      const { code, message } = this.worded(request, error);
+      outcome.failed(code, message);
       return undefined;
     }
   }
 
-  private worded(request: PredictionsRequest, outcome: Outcome): Outcome {
-    const { words } = this.context;
-    if (words === undefined) return outcome;
+  worded(request: PredictionsRequest, { code, message }: Refusal): Refusal {
     const asked = { name: request.model_name, version: request.model_version };
-    const failed = (code: ErrorCode, message: string): void => {
-      const said = words(code, asked) ?? { code, message };
-      outcome.failed(said.code, said.message);
-    };
-    return { ...outcome, failed };
+    return this.context.words?.(code, asked) ?? { code, message };
   }
 
   /** Cookies that are not back yet; 0 when nothing is under way. */
@@ -206,12 +200,14 @@ class RunningCall implements Call, Running {
 
   request(body: Uint8Array): PlainRequest {
     const parts = partsOf(this.asked.input);
+    const [lone] = parts.length === 1 ? parts : [];
     return new PlainRequest({
       id: this.rpc.header("x-request-id"),
       body,
+      ...(lone === undefined ? {} : { bodyName: lone.name }),
       contentType: this.rpc.header("x-sconce-content-type"),
       accept: this.rpc.header("x-sconce-accept"),
-      parts: parts.length === 1 ? undefined : parts,
+      parts: lone === undefined ? parts : undefined,
       headers: {},
       parameters: {},
       urlPath: "",
@@ -248,11 +244,14 @@ class RunningCall implements Call, Running {
     const bytes = typeof body === "string" ? Buffer.from(body) : body;
     this.outcome.answered(model, bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes));
   }
-  /** A status that says it failed is the call's. */
+  /** A status that says it failed is the call's, with the handler's words. */
   reply(model: string, { status }: CleanHead, body: string | Uint8Array): void {
     const bytes = typeof body === "string" ? Buffer.from(body) : body;
     if (status < 400) this.answer(model, bytes);
-    else this.fail(codeOf(status), new TextDecoder().decode(bytes.subarray(0, maxReason)));
+    else if (!this.over) {
+      this.finish();
+      this.outcome.failed(codeOf(status), reasonOf(bytes));
+    }
   }
   open(model: string): boolean {
     this.model = model;
@@ -285,7 +284,8 @@ class RunningCall implements Call, Running {
       : code === "deadline_exceeded"
         ? tooLate(this.route)
         : { code, message };
-    this.outcome.failed(told.code, told.message);
+    const said = this.predictor.worded(this.asked, told);
+    this.outcome.failed(said.code, said.message);
   }
 
   private log(code: ErrorCode, message: string, cause: unknown): void {
@@ -307,7 +307,18 @@ function codeOf(status: number): ErrorCode {
   return found ?? (status < 500 ? "bad_request" : "model_error");
 }
 
-const ownCodes: readonly ErrorCode[] = ["bad_request", "not_found", "conflict", "payload_too_large", "not_ready"];
+const ownCodes: readonly ErrorCode[] = ["conflict", "payload_too_large", "prediction_failed"];
+
+/** The `message` of an error in JSON, as REST's clients get it; else the body as it is. */
+function reasonOf(body: Uint8Array): string {
+  const text = new TextDecoder().decode(body.subarray(0, maxReason));
+  try {
+    const { message } = JSON.parse(text) as { readonly message?: unknown };
+    return typeof message === "string" ? message : text;
+  } catch {
+    return text;
+  }
+}
 
 function refused({ code, message }: Refusal): ServerError {
   return new ServerError(code, message);

@@ -36,7 +36,8 @@ test("every field of a form is an input", () => {
     { name: "data", fileName: "a.jpg", contentType: "image/jpeg", bytes: bytes("j") },
     { name: "k", fileName: "", contentType: "text/plain", bytes: bytes("v") },
   ];
-  expect(toWorker({ ...request, parts }, "r").parameters).toEqual([
+  const contentType = "multipart/form-data; boundary=x";
+  expect(toWorker({ ...request, contentType, parts }, "r").parameters).toEqual([
     { name: "data", contentType: "image/jpeg", value: bytes("j") },
     { name: "k", contentType: "", value: bytes("v") },
   ]);
