@@ -147,7 +147,7 @@ class Server implements RunningServer {
     const { engine, log } = deps;
     this.manager = deps.createModelManager({ engine, config, log, announce: this.announce });
     this.measuring = new Measuring({
-      ...{ config, log, snapshot: this.snapshot, stats: () => engine.stats() },
+      ...{ config, log, engine, hostname: hostname(), snapshot: this.snapshot },
       answers: () => [this.state, ...this.mainStates].reduce((sum, each) => sum + each.allAnswers, this.rpc.allEnded),
       write: (lines) => deps.writeMetrics?.(lines),
     });
@@ -297,21 +297,25 @@ class Server implements RunningServer {
     for (const port of this.mainPorts) port.renew(files);
   }
 
-  private readonly snapshot = (): Snapshot => ({
-    version: this.deps.version,
-    node: process.version,
-    hostname: hostname(),
-    engine: this.deps.engine.info(),
-    stats: this.deps.engine.stats(),
-    devices: this.deps.engine.deviceStats(),
-    entries: this.manager.list(),
-    loads: this.manager.loadCounts(),
-    http: this.state,
-    rpc: this.rpc,
-    otherPorts: this.mainStates,
-    window: this.measuring.window,
-    tokens: this.namedTokens?.counts() ?? [],
-  });
+  private readonly snapshot = (): Snapshot => {
+    const stats = this.deps.engine.stats();
+    return {
+      version: this.deps.version,
+      node: process.version,
+      hostname: hostname(),
+      engine: this.deps.engine.info(),
+      stats,
+      inference: this.measuring.inference(stats),
+      devices: this.deps.engine.deviceStats(),
+      entries: this.manager.list(),
+      loads: this.manager.loadCounts(),
+      http: this.state,
+      rpc: this.rpc,
+      otherPorts: this.mainStates,
+      window: this.measuring.window,
+      tokens: this.namedTokens?.counts() ?? [],
+    };
+  };
 
   private readonly writeAccess = (lines: string): void => this.deps.writeAccess?.(lines);
 

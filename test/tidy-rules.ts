@@ -4,6 +4,8 @@ const leaf = ["types", "wire", "rpc", "errors", "config", "metrics", "telemetry"
 const engineInterface = "src/engine/engine.ts";
 /** For those that stand in front of an engine. */
 const besideEngine = "src/engine/beside.ts";
+/** What those tell of the batches that they run. */
+const batchList = "src/engine/batch-list.ts";
 const modelsInterface = "src/models/models.ts";
 
 /** Part of src → parts or files that it may import; "*" is everything. */
@@ -26,7 +28,7 @@ export const importable: Readonly<Record<string, readonly string[]>> = {
   archive: ["tokenizer", ...leaf],
   download: leaf,
   engine: leaf,
-  worker: ["src/handlers/handler.ts", engineInterface, besideEngine, ...leaf],
+  worker: ["src/handlers/handler.ts", engineInterface, besideEngine, batchList, ...leaf],
   script: [
     "src/handlers/define.ts",
     "src/handlers/handler.ts",
@@ -34,6 +36,7 @@ export const importable: Readonly<Record<string, readonly string[]>> = {
     "worker",
     engineInterface,
     besideEngine,
+    batchList,
     ...leaf,
   ],
   telemetry: ["types", "errors", "config", "metrics"],
@@ -198,6 +201,7 @@ export const wallClock: Readonly<Record<string, string>> = {
   "src/cli/bundle.ts": "when it was made",
   "src/cli/serve.ts": "log lines",
   "src/cli/status.ts": "when it was looked at",
+  "src/engine/batch-list.ts": "log lines",
   "src/engine/fake.ts": "for tests alone",
   "src/grpc/listener.ts": "grpc-js tells a deadline by it",
   "src/metrics/metric-log.ts": "TorchServe's metric lines carry a time",

@@ -107,6 +107,9 @@ struct alignas(128) Counters::Cell {
   Number batches{0};
   Number inline_batches{0};
   Number waited_for_load{0};
+  Number named_requests{0};
+  Number named_request_ns{0};
+  Number named_queue_ns{0};
   Histogram request_ns;
   Histogram queue_ns;
   Histogram inference_ns;
@@ -136,13 +139,17 @@ Counters::Cell& Counters::Mine() {
 }
 
 void Counters::OnRequest(Code code, std::int64_t total_ns, std::int64_t queue_ns, std::uint64_t request_bytes,
-                         std::uint64_t response_bytes) {
+                         std::uint64_t response_bytes, bool named) {
   Cell& cell = Mine();
   Add(cell.by_code[static_cast<std::size_t>(code)], 1, cell.shared);
   Add(cell.request_bytes, request_bytes, cell.shared);
   Add(cell.response_bytes, response_bytes, cell.shared);
   cell.request_ns.Observe(total_ns, cell.shared);
   cell.queue_ns.Observe(queue_ns, cell.shared);
+  if (!named) return;
+  Add(cell.named_requests, 1, cell.shared);
+  Add(cell.named_request_ns, NotNegative(total_ns), cell.shared);
+  Add(cell.named_queue_ns, NotNegative(queue_ns), cell.shared);
 }
 
 void Counters::OnBatch(std::uint32_t rows, std::int64_t run_ns, bool inline_run) {
@@ -175,6 +182,9 @@ CountersSnapshot Counters::Read() const {
     total.rows += Get(cell->batch_rows.sum);
     total.inline_batches += Get(cell->inline_batches);
     total.waited_for_load += Get(cell->waited_for_load);
+    total.named_requests += Get(cell->named_requests);
+    total.named_request_seconds += static_cast<double>(Get(cell->named_request_ns)) / kNsPerSecond;
+    total.named_queue_seconds += static_cast<double>(Get(cell->named_queue_ns)) / kNsPerSecond;
     cell->request_ns.AddTo(total.request_seconds, kNsPerSecond);
     cell->queue_ns.AddTo(total.queue_seconds, kNsPerSecond);
     cell->inference_ns.AddTo(total.inference_seconds, kNsPerSecond);

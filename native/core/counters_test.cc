@@ -10,10 +10,10 @@ namespace sconce {
 namespace {
 
 TEST(Counters, SumsWhatWasCounted) {
-  Counters counters({0.01, 0.001});                       // sorted by the counters
-  counters.OnRequest(Code::kOk, 1'000'000, 500, 10, 20);  // up to and including the bound
-  counters.OnRequest(Code::kOk, 1'000'001, 2'000'000, 1, 2);
-  counters.OnRequest(Code::kQueueFull, 20'000'000, -5, 0, 0);  // a negative time is none
+  Counters counters({0.01, 0.001});                              // sorted by the counters
+  counters.OnRequest(Code::kOk, 1'000'000, 500, 10, 20, false);  // up to and including the bound
+  counters.OnRequest(Code::kOk, 1'000'001, 2'000'000, 1, 2, true);
+  counters.OnRequest(Code::kQueueFull, 20'000'000, -5, 0, 0, true);  // a negative time is none
   counters.OnBatch(3, 2'000'000, true);
   counters.OnBatch(5000, 20'000'000, false);
   counters.OnWaitedForLoad();
@@ -26,6 +26,9 @@ TEST(Counters, SumsWhatWasCounted) {
   EXPECT_EQ(total.inline_batches, 1u);
   EXPECT_EQ(total.rows, 5003u);
   EXPECT_EQ(total.waited_for_load, 1u);
+  EXPECT_EQ(total.named_requests, 2u);
+  EXPECT_NEAR(total.named_request_seconds, 0.021000001, 1e-12);
+  EXPECT_NEAR(total.named_queue_seconds, 0.002, 1e-12);
   EXPECT_EQ(total.request_seconds.bounds, (std::vector<double>{0.001, 0.01}));
   EXPECT_EQ(total.request_seconds.counts, (std::vector<std::uint64_t>{1, 1, 1}));
   EXPECT_NEAR(total.request_seconds.sum, 0.022000001, 1e-12);
@@ -37,7 +40,7 @@ TEST(Counters, SumsWhatWasCounted) {
 
 TEST(Counters, WithoutBoundsThereIsOneBucket) {
   Counters counters({});
-  counters.OnRequest(Code::kOk, 5, 5, 0, 0);
+  counters.OnRequest(Code::kOk, 5, 5, 0, 0, false);
   EXPECT_EQ(counters.Read().request_seconds.counts, (std::vector<std::uint64_t>{1}));
 }
 
@@ -55,7 +58,7 @@ TEST(Counters, ManyThreadsLoseNothing) {
         ready.fetch_add(1);
         while (ready.load() < kThreads) std::this_thread::yield();
         for (std::uint64_t i = 0; i < kEach; ++i) {
-          counters.OnRequest(Code::kOk, 1, 1, 1, 1);
+          counters.OnRequest(Code::kOk, 1, 1, 1, 1, true);
           counters.OnBatch(2, 1, true);
         }
       });
@@ -67,6 +70,7 @@ TEST(Counters, ManyThreadsLoseNothing) {
   EXPECT_EQ(total.requests_by_code[0], 2 * kThreads * kEach);
   EXPECT_EQ(total.rows, 4 * kThreads * kEach);
   EXPECT_EQ(total.waited_for_load, 2 * kThreads);
+  EXPECT_EQ(total.named_requests, 2 * kThreads * kEach);
   EXPECT_EQ(total.request_seconds.counts[0], 2 * kThreads * kEach);
 }
 

@@ -36,12 +36,16 @@ void Finish(TaskPtr task) {
 
 void RunOne(TaskPtr task) {
   const std::int64_t now_ns = MonotonicNs();
-  if (!EndIfDead(*task, now_ns)) {
-    task->started_ns = now_ns;
-    task->batch_rows = RowCount(*task);
-    task->model->runner()->Explain(*task);
-  }
+  if (EndIfDead(*task, now_ns)) return Finish(std::move(task));
+  task->started_ns = now_ns;
+  task->batch_rows = RowCount(*task);
+  task->model->runner()->Explain(*task);
+  Task* const one = task.get();
+  const ModelConfig& config = task->model->config();
+  BatchNote note;
+  note.Begin(config.batch_log, config.tag, {&one, 1}, now_ns, MonotonicNs());
   Finish(std::move(task));
+  note.Done();
 }
 
 }  // namespace

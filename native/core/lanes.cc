@@ -176,7 +176,10 @@ void Lanes::Run(const LaneSpec& spec, Work& work, RunnerScratch& scratch) {
   if (measured) judge_.OnLaneBatch((ThreadCpuNs() - cpu_ns) * spec.intra_op_threads);
   const std::int64_t end_ns = MonotonicNs();
   counters_.OnBatch(rows, end_ns - start_ns, false);
+  BatchNote note;
+  note.Begin(config_.batch_log, config_.tag, work.tasks, start_ns, end_ns);
   Complete(work.batch, end_ns);
+  note.Done();
 }
 
 // Ends the tasks and sends them to their sinks, each sink once. Leaves `tasks` empty.

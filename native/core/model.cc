@@ -139,6 +139,10 @@ InlineRun Model::RunInline(std::vector<TaskPtr>& tasks, RunnerScratch& scratch) 
   std::shared_ptr<Model> pin;  // a lane may drop the tasks' own
   const bool rerun = !batch.empty() && impl.DeservesRerun(batch, rows);
   if (rerun) pin = shared_from_this();
+  BatchNote note;  // not of a batch that is run again
+  if (!batch.empty() && !rerun) {
+    note.Begin(impl.config.batch_log, impl.config.tag, batch, run.start_ns, run.end_ns);
+  }
   for (TaskPtr& task : tasks) {
     if (rerun && task->status.code() == Code::kModelError) {
       Reset(*task);
@@ -149,6 +153,7 @@ InlineRun Model::RunInline(std::vector<TaskPtr>& tasks, RunnerScratch& scratch) 
     FinishTask(*task, run.end_ns, impl.counters);
   }
   if (rerun) std::erase(tasks, nullptr);
+  note.Done();
   impl.inline_running.fetch_sub(running, std::memory_order_relaxed);
   return run;
 }

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "core/batch_log.h"
 #include "core/counters.h"
 #include "core/runner.h"
 #include "core/signature.h"
@@ -42,8 +43,9 @@ struct ModelConfig {
   std::vector<double> latency_buckets;  // seconds
   std::size_t max_instances = 1024;
   std::size_t max_decoded_bytes = std::size_t{64} << 20;
-  bool inline_allowed = false;   // what warm-up measured: the p90 of the largest batch is under kInlineMaxNs
-  double warm_batch_p90_us = 0;  // 0: no warm-up
+  bool inline_allowed = false;          // what warm-up measured: the p90 of the largest batch is under kInlineMaxNs
+  double warm_batch_p90_us = 0;         // 0: no warm-up
+  std::shared_ptr<BatchLog> batch_log;  // null: nobody wants to know of each batch
 };
 
 inline constexpr std::int64_t kInlineMaxNs = 200'000;         // p90 of the largest batch, to be run inline

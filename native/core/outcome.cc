@@ -56,7 +56,7 @@ void FinishTask(Task& task, std::int64_t now_ns, Counters& counters) {
   }
   const std::int64_t started_ns = task.started_ns != 0 ? task.started_ns : now_ns;
   counters.OnRequest(task.status.code(), now_ns - task.enqueued_ns, started_ns - task.enqueued_ns, task.body_bytes,
-                     task.answer.size());
+                     task.answer.size(), task.named);
 }
 
 }  // namespace sconce

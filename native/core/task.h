@@ -71,6 +71,7 @@ struct Task {
   Buffer storage;                  // what the views point into
   std::vector<Row> rows;           // ≥ 1; more than one only for {"instances": …} or batched .npy
   std::vector<std::string> names;  // undeclared model, inputs sent by name: their names
+  bool named = false;              // the client named the version
   bool instances = false;          // answer as {"predictions": […]} (JSON) or with a leading dimension (.npy)
   bool is_image = false;
   ImageInput image;  // with is_image: pixels are `storage`

@@ -199,6 +199,10 @@ Napi::Value Stats(const Napi::CallbackInfo& info) {
   return array;
 }
 
+Napi::Value TakeBatches(const Napi::CallbackInfo& info) {
+  return FromBatches(info.Env(), OpenEngine(info.Env()).TakeBatches());
+}
+
 // What was found at the start: library, driver, problem, found, inUse.
 Napi::Value Gpus(const Napi::CallbackInfo& info) { return FromPicture(info.Env(), OpenEngine(info.Env()).devices()); }
 
@@ -252,6 +256,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("setDefault", Napi::Function::New<Guard<SetDefault>>(env));
   exports.Set("resize", Napi::Function::New<Guard<Resize>>(env));
   exports.Set("stats", Napi::Function::New<Guard<Stats>>(env));
+  exports.Set("takeBatches", Napi::Function::New<Guard<TakeBatches>>(env));
   exports.Set("gpus", Napi::Function::New<Guard<Gpus>>(env));
   exports.Set("deviceStats", Napi::Function::New<Guard<DeviceStats>>(env));
   exports.Set("tagName", Napi::Function::New<Guard<TagName>>(env));

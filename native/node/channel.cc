@@ -63,6 +63,7 @@ TaskPtr Channel::NewTask(const InferArgs& args, std::shared_ptr<Model> model, st
     pool_.pop_back();
   }
   task->cookie = args.cookie;
+  task->named = !args.version.empty() && !args.by_default;
   task->format = args.output;
   task->enqueued_ns = now_ns;
   task->deadline_ns = Deadline(now_ns, args.timeout_ms, model->config().response_timeout_ns);
@@ -133,7 +134,8 @@ int Channel::Send(TaskPtr task, const Status& decoded, std::size_t body_bytes) {
 
 // The model counts only what it finishes; what it never took is counted here.
 int Channel::RefuseTask(TaskPtr task, const Status& status) {
-  task->model->counters().OnRequest(status.code(), MonotonicNs() - task->enqueued_ns, 0, task->body_bytes, 0);
+  task->model->counters().OnRequest(status.code(), MonotonicNs() - task->enqueued_ns, 0, task->body_bytes, 0,
+                                    task->named);
   Recycle(std::move(task));
   return Refuse(status);
 }

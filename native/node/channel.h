@@ -29,6 +29,7 @@ struct InferArgs {
   std::uint32_t cookie = 0;
   std::int32_t name_id = -1;
   std::string_view version;  // empty: the default
+  bool by_default = false;   // `version` was the default one: no client named it
   codec::InputFormat input = codec::InputFormat::kJson;
   OutputFormat output = OutputFormat::kJson;
   std::size_t json_bytes = 0;    // kV2: of the body, where bytes follow its JSON; 0: all of it

@@ -74,13 +74,15 @@ napi_value Number(napi_env env, std::int32_t value) {
   return number;
 }
 
-// flags: input format in the low four bits, output format in the next four, above them the length of a v2 body's JSON.
+// flags: input format in the low four bits, output format in the next three, then whether the version is the default
+// one that nobody named, above them the length of a v2 body's JSON.
 InferArgs ToArgs(std::uint32_t cookie, std::int32_t name_id, std::uint32_t flags, std::uint32_t timeout_ms) {
   InferArgs args;
   args.cookie = cookie;
   args.name_id = name_id;
   args.input = static_cast<codec::InputFormat>(flags & 15U);
-  args.output = static_cast<OutputFormat>((flags >> 4U) & 15U);
+  args.output = static_cast<OutputFormat>((flags >> 4U) & 7U);
+  args.by_default = ((flags >> 7U) & 1U) != 0;
   args.json_bytes = args.input == codec::InputFormat::kV2 ? flags >> 8U : 0;
   args.timeout_ms = timeout_ms;
   return args;

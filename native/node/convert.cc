@@ -111,6 +111,7 @@ EngineOptions ToOptions(const Napi::Object& options) {
   made.cores = static_cast<int>(Num(options, "cores"));
   made.load_parallelism = static_cast<int>(Num(options, "loadParallelism"));
   made.max_decoded_bytes = static_cast<std::size_t>(Num(options, "maxDecodedBytes"));
+  made.log_batches = Has(options, "logBatches") && Flag(options, "logBatches");
   if (Has(options, "gpu")) {
     const Napi::Object gpu = options.Get("gpu").As<Napi::Object>();
     made.devices.library = Str(gpu, "library");
@@ -179,6 +180,23 @@ Napi::Object FromOutcome(Napi::Env env, const LoadOutcome& outcome) {
   return object;
 }
 
+Napi::Value FromBatches(Napi::Env env, const TakenBatches& taken) {
+  constexpr std::size_t kHead = 5;
+  Napi::Float64Array packed = Napi::Float64Array::New(env, 1 + kHead * taken.batches.size() + taken.waits_ns.size());
+  double* at = packed.Data();
+  const std::int64_t* wait_ns = taken.waits_ns.data();
+  *at++ = static_cast<double>(taken.left_out);
+  for (const LoggedBatch& batch : taken.batches) {
+    *at++ = batch.tag;
+    *at++ = static_cast<double>(batch.ended_s);
+    *at++ = static_cast<double>(batch.run_ns) / kNsPerMs;
+    *at++ = static_cast<double>(batch.outside_ns) / kNsPerMs;
+    *at++ = batch.answered;
+    for (std::uint32_t i = 0; i < batch.answered; ++i) *at++ = static_cast<double>(*wait_ns++) / kNsPerMs;
+  }
+  return packed;
+}
+
 Napi::Object FromModel(Napi::Env env, const ModelRow& row) {
   Model& model = *row.model;
   const CountersSnapshot counted = model.counters().Read();
@@ -204,6 +222,11 @@ Napi::Object FromModel(Napi::Env env, const ModelRow& row) {
   object.Set("inlineBatches", static_cast<double>(counted.inline_batches));
   object.Set("rows", static_cast<double>(counted.rows));
   object.Set("waitedForLoad", static_cast<double>(counted.waited_for_load));
+  Napi::Object named = Napi::Object::New(env);
+  named.Set("requests", static_cast<double>(counted.named_requests));
+  named.Set("requestSeconds", counted.named_request_seconds);
+  named.Set("queueSeconds", counted.named_queue_seconds);
+  object.Set("named", named);
   object.Set("requestSeconds", FromHistogram(env, counted.request_seconds));
   object.Set("queueSeconds", FromHistogram(env, counted.queue_seconds));
   object.Set("inferenceSeconds", FromHistogram(env, counted.inference_seconds));

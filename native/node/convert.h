@@ -11,7 +11,10 @@ namespace sconce::node {
 EngineOptions ToOptions(const Napi::Object& options);
 LoadRequest ToLoadRequest(const Napi::Object& spec);                  // ModelSpec of src/types.ts
 Napi::Object FromOutcome(Napi::Env env, const LoadOutcome& outcome);  // LoadReport of src/types.ts
-Napi::Object FromModel(Napi::Env env, const ModelRow& row);           // ModelStats of src/engine/engine.ts
+// A Float64Array: how many were left out, then of each batch its tag, the second since 1970, its run and the time
+// beside it in ms, how many requests were answered, and the wait of each in ms.
+Napi::Value FromBatches(Napi::Env env, const TakenBatches& taken);
+Napi::Object FromModel(Napi::Env env, const ModelRow& row);  // ModelStats of src/engine/engine.ts
 Napi::Object FromDevice(Napi::Env env, const torch_engine::OpenDevice& device);
 Napi::Object FromPicture(Napi::Env env, const torch_engine::Devices& devices);
 Napi::Object FromInfo(Napi::Env env, const torch_engine::BuildInfo& info);  // EngineInfo

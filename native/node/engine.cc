@@ -103,6 +103,7 @@ Status Engine::Open(const EngineOptions& options) {
   devices_.Open(options.devices);  // before libtorch is asked anything: it looks for CUDA once
   if (Status status = torch_engine::Initialise(); !status.ok()) return status;
   options_ = options;
+  if (options.log_batches) batch_log_ = std::make_shared<BatchLog>();
   // Registered after libtorch was loaded, so it runs before libtorch's own static destructors.
   on_exit(&Engine::OnExit, this);
   for (int i = 0; i < std::max(1, options.load_parallelism); ++i) std::thread([this] { LoaderMain(); }).detach();
@@ -221,6 +222,8 @@ std::vector<ModelRow> Engine::Models() const {
   return rows;
 }
 
+TakenBatches Engine::TakeBatches() { return batch_log_ ? batch_log_->Take() : TakenBatches{}; }
+
 std::uint32_t Engine::NewTag(std::string name) {
   MutexLock lock(state_->mutex);
   state_->tags.push_back(std::move(name));
@@ -288,6 +291,7 @@ std::shared_ptr<Model> Engine::LoadModel(const Load& load, LoadOutcome& outcome)
   config.max_instances = load.request.max_instances;
   config.max_decoded_bytes = options_.max_decoded_bytes;
   config.latency_buckets = options_.latency_buckets;
+  config.batch_log = batch_log_;
   config.tag = NewTag(config.name + "/" + config.version);
   outcome.report = std::move(loaded->report);
   outcome.batch_rows = config.max_batch_rows;

@@ -19,6 +19,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/batch_log.h"
 #include "core/model.h"
 #include "core/mutex.h"
 #include "core/router.h"
@@ -33,6 +34,7 @@ struct EngineOptions {
   int load_parallelism = 1;                               // loader threads
   std::vector<double> latency_buckets;                    // seconds, ascending
   std::size_t max_decoded_bytes = std::size_t{64} << 20;  // decoded tensors of one request
+  bool log_batches = false;                               // keep what TakeBatches gives
   torch_engine::DeviceOptions devices;
   bool operator==(const EngineOptions&) const = default;
 };
@@ -128,6 +130,8 @@ class Engine {
   Status Explain(TaskPtr& task);
 
   std::vector<ModelRow> Models() const;
+  // The batches that have run since the last call; none without EngineOptions::log_batches.
+  TakenBatches TakeBatches();
   const torch_engine::Devices& devices() const { return devices_; }
   const Router& router() const { return router_; }
   // "name/version" of ModelConfig::tag; "" when there is none.
@@ -159,6 +163,7 @@ class Engine {
   EngineOptions options_;
   torch_engine::Devices devices_;
   Router router_;
+  std::shared_ptr<BatchLog> batch_log_;  // null without EngineOptions::log_batches
   State* state_;
 };
 

@@ -121,11 +121,13 @@ const engineModule = new URL("../engine/native.js", import.meta.url).href;
 
 function open(config: ServeConfig, log: Log, env: NodeJS.ProcessEnv): ScriptEngine {
   const found = libraryFor(config);
+  const logBatches = config.metricsMode !== "prometheus";
   const engine = openEngine({
     cores: config.cores,
     loadParallelism: config.loadParallelism,
     latencyBuckets: config.latencyBuckets,
     maxDecodedBytes: config.maxRequestSize,
+    logBatches,
     gpu: gpuOptions(config, found),
   });
   checkGpus(config, found.built, engine.gpus(), log);
@@ -137,6 +139,7 @@ function open(config: ServeConfig, log: Log, env: NodeJS.ProcessEnv): ScriptEngi
     childEnv: handlerEnvironment(env, config.workerEnv),
     engineModule,
     latencyBuckets: config.latencyBuckets,
+    logBatches,
   });
 }
 

@@ -4,7 +4,16 @@
  */
 import type { MessagePort } from "node:worker_threads";
 import type { LoadReport, ModelSpec } from "../types.js";
-import type { Channel, DeviceStats, Engine, EngineInfo, GpuPicture, LoadProgress, ModelStats } from "./engine.js";
+import type {
+  Channel,
+  DeviceStats,
+  Engine,
+  EngineInfo,
+  GpuPicture,
+  LoadProgress,
+  ModelStats,
+  TakenBatches,
+} from "./engine.js";
 
 export class Beside<Inner extends Engine = Engine> implements Engine {
   protected readonly inner: Inner;
@@ -51,6 +60,9 @@ export class Beside<Inner extends Engine = Engine> implements Engine {
   }
   stats(): readonly ModelStats[] {
     return this.inner.stats();
+  }
+  takeBatches(): TakenBatches {
+    return this.inner.takeBatches?.() ?? { batches: [], leftOut: 0 };
   }
   openChannel(onReady: () => void): Channel {
     return this.inner.openChannel(onReady);

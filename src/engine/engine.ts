@@ -30,6 +30,24 @@ export function v2Input(jsonBytes: number): InputFormat {
 export const OutputFormat = { json: 0, npy: 1, raw: 2, tensors: 3, v2: 4 } as const;
 export type OutputFormat = (typeof OutputFormat)[keyof typeof OutputFormat];
 
+/** The version that goes with it is the default one at this moment: no client named it. */
+const defaultVersion = 8;
+
+/** An output format for a request whose version the server chose, so that it is counted as one that named none. */
+export function unnamed(output: OutputFormat): OutputFormat {
+  return (output | defaultVersion) as OutputFormat;
+}
+
+/** The format itself. */
+export function formatOf(output: OutputFormat): OutputFormat {
+  return (output & ~defaultVersion) as OutputFormat;
+}
+
+/** Whether a client named the version. */
+export function isNamed(version: string, output: OutputFormat): boolean {
+  return version !== "" && (output & defaultVersion) === 0;
+}
+
 export interface TensorOut {
   readonly dtype: DType;
   /** Without the batch dimension. */
@@ -122,6 +140,13 @@ export interface Histogram {
   readonly sum: number;
 }
 
+export interface NamedStats {
+  readonly requests: number;
+  /** Sums. */
+  readonly requestSeconds: number;
+  readonly queueSeconds: number;
+}
+
 export interface ModelStats {
   readonly name: string;
   readonly version: string;
@@ -150,6 +175,8 @@ export interface ModelStats {
   readonly queueSeconds: Histogram;
   readonly inferenceSeconds: Histogram;
   readonly batchRows: Histogram;
+  /** Of the requests above those whose client named the version. */
+  readonly named: NamedStats;
   /** Where an instance is a process of its own: what is known of each. */
   readonly workers?: readonly { readonly pid: number | undefined; readonly ready: boolean; readonly since: string }[];
   /** What happened to those processes lately, oldest first. */
@@ -194,6 +221,8 @@ export interface EngineOptions {
   readonly loadParallelism: number;
   readonly latencyBuckets: readonly number[];
   readonly maxDecodedBytes: number;
+  /** Keep what `takeBatches` gives: somebody takes it again and again. */
+  readonly logBatches?: boolean;
   /** Absent: the CPU only. */
   readonly gpu?: GpuOptions;
 }
@@ -247,6 +276,26 @@ export interface DeviceStats {
   readonly models: Readonly<Record<string, number>>;
 }
 
+/** One batch that ran. */
+export interface BatchTimes {
+  /** Of the model. */
+  readonly name: string;
+  /** When it ended, in seconds since 1970. */
+  readonly at: number;
+  /** The model's run; undefined where its worker says that itself. */
+  readonly runMs: number | undefined;
+  /** What its thread had to do with it beside the run. */
+  readonly outsideMs: number;
+  /** Of each request that was answered, from its arrival to the batch's start. */
+  readonly waitsMs: readonly number[];
+}
+
+export interface TakenBatches {
+  readonly batches: readonly BatchTimes[];
+  /** Further ones that there was no room for. */
+  readonly leftOut: number;
+}
+
 /** Called on the main thread while a load goes on. */
 export type LoadProgress = (phase: string, seconds: number) => void;
 
@@ -276,6 +325,8 @@ export interface Engine {
    */
   resize(name: string, version: string, instances: number): void;
   stats(): readonly ModelStats[];
+  /** Main thread only. The batches that have run since the last call; absent: none. See EngineOptions.logBatches. */
+  takeBatches?(): TakenBatches;
   openChannel(onReady: () => void): Channel;
   /** Main thread only. A way for one other thread to the models that this process does not run itself; absent: none. */
   openDoor?(): MessagePort;

@@ -1,7 +1,7 @@
 /** The fake engine's channel: inline models answer at flush, slow ones after their time by onReady. */
 
 import type { Channel, CompletionSink, InputFormat, OutputFormat, Submitted } from "./engine.js";
-import { INLINE, QUEUED } from "./engine.js";
+import { formatOf, INLINE, isNamed, QUEUED } from "./engine.js";
 import type { FakeRoutes } from "./fake.js";
 import { type Answer, decode, explain, type FakeModel, type Nested, run } from "./fake-model.js";
 import type { ExplainSettings } from "../types.js";
@@ -50,6 +50,7 @@ export class FakeChannel implements Channel {
     if (this.#closed) return this.#refuse(12, "the channel is closed: its thread is ending");
     if (!("spec" in model)) return this.#refuse(...model);
     if (model.instances === 0) return this.#refuse(11, noWorker(model));
+    if (isNamed(version, output)) model.named++;
     const decoded = decode(model, body instanceof ArrayBuffer ? new Uint8Array(body) : body, input);
     if ("code" in decoded) {
       count(model, decoded.code);
@@ -61,7 +62,7 @@ export class FakeChannel implements Channel {
     if (asked !== undefined) {
       return this.#start(cookie, model, () => explain(model, samples, instances, asked), timeoutMs, true);
     }
-    return this.#start(cookie, model, () => run(model, samples, instances, output), timeoutMs);
+    return this.#start(cookie, model, () => run(model, samples, instances, formatOf(output)), timeoutMs);
   }
 
   inferImage(
@@ -80,8 +81,9 @@ export class FakeChannel implements Channel {
     if (pixels.length !== width * height * channels) {
       return this.#refuse(9, "inferImage: the pixels are not width x height x channels bytes");
     }
+    if (isNamed(version, output)) model.named++;
     const sample: Nested = Array.from(pixels, (value) => value / 255);
-    return this.#start(cookie, model, () => run(model, [sample], false, output), timeoutMs);
+    return this.#start(cookie, model, () => run(model, [sample], false, formatOf(output)), timeoutMs);
   }
 
   bodyAppend(cookie: number, chunk: ArrayBuffer): void {

@@ -16,6 +16,8 @@ export interface FakeModel {
   /** 0: takes no requests. */
   instances: number;
   readonly byCode: number[];
+  /** Requests whose client named the version. */
+  named: number;
 }
 
 export interface Answer {

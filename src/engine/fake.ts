@@ -142,6 +142,7 @@ class FakeEngine implements Engine {
       slowMs: this.#options.slowMs,
       inFlight: 0,
       instances: Math.max(1, spec.instances),
+      named: 0,
       byCode: new Array<number>(18).fill(0),
     };
     return {
@@ -238,5 +239,6 @@ function statsOf(model: FakeModel, isDefault: boolean): ModelStats {
     queueSeconds: none,
     inferenceSeconds: none,
     batchRows: none,
+    named: { requests: model.named, requestSeconds: 0, queueSeconds: 0 },
   };
 }

@@ -17,7 +17,9 @@ import type {
   GpuPicture,
   LoadProgress,
   ModelStats,
+  TakenBatches,
 } from "./engine.js";
+import { readBatches } from "./batches.js";
 import { checkLibtorch, readBuildRecord } from "./libtorch.js";
 import { type ChannelFunctions, metaWords, NativeChannel } from "./native-channel.js";
 
@@ -44,6 +46,8 @@ interface Addon extends SocketCalls {
   setDefault(name: string, version: string): void;
   resize(name: string, version: string, instances: number): void;
   stats(): readonly ModelStats[];
+  /** As batches.ts reads it. */
+  takeBatches(): Float64Array;
   tagName(tag: number): string;
   openChannel(meta: Uint32Array, onReady: () => void): ChannelFunctions;
 }
@@ -187,6 +191,13 @@ class NativeEngine implements Engine {
 
   stats(): readonly ModelStats[] {
     return call(() => this.#addon.stats());
+  }
+
+  takeBatches(): TakenBatches {
+    return readBatches(
+      call(() => this.#addon.takeBatches()),
+      (tag) => this.#addon.tagName(tag),
+    );
   }
 
   openChannel(onReady: () => void): Channel {

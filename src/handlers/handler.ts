@@ -72,6 +72,8 @@ export interface HandlerRequest {
   readonly urlPath: string;
   /** An explanation is asked for instead of a prediction. */
   readonly explains: boolean;
+  /** Whether the client named the model's version. */
+  readonly named: boolean;
   /** Calls `step` when the client has gone away or was answered 504; at once where that is so already. One per request. */
   onAbort(step: () => void): void;
   /** What `pre` leaves for `post`. */

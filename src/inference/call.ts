@@ -20,6 +20,8 @@ export interface Route {
   readonly name: string;
   /** "": the default version, whichever it is when the request is routed. */
   readonly version: string;
+  /** Whether the client named the version. */
+  readonly named: boolean;
   /** The engine's number for the name. */
   readonly nameId: number;
   readonly handler: Handler;

@@ -18,6 +18,7 @@ import {
   OutputFormat,
   type Submitted,
   type TensorOut,
+  unnamed,
 } from "../engine/engine.js";
 import { nativeErrorCode, ServerError } from "../errors.js";
 import {
@@ -89,7 +90,8 @@ export class Pipeline {
     if (nameId < 0 && handler.serve === undefined) return undefined;
     // The handler that reads the body must be the one of the version that runs it, also when the default changes between.
     const own = version === "" && (handler.serve !== undefined || !this.handlers.alike(name));
-    return { name, version: own ? known.version : version, nameId, handler, timeoutMs };
+    const named = version !== "";
+    return { name, version: own ? known.version : version, named, nameId, handler, timeoutMs };
   }
 
   /** What a version (version "": the default one) takes and gives; undefined when it was not announced. */
@@ -155,6 +157,7 @@ export class Pipeline {
   /** A handler reads the body, which is its own. */
   private hand(call: Call, body: Uint8Array): void {
     const request = call.request(body);
+    request.named = call.route.named;
     this.requests[call.cookie] = request;
     if (call.route.handler.serve === undefined || call.explain !== undefined) void this.runWithPre(call, request);
     else this.serve(call, request);
@@ -337,6 +340,11 @@ function shapes({ explain, output, route }: Call): boolean {
 }
 
 function engineOutput(call: Call): OutputFormat {
+  const output = formatOfAnswer(call);
+  return call.route.named ? output : unnamed(output);
+}
+
+function formatOfAnswer(call: Call): OutputFormat {
   if (shapes(call)) return OutputFormat.tensors;
   return call.route.handler.post === undefined || call.explain !== undefined ? call.output : OutputFormat.tensors;
 }

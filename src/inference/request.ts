@@ -3,7 +3,7 @@
 import type { HandlerRequest, Part } from "../handlers/handler.js";
 
 /** What a dialect knows of a request. */
-export type RequestFacts = Omit<HandlerRequest, "onAbort" | "state">;
+export type RequestFacts = Omit<HandlerRequest, "onAbort" | "state" | "named">;
 
 export class PlainRequest implements HandlerRequest {
   readonly id: string;
@@ -16,6 +16,7 @@ export class PlainRequest implements HandlerRequest {
   readonly parameters: Readonly<Record<string, string>>;
   readonly urlPath: string;
   readonly explains: boolean;
+  named = false;
   state: unknown = undefined;
   private step: (() => void) | undefined;
   private aborted = false;

@@ -8,7 +8,7 @@
  * What fails fails the request, by the first picture that did; the others are dropped where the engine has not begun them.
  * Thread: one per HTTP thread.
  */
-import { type Channel, INLINE, OutputFormat } from "../engine/engine.js";
+import { type Channel, INLINE, OutputFormat, unnamed } from "../engine/engine.js";
 import { type ErrorCode, nativeErrorCode, ServerError } from "../errors.js";
 import type { OutputTensor, Pixels } from "../handlers/handler.js";
 import type { Call } from "./call.js";
@@ -58,11 +58,11 @@ export class Several {
   start(call: Call, pictures: readonly Pixels[], done: SeveralDone): boolean {
     const group: Group = { call, cookies: [], outputs: [], done, waiting: 0, model: "", failure: undefined };
     this.groups.set(call, group);
-    const { nameId, version, timeoutMs } = call.route;
+    const { nameId, version, named, timeoutMs } = call.route;
+    const format = named ? OutputFormat.tensors : unnamed(OutputFormat.tensors);
     let inline = false;
     for (const [index, { data, width, height, channels }] of pictures.entries()) {
       const cookie = this.cookie();
-      const format = OutputFormat.tensors;
       const how = this.channel.inferImage(cookie, nameId, version, data, width, height, channels, format, timeoutMs);
       if (how < 0) {
         this.failed(group, index, { code: nativeErrorCode(-how), message: this.channel.lastError() });

@@ -1,18 +1,23 @@
 /**
- * Logs TorchServe's metrics in its modes `log` and `legacy`: all of them at the start, every interval and at the end, and
- * those of requests soon after these came, as TorchServe's users look for them. Main thread.
+ * Logs TorchServe's metrics in its modes `log` and `legacy`: all of them at the start, every interval and at the end, those of
+ * requests soon after these came, and those of batches for each batch, as TorchServe's users look for them. Main thread.
  */
+import type { TakenBatches } from "../engine/engine.js";
+import { BatchLines } from "./batch-lines.js";
 import type { Snapshot } from "./samples.js";
 import { type MetricLine, MetricLines, type MetricsMode } from "./torchserve.js";
 
 export interface MetricLogOptions {
   readonly mode: MetricsMode;
+  readonly hostname: string;
   readonly snapshot: () => Snapshot;
   /** A number that any answer changes; asked often. */
   readonly answers: () => number;
-  /** Ends the interval that means are taken over. */
-  readonly look: () => void;
+  /** The batches that have run since the last call. */
+  readonly batches: () => TakenBatches;
   readonly write: (lines: readonly MetricLine[]) => void;
+  /** So many batches of one second have no lines. */
+  readonly leftOut: (batches: number) => void;
 }
 
 /** Under traffic lines of requests come this far apart. */
@@ -21,32 +26,48 @@ export const trafficLinesMs = 1000;
 export class MetricLog {
   private readonly options: MetricLogOptions;
   private readonly lines: MetricLines;
+  private readonly ofBatches: BatchLines;
   private answered = 0;
   private soonAt = 0;
 
   constructor(options: MetricLogOptions) {
     this.options = options;
     this.lines = new MetricLines(options.mode);
+    this.ofBatches = new BatchLines(options);
   }
 
   all(): void {
+    if (this.options.mode === "prometheus") return;
+    this.writeBatches();
     this.write("all");
   }
 
-  /** To be called again and again: logs what requests changed, when they have. */
+  /** To be called again and again: logs the batches that have run, and what requests changed, when they have. */
   tick(): void {
-    const { mode, answers, look } = this.options;
-    if (mode === "prometheus" || performance.now() < this.soonAt) return;
+    const { mode, answers } = this.options;
+    if (mode === "prometheus") return;
+    this.writeBatches();
+    if (performance.now() < this.soonAt) return;
     const now = answers();
     if (now === this.answered) return;
     this.answered = now;
     this.soonAt = performance.now() + trafficLinesMs;
-    look();
     this.write("traffic");
   }
 
+  /** The last lines. */
+  end(): void {
+    this.all();
+    this.ofBatches.tell();
+  }
+
+  private writeBatches(): void {
+    const { batches, write } = this.options;
+    const lines = this.ofBatches.of(batches(), performance.now());
+    if (lines.length > 0) write(lines);
+  }
+
   private write(which: "all" | "traffic"): void {
-    if (this.options.mode === "prometheus") return;
     const lines = this.lines.lines(this.options.snapshot(), Math.floor(Date.now() / 1000), which);
     if (lines.length > 0) this.options.write(lines);
   }

@@ -5,6 +5,7 @@ import { errorCodeAt } from "../errors.js";
 import type { ModelEntry, ModelState } from "../models/models.js";
 import type { LoadCount } from "../models/models.js";
 import { countedStatuses, type HttpState } from "./http-counters.js";
+import type { InferenceTotal } from "./inference-totals.js";
 import { type RpcCounters, rpcStatusNames } from "./rpc-counters.js";
 import type { MetricName } from "./table.js";
 import { torchserveReaders } from "./torchserve.js";
@@ -31,6 +32,8 @@ export interface Snapshot {
   readonly otherPorts: readonly HttpState[];
   readonly rpc: RpcCounters;
   readonly window: Window;
+  /** As TorchServe counts predictions. */
+  readonly inference: readonly InferenceTotal[];
   /** By the names of the tokens file. */
   readonly tokens: readonly { readonly name: string; readonly allowed: number; readonly limited: number }[];
 }

@@ -3,10 +3,10 @@
  * what MetricLines remembers of the counters it logged.
  */
 
-import type { ModelStats } from "../engine/engine.js";
 import type { ModelEntry } from "../models/models.js";
 import type { GpuSample } from "./gpus.js";
 import { countedStatuses } from "./http-counters.js";
+import type { InferenceTotal } from "./inference-totals.js";
 import { javaDouble } from "./java-text.js";
 import type { Labels, Sample, Snapshot } from "./samples.js";
 import { type MetricRow, torchserveRows, type TorchserveName } from "./torchserve-table.js";
@@ -20,9 +20,9 @@ export const torchserveReaders: Readonly<Record<TorchserveName, Reader>> = {
   Requests2XX: answers(200),
   Requests4XX: answers(400),
   Requests5XX: answers(500),
-  ts_inference_requests_total: perModel((each) => each.requestsByCode.reduce((sum, count) => sum + count, 0)),
-  ts_inference_latency_microseconds: perModel((each) => Math.round(each.requestSeconds.sum * 1e6)),
-  ts_queue_latency_microseconds: perModel((each) => Math.round(each.queueSeconds.sum * 1e6)),
+  ts_inference_requests_total: perModel((each) => each.requests),
+  ts_inference_latency_microseconds: perModel((each) => Math.round(each.requestSeconds * 1e6)),
+  ts_queue_latency_microseconds: perModel((each) => Math.round(each.queueSeconds * 1e6)),
   QueueTime: (snapshot) => onHost(snapshot, snapshot.window.queueMs),
   WorkerThreadTime: (snapshot) => onHost(snapshot, snapshot.window.threadMs),
   WorkerLoadTime: ({ entries, hostname }) => entries.filter((each) => each.state === "ready").map(loadTime(hostname)),
@@ -54,9 +54,9 @@ function answers(from: number): Reader {
   };
 }
 
-function perModel(read: (stats: ModelStats) => number): Reader {
-  return ({ stats, hostname }) =>
-    stats.map((each) => ({
+function perModel(read: (total: InferenceTotal) => number): Reader {
+  return ({ inference, hostname }) =>
+    inference.map((each) => ({
       labels: { model_name: each.name, model_version: each.version, hostname },
       value: read(each),
     }));
@@ -104,16 +104,23 @@ export interface MetricLine {
   readonly text: string;
 }
 
-const ofModels: ReadonlySet<TorchserveName> = new Set(["HandlerTime", "PredictionTime"]);
+export type BatchName = "QueueTime" | "WorkerThreadTime" | "HandlerTime" | "PredictionTime";
 
-/** What requests change. */
-const ofTraffic: ReadonlySet<TorchserveName> = new Set([
-  ...(["Requests2XX", "Requests4XX", "Requests5XX", "QueueTime", "WorkerThreadTime"] as const),
-  ...(["ts_inference_requests_total", "ts_inference_latency_microseconds", "ts_queue_latency_microseconds"] as const),
-  ...ofModels,
+/** Those whose lines batch-lines.ts writes, as each batch has its own. */
+export const batchNames: ReadonlySet<TorchserveName> = new Set<BatchName>([
+  "QueueTime",
+  "WorkerThreadTime",
+  "HandlerTime",
+  "PredictionTime",
 ]);
 
-/** The lines of one moment. Counters are logged by how much they grew, which is what TorchServe's lines add up to. */
+/** What requests change, of the others. */
+const ofTraffic: ReadonlySet<TorchserveName> = new Set([
+  ...(["Requests2XX", "Requests4XX", "Requests5XX"] as const),
+  ...(["ts_inference_requests_total", "ts_inference_latency_microseconds", "ts_queue_latency_microseconds"] as const),
+]);
+
+/** The lines of one moment, but for those of batches. Counters are logged by how much they grew, which is what TorchServe's lines add up to. */
 export class MetricLines {
   private readonly mode: MetricsMode;
   private readonly logged = new Map<string, number>();
@@ -124,14 +131,13 @@ export class MetricLines {
 
   /** `seconds` since 1970. */
   lines(snapshot: Snapshot, seconds: number, which: "all" | "traffic" = "all"): MetricLine[] {
-    const wanted = (name: TorchserveName): boolean => which === "all" || ofTraffic.has(name);
+    const wanted = (name: TorchserveName): boolean => (which === "all" ? !batchNames.has(name) : ofTraffic.has(name));
     const rows = torchserveRows.filter(({ name }) => !isExposed(this.mode, name) && wanted(name));
-    return rows.flatMap((row) => {
-      const file = ofModels.has(row.name) ? "modelMetrics" : "metrics";
-      const samples = torchserveReaders[row.name](snapshot);
-      const own = file === "metrics" ? samples : samples.filter((sample) => !byWorkers(sample, snapshot));
-      return own.flatMap((sample) => this.line(row, sample, seconds)).map((text) => ({ file, text }));
-    });
+    return rows.flatMap((row) =>
+      torchserveReaders[row.name](snapshot)
+        .flatMap((sample) => this.line(row, sample, seconds))
+        .map((text) => ({ file: "metrics" as const, text })),
+    );
   }
 
   private line(row: MetricRow<TorchserveName>, sample: Sample, seconds: number): string[] {
@@ -145,16 +151,18 @@ export class MetricLines {
   }
 }
 
-/** TorchServe's own workers write these for every request. */
-function byWorkers({ labels }: Sample, { stats }: Snapshot): boolean {
-  return stats.some((each) => each.name === labels["ModelName"] && each.workers !== undefined);
-}
-
 /** `Name.Unit:value|#Dim:val,Dim2:val|#hostname:h,timestamp:<sec>`. */
 export function metricLine(row: MetricRow, labels: Labels, value: number, seconds: number): string {
+  return lineMaker(row, labels)(value, seconds);
+}
+
+/** For many lines of the same labels. */
+export function lineMaker(row: MetricRow, labels: Labels): (value: number, seconds: number) => string {
   const host = labels["Hostname"] ?? labels["hostname"] ?? "";
   const dimensions = Object.entries(labels)
     .filter(([name]) => name !== "Hostname" && name !== "hostname")
     .map(([name, each]) => `${name}:${each}`);
-  return `${row.name}.${row.unit ?? "Count"}:${javaDouble(String(value))}|#${dimensions.join(",")}|#hostname:${host},timestamp:${seconds}`;
+  const before = `${row.name}.${row.unit ?? "Count"}:`;
+  const after = `|#${dimensions.join(",")}|#hostname:${host},timestamp:`;
+  return (value, seconds) => `${before}${javaDouble(String(value))}${after}${seconds}`;
 }

@@ -236,9 +236,9 @@ const endedWords = "The handler's thread ended while it had the request; the ser
 
 /** Each piece in memory of just its size: a message carries the whole memory that a view stands in. */
 function wireOf(request: HandlerRequest): WireRequest {
-  const { id, body, contentType, accept, parts, headers, parameters, urlPath, explains } = request;
+  const { id, body, contentType, accept, parts, headers, parameters, urlPath, explains, named } = request;
   const own = parts?.map((part) => ({ ...part, bytes: ownBytes(part.bytes) }));
-  return { id, body: ownBytes(body), contentType, accept, parts: own, headers, parameters, urlPath, explains };
+  return { id, body: ownBytes(body), contentType, accept, parts: own, headers, parameters, urlPath, explains, named };
 }
 
 /** A refusal of the handler's own, in the shape of the server's. */

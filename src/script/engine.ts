@@ -5,8 +5,9 @@
  *   const engine = withScripts(openEngine(options), { log, env, engineModule });
  */
 import { MessageChannel, type MessagePort } from "node:worker_threads";
+import { BatchList } from "../engine/batch-list.js";
 import { Beside } from "../engine/beside.js";
-import type { Engine, LoadProgress, ModelStats } from "../engine/engine.js";
+import type { Engine, LoadProgress, ModelStats, TakenBatches } from "../engine/engine.js";
 import type { Log } from "../telemetry/log.js";
 import type { LoadReport, ModelSpec } from "../types.js";
 import { WithAlone } from "./alone.js";
@@ -24,6 +25,8 @@ export interface ScriptOptions {
   readonly engineModule: string;
   /** Bounds of the times that are counted, in seconds. */
   readonly latencyBuckets: readonly number[];
+  /** Whether somebody takes batches. */
+  readonly logBatches?: boolean;
 }
 
 export interface ScriptEngine extends Engine {
@@ -51,10 +54,12 @@ class WithScripts extends Beside<Engine & { close(): Promise<void> }> implements
   /** Keys of handlers that were let go lately → "name/version"; at most `rememberedKeys`. */
   private readonly gone = new Map<string, string>();
   private readonly ports = new Set<MessagePort>();
+  private readonly batches: BatchList;
 
   constructor(inner: Engine & { close(): Promise<void> }, options: ScriptOptions) {
     super(inner);
     this.options = options;
+    this.batches = new BatchList(options.logBatches === true);
   }
 
   override async load(spec: ModelSpec, loadId: string, onProgress?: LoadProgress): Promise<LoadReport> {
@@ -142,6 +147,10 @@ class WithScripts extends Beside<Engine & { close(): Promise<void> }> implements
     });
   }
 
+  override takeBatches(): TakenBatches {
+    return this.batches.take(this.inner.takeBatches?.());
+  }
+
   openScriptDoor(): MessagePort {
     const { port1, port2 } = new MessageChannel();
     port1.on("message", ({ key }: ToDesk) => {
@@ -174,7 +183,7 @@ class WithScripts extends Beside<Engine & { close(): Promise<void> }> implements
     const { log, env, engineModule, latencyBuckets } = this.options;
     const { inputs, outputs } = signature;
     const setup = { engineModule, code, name, version, script, inputs, outputs, childEnv: this.options.childEnv };
-    const keeper = new Keeper({ setup, log, env, startupTimeoutMs, latencyBuckets });
+    const keeper = new Keeper({ setup, log, env, startupTimeoutMs, latencyBuckets, batches: this.batches });
     this.keepers.set(script.key, keeper);
     return keeper;
   }

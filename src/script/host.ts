@@ -2,7 +2,7 @@
  * The order of one request on its handler's thread: preprocess → engine → postprocess → answer. A hook of its own for each
  * request, or one for all that wait together; what fails fails its request alone. Thread: the handler's.
  */
-import { type Channel, InputFormat, OutputFormat, type TensorOut } from "../engine/engine.js";
+import { type Channel, InputFormat, OutputFormat, type TensorOut, unnamed } from "../engine/engine.js";
 import { type ErrorCode, nativeErrorCode, ServerError } from "../errors.js";
 import type { Context, HandlerDefinition, ModelInput, OutputTensor } from "../handlers/define.js";
 import type { ScriptSpec } from "../types.js";
@@ -148,7 +148,8 @@ export class Host {
     this.open--;
     this.taken.get(job.link)?.delete(job.ask);
     this.options.forget?.(job.request);
-    this.options.tally?.add(code, performance.now() - job.since, job.request.body.length, bytes);
+    const { body, wire } = job.request;
+    this.options.tally?.add(code, performance.now() - job.since, body.length, bytes, wire.named);
     if (this.idle !== undefined) setImmediate(() => this.lookIdle());
   }
 
@@ -253,7 +254,8 @@ export class Host {
 
   private submit(job: Job, body: Uint8Array, input: InputFormat): void {
     const output = this.options.handler.postprocess === undefined ? OutputFormat.json : OutputFormat.tensors;
-    job.run = this.runs.start(body, input, output, job.timeoutMs, (code, made, tensors) => {
+    const counted = job.request.wire.named ? output : unnamed(output);
+    job.run = this.runs.start(body, input, counted, job.timeoutMs, (code, made, tensors) => {
       job.run = -1;
       if (!job.over) this.guarded(job, "inference", () => this.completed(job, code, made, tensors));
     });
@@ -298,7 +300,7 @@ export class Host {
           reject(error instanceof Error ? error : new Error(String(error)));
         }
       };
-      this.runs.start(frameOf(input), InputFormat.tensors, OutputFormat.tensors, 0, done);
+      this.runs.start(frameOf(input), InputFormat.tensors, unnamed(OutputFormat.tensors), 0, done);
     });
   }
 

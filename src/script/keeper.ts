@@ -6,6 +6,7 @@
  * started at once.
  */
 import { MessageChannel, Worker } from "node:worker_threads";
+import type { BatchList } from "../engine/batch-list.js";
 import { ServerError } from "../errors.js";
 import type { Log } from "../telemetry/log.js";
 import { PoolCounters } from "../worker/counters.js";
@@ -21,6 +22,8 @@ export interface KeeperOptions {
   readonly env: Readonly<Record<string, string>>;
   readonly startupTimeoutMs: number;
   readonly latencyBuckets: readonly number[];
+  /** Hears of each request of a handler without a model file. */
+  readonly batches: BatchList;
 }
 
 /** Looks without a beat before a thread is taken to hang, beyond the hook's own time. */
@@ -188,9 +191,11 @@ export class Keeper {
 
   private counted({ ended, open }: Tallied): void {
     this.open = open;
-    for (const [code, tookMs, requestBytes, responseBytes] of ended) {
+    const { name } = this.options.setup;
+    for (const [code, tookMs, requestBytes, responseBytes, named] of ended) {
       this.requests.came(requestBytes);
-      this.requests.ended(code, tookMs, responseBytes);
+      this.requests.ended(code, { tookMs, waitedMs: 0, named }, responseBytes);
+      if (code === "ok") this.options.batches.add({ name, runMs: tookMs, outsideMs: 0, waitsMs: [0] });
     }
   }
 

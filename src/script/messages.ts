@@ -20,6 +20,8 @@ export interface WireRequest {
   readonly urlPath: string;
   /** Only the model's input is wanted of it. */
   readonly explains: boolean;
+  /** The client named the version. */
+  readonly named: boolean;
 }
 
 export type ToHandler =

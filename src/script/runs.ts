@@ -36,7 +36,7 @@ export class Runs {
     this.channel = openChannel(() => this.channel.drain(this.sink));
   }
 
-  /** Names the run for `cancel`. Throws ServerError when it is refused. */
+  /** Names the run for `cancel`. `output` may be `unnamed`. Throws ServerError when it is refused. */
   start(body: Uint8Array, input: InputFormat, output: OutputFormat, timeoutMs: number, done: RunDone): number {
     const cookie = this.next;
     this.next = (this.next + 1) % maxCookie;

@@ -1,8 +1,14 @@
 /** What became of a handler's requests since main was last told: of models whose engine does not count them. Thread: the handler's. */
 import type { ErrorCode } from "../errors.js";
 
-/** How a request ended, how long it took, and the bytes that came and went. */
-export type Ended = readonly [code: ErrorCode, tookMs: number, requestBytes: number, responseBytes: number];
+/** How a request ended, how long it took, the bytes that came and went, whether its client named the version. */
+export type Ended = readonly [
+  code: ErrorCode,
+  tookMs: number,
+  requestBytes: number,
+  responseBytes: number,
+  named: boolean,
+];
 
 export interface Tallied {
   readonly type: "requests";

@@ -1,8 +1,10 @@
 /** What is measured over time, and where it is shown: the metrics port's page and TorchServe's log lines. Main thread. */
 import type { ServeConfig } from "../config/serve-config.js";
-import type { ModelStats } from "../engine/engine.js";
+import type { Engine, ModelStats } from "../engine/engine.js";
 import { createExposition, type Exposition } from "../metrics/exposition.js";
+import { maxBatchLinesPerSecond } from "../metrics/batch-lines.js";
 import { GpuWatch } from "../metrics/gpus.js";
+import { type InferenceTotal, InferenceTotals } from "../metrics/inference-totals.js";
 import { MetricLog } from "../metrics/metric-log.js";
 import type { Snapshot } from "../metrics/samples.js";
 import type { MetricLine } from "../metrics/torchserve.js";
@@ -10,9 +12,10 @@ import { type Window, Windows } from "../metrics/window.js";
 import type { Log } from "../telemetry/log.js";
 
 export interface MeasuringOptions {
-  readonly config: Pick<ServeConfig, "metricsMode" | "metricsIntervalMs" | "systemMetrics">;
+  readonly config: Pick<ServeConfig, "metricsMode" | "metricsIntervalMs" | "systemMetrics" | "compat">;
   readonly log: Log;
-  readonly stats: () => readonly ModelStats[];
+  readonly engine: Pick<Engine, "stats" | "takeBatches">;
+  readonly hostname: string;
   readonly snapshot: () => Snapshot;
   /** How many requests were answered, on all ports. */
   readonly answers: () => number;
@@ -24,13 +27,19 @@ export class Measuring {
   private readonly page: Exposition;
   private readonly windows: Windows;
   private readonly lines: MetricLog;
+  private readonly totals: InferenceTotals;
 
-  constructor({ config, log, stats, snapshot, answers, write }: MeasuringOptions) {
+  constructor({ config, log, engine, hostname, snapshot, answers, write }: MeasuringOptions) {
     const mode = config.metricsMode;
+    this.totals = new InferenceTotals(config.compat === "torchserve");
     this.page = createExposition(snapshot, { processMetrics: true, mode });
-    this.lines = new MetricLog({ mode, snapshot, answers, write, look: () => this.windows.lookAtModels() });
+    this.lines = new MetricLog({
+      ...{ mode, hostname, snapshot, answers, write },
+      batches: () => engine.takeBatches?.() ?? noBatches,
+      leftOut: (batches) => log.warn(leftOutWords, { batches }),
+    });
     this.windows = new Windows({
-      stats,
+      stats: () => engine.stats(),
       intervalMs: config.metricsIntervalMs,
       system: config.systemMetrics,
       gpus: new GpuWatch((fault) =>
@@ -46,6 +55,11 @@ export class Measuring {
     return this.windows.latest;
   }
 
+  /** Of the counters of this moment. */
+  inference(stats: readonly ModelStats[]): readonly InferenceTotal[] {
+    return this.totals.look(stats);
+  }
+
   begin(): void {
     this.lines.all();
   }
@@ -57,6 +71,9 @@ export class Measuring {
 
   end(): void {
     this.windows.close();
-    this.lines.all();
+    this.lines.end();
   }
 }
+
+const noBatches = { batches: [], leftOut: 0 };
+const leftOutWords = `batches without metric lines: there were more than ${maxBatchLinesPerSecond} lines in a second`;

@@ -10,6 +10,8 @@ export type ToDesk =
       readonly model: string;
       readonly request: WorkerRequest;
       readonly timeoutMs: number;
+      /** The client named the version. */
+      readonly named: boolean;
     }
   /** Nobody waits for it any more. */
   | { readonly type: "cancel"; readonly id: number };

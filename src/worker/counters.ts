@@ -41,7 +41,16 @@ type Counted = Pick<
   | "queueSeconds"
   | "inferenceSeconds"
   | "batchRows"
+  | "named"
 >;
+
+export interface EndedRequest {
+  readonly tookMs: number;
+  /** Before its batch began. */
+  readonly waitedMs: number;
+  /** Its client named the version. */
+  readonly named: boolean;
+}
 
 export class PoolCounters {
   private readonly byCode: number[] = [];
@@ -53,6 +62,7 @@ export class PoolCounters {
   private responseBytes = 0;
   private batches = 0;
   private rows = 0;
+  private readonly named = { requests: 0, requestSeconds: 0, queueSeconds: 0 };
 
   /** Bounds of the times, in seconds. */
   constructor(bounds: readonly number[]) {
@@ -77,12 +87,16 @@ export class PoolCounters {
     this.inference.add(ms / 1000);
   }
 
-  ended(code: ErrorCode, tookMs: number, bytes: number): void {
+  ended(code: ErrorCode, { tookMs, waitedMs, named }: EndedRequest, bytes: number): void {
     const index = errorIndex(code);
     for (let fill = this.byCode.length; fill <= index; fill++) this.byCode.push(0);
     this.byCode[index] = (this.byCode[index] ?? 0) + 1;
     this.request.add(tookMs / 1000);
     this.responseBytes += bytes;
+    if (!named) return;
+    this.named.requests++;
+    this.named.requestSeconds += tookMs / 1000;
+    this.named.queueSeconds += waitedMs / 1000;
   }
 
   get shown(): Counted {
@@ -98,6 +112,7 @@ export class PoolCounters {
       queueSeconds: this.queue.shown,
       inferenceSeconds: this.inference.shown,
       batchRows: this.batchRows.shown,
+      named: { ...this.named },
     };
   }
 }

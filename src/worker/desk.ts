@@ -42,7 +42,7 @@ export class Desk {
   private ask(
     port: MessagePort,
     asked: Map<number, { readonly job: Job; readonly pool: WorkerPool }>,
-    { id, model, request, timeoutMs }: Extract<ToDesk, { type: "ask" }>,
+    { id, model, request, timeoutMs, named }: Extract<ToDesk, { type: "ask" }>,
   ): void {
     const say = (message: FromDesk, given: ArrayBuffer[] = []): void => port.postMessage(message, given);
     const sink: JobSink = {
@@ -62,7 +62,7 @@ export class Desk {
       sink.fail("version_not_found", `Model version: ${version} does not exist for model: ${name}`);
       return;
     }
-    const job = createJob(request, sink, timeoutMs);
+    const job = createJob(request, sink, timeoutMs, named);
     asked.set(id, { job, pool });
     pool.submit(job);
   }

@@ -31,7 +31,7 @@ export class Door implements WorkerDoor {
     request.onAbort(() => this.give(id));
     const wire = owned(toWorker(request, request.id === "" ? randomUUID() : request.id));
     const given = new Set(wire.parameters.map(({ value }) => value.buffer as ArrayBuffer));
-    this.say({ type: "ask", id, model, request: wire, timeoutMs }, [...given]);
+    this.say({ type: "ask", id, model, request: wire, timeoutMs, named: request.named }, [...given]);
   }
 
   /** Nobody waits any more. */

@@ -8,8 +8,9 @@
  */
 import type { MessagePort } from "node:worker_threads";
 import type { ServeConfig } from "../config/serve-config.js";
+import { BatchList } from "../engine/batch-list.js";
 import { Beside } from "../engine/beside.js";
-import type { Engine, LoadProgress, ModelStats } from "../engine/engine.js";
+import type { Engine, LoadProgress, ModelStats, TakenBatches } from "../engine/engine.js";
 import { ServerError } from "../errors.js";
 import type { Log } from "../telemetry/log.js";
 import type { LoadReport, ModelSpec } from "../types.js";
@@ -74,11 +75,13 @@ class WithPython extends Beside implements PythonEngine {
   /** Default versions that Python runs, by name. */
   private readonly defaults = new Map<string, string>();
   private readonly desk: Desk;
+  private readonly batches: BatchList;
   private python: Promise<WorkerPython> | undefined;
 
   constructor(native: Engine, options: PythonOptions) {
     super(native);
     this.options = options;
+    this.batches = new BatchList(options.config.metricsMode !== "prometheus");
     this.guard = new GroupGuard((error) => options.log.warn("no shell guards the workers' children", { error }));
     this.desk = new Desk((model) => this.served.get(model)?.pool);
   }
@@ -93,7 +96,7 @@ class WithPython extends Beside implements PythonEngine {
     const python = await this.findPython();
     const { guard, options } = this;
     const folders = (this.folders ??= new WorkerFolders(workerUser(options.config.workerUser)));
-    const pool = await poolFor(spec, python, { folders, guard, ...options });
+    const pool = await poolFor(spec, python, { folders, guard, batches: this.batches, ...options });
     this.loads.set(loadId, pool);
     onProgress?.("start", (performance.now() - begun) / 1000);
     try {
@@ -185,6 +188,10 @@ class WithPython extends Beside implements PythonEngine {
       .map((each) => (this.defaults.has(each.name) ? { ...each, isDefault: false } : each));
     const own = [...this.served.values()].map((each) => each.stats(isDefault(each.spec.name, each.spec.version)));
     return own.length === 0 ? native : [...native, ...own];
+  }
+
+  override takeBatches(): TakenBatches {
+    return this.batches.take(this.inner.takeBatches?.());
   }
 
   override openDoor(): MessagePort {

@@ -16,6 +16,10 @@ export interface Job {
   readonly arrived: number;
   /** performance.now() after which nobody waits for it. */
   readonly deadline: number;
+  /** Its client named the version. */
+  readonly named: boolean;
+  /** From its arrival to the start of its batch; 0: it has not come into one. */
+  waitedMs: number;
   /** Nobody waits any more. */
   cancelled: boolean;
   /** It failed in company and is run once more without. */
@@ -24,10 +28,10 @@ export interface Job {
   begun: boolean;
 }
 
-export function createJob(request: WorkerRequest, sink: JobSink, timeoutMs: number): Job {
+export function createJob(request: WorkerRequest, sink: JobSink, timeoutMs: number, named = false): Job {
   const arrived = performance.now();
   const deadline = timeoutMs > 0 ? arrived + timeoutMs : Number.POSITIVE_INFINITY;
-  return { request, sink, arrived, deadline, cancelled: false, alone: false, begun: false };
+  return { request, sink, arrived, deadline, named, waitedMs: 0, cancelled: false, alone: false, begun: false };
 }
 
 export function bytesOf({ parameters }: WorkerRequest): number {

@@ -26,6 +26,8 @@ export interface PoolSettings extends SlotSettings {
 export interface PoolEvents {
   readonly failed: (pid: number | undefined, end: WorkerEnd, retryMs: number | undefined) => void;
   readonly recovered: (pid: number | undefined) => void;
+  /** A batch has ended, well or not: what it took beside its worker, and how long those waited that it answered. */
+  readonly ran: (batch: { readonly outsideMs: number; readonly waitsMs: readonly number[] }) => void;
 }
 
 /** What describe shows of one worker. */
@@ -209,23 +211,35 @@ export class WorkerPool {
 
   private run(slot: Slot, jobs: readonly Job[]): void {
     const now = performance.now();
-    this.counters.ran(jobs.map((job) => now - job.arrived));
+    for (const job of jobs) job.waitedMs = now - job.arrived;
+    this.counters.ran(jobs.map((job) => job.waitedMs));
+    const answered: Job[] = [];
+    let outsideMs = 0;
     const batch = new Batch(jobs, {
-      answered: (job, bytes) => this.count(job, job.cancelled ? "cancelled" : "ok", bytes),
+      answered: (job, bytes) => {
+        if (!job.cancelled) answered.push(job);
+        this.count(job, job.cancelled ? "cancelled" : "ok", bytes);
+      },
       failed: (left, failure) => this.batchFailed(jobs.length, left, failure),
     });
     this.running.set(slot, batch);
     slot.run(
       jobs.map((job) => job.request),
       (frame) => {
+        const came = performance.now();
         const more = batch.frame(frame);
+        const done = performance.now();
+        outsideMs += done - came;
         if (!more) {
-          this.counters.batchTook(performance.now() - now);
+          this.counters.batchTook(done - now);
           this.running.delete(slot);
+          const waitsMs = answered.map((job) => job.waitedMs);
+          this.events.ran({ outsideMs, waitsMs });
         }
         return more;
       },
     );
+    outsideMs += performance.now() - now;
   }
 
   /** Those that were not alone are run once more, alone, before all others: only the one at fault fails then. */
@@ -256,7 +270,8 @@ export class WorkerPool {
   }
 
   private count(job: Job, code: ErrorCode, bytes: number): void {
-    this.counters.ended(code, performance.now() - job.arrived, bytes);
+    const { arrived, waitedMs, named } = job;
+    this.counters.ended(code, { tookMs: performance.now() - arrived, waitedMs, named }, bytes);
   }
 }
 

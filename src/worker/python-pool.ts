@@ -1,5 +1,6 @@
 /** The pool of one model version: what its workers are started with, where their output goes, what is said of them. */
 import { delimiter, resolve } from "node:path";
+import type { BatchList } from "../engine/batch-list.js";
 import type { ModelStats } from "../engine/engine.js";
 import { type ModelEvent, withEvent } from "../telemetry/events.js";
 import type { Log } from "../telemetry/log.js";
@@ -21,6 +22,8 @@ import type { LaunchedWorker } from "./slot.js";
 export interface PythonPoolOptions extends PythonOptions {
   readonly folders: WorkerFolders;
   readonly guard: GroupGuard;
+  /** Hears of each batch. */
+  readonly batches: BatchList;
   /** Metrics that are shown; undefined: all. */
   readonly listed?: ReadonlySet<string> | undefined;
 }
@@ -95,6 +98,7 @@ export class PythonPool {
           log.info("a worker is there again", { pid });
           this.events = withEvent(this.events, `worker ${pid ?? ""} is there again`);
         },
+        ran: (batch) => options.batches.add({ name: spec.name, runMs: undefined, ...batch }),
       },
     );
   }

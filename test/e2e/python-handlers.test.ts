@@ -257,6 +257,10 @@ describe.skipIf(python === undefined)("handlers of TorchServe's", () => {
     expect(read("model_metrics.log")).toMatch(
       /^[\dT:,-]+ - Cups\.Count:2\.0\|#ModelName:tricks,.*,requestID:.+,timestamp:\d+$/m,
     );
+    // The batch's own times are the worker's to tell, which the list does not name; its wait is the server's.
+    expect(read("model_metrics.log")).not.toContain("PredictionTime");
+    expect(read("ts_metrics.log").match(/ - QueueTime\.Milliseconds:/g)).toHaveLength(1);
+    expect(read("ts_metrics.log").match(/ - WorkerThreadTime\.Milliseconds:/g)).toHaveLength(1);
     // Not in the list.
     expect(read("model_metrics.log")).not.toContain("Brewing");
     expect(read("ts_log.log")).not.toContain("Cups");

@@ -86,3 +86,27 @@ test("is refused where it would need a model", async () => {
   expect((await ask("forgot", {})).status).toBe(500);
   expect(server.process.stderr).toMatch(/without context\.infer/);
 });
+
+test("TorchServe's metrics count each request: its own line, and the label of whether it named the version", async () => {
+  const logs = join(folder, "logs");
+  const words = ["--metrics-mode", "log", "--log-folder", logs, "--log-format", "torchserve", "--compat", "torchserve"];
+  const counting = await Server.start([join(folder, "hello"), ...words]);
+  for (const path of ["/predictions/hello", "/predictions/hello", "/predictions/hello/1.0"]) {
+    const answer = await call(counting.port, { method: "POST", path, body: '{"name":"you"}' });
+    expect(answer.status, answer.body.toString()).toBe(200);
+  }
+  const read = (file: string): string => readFileSync(join(logs, file), "utf8");
+  await eventually(20_000, "the lines", () =>
+    (read("model_metrics.log").match(/ - PredictionTime\./g) ?? []).length === 3 ? true : undefined,
+  );
+  await counting.stop();
+  expect(read("ts_metrics.log").match(/ - QueueTime\.Milliseconds:0\.0\|/g)).toHaveLength(3);
+  const counted = [
+    ...read("ts_metrics.log").matchAll(
+      /ts_inference_requests_total\.Count:(\S+?)\|#model_name:hello,model_version:([^|]+)/g,
+    ),
+  ];
+  const sum = (label: string): number =>
+    counted.filter(([, , each]) => each === label).reduce((all, [, count]) => all + Number(count), 0);
+  expect([sum("default"), sum("1.0")]).toEqual([2, 1]);
+});

@@ -162,3 +162,32 @@ test("a handler that serves makes the whole answer, and is told when nobody wait
   await call.done;
   expect(call.log).toEqual(["held", "aborted", "released"]);
 });
+
+test("what a route was asked for by name is counted as named, and nothing else", async () => {
+  const engine = openFakeEngine();
+  const handlers = new HandlerRegistry({ maxImagePixels: 1000, maxRequestSize: 1000, decodeParallelism: 1 });
+  const pipeline = new Pipeline(engine, handlers);
+  const pre = { ...baseSpec, name: "classify" };
+  for (const [version, spec] of [
+    ["1.0", baseSpec],
+    ["2.0", pre],
+  ] as const) {
+    await engine.load({ ...modelSpec("m", "echo.pt"), version }, version);
+    engine.publish(version);
+    handlers.announce("m", version, spec, 1000);
+  }
+  const named = (): number => engine.stats().reduce((sum, each) => sum + each.named.requests, 0);
+  const ask = async (version: string): Promise<Route> => {
+    const route = pipeline.route("m", version);
+    if (route === undefined) throw new Error("announced and published, and yet unknown");
+    const call = new TestCall(1, route);
+    pipeline.run(call, bytes("[1]"));
+    await call.done;
+    return route;
+  };
+  // The versions have different handlers: the route keeps to the one whose handler it has.
+  expect(await ask("")).toMatchObject({ version: "1.0", named: false });
+  expect(named()).toBe(0);
+  expect(await ask("1.0")).toMatchObject({ version: "1.0", named: true });
+  expect(named()).toBe(1);
+});

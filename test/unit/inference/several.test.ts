@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
-import { type Channel, INLINE, OutputFormat } from "../../../src/engine/engine.js";
+import { type Channel, INLINE, OutputFormat, unnamed } from "../../../src/engine/engine.js";
 import type { OutputTensor, Pixels } from "../../../src/handlers/handler.js";
 import type { Call } from "../../../src/inference/call.js";
 import { type Failure, Several } from "../../../src/inference/several.js";
 
 const picture: Pixels = { data: Uint8Array.of(1), width: 1, height: 1, channels: 1 };
-const route = { name: "m", version: "", nameId: 4, timeoutMs: 9 };
+const route = { name: "m", version: "", nameId: 4, named: false, timeoutMs: 9 };
 const output = (value: number): OutputTensor[] => [{ dtype: "uint8", shape: [1], data: Uint8Array.of(value) }];
 
 /** `refuse`: the place of the picture that the engine does not take. */
@@ -14,7 +14,7 @@ function setUp(count: number, refuse = -1) {
   const cancelled: number[] = [];
   const channel = {
     inferImage: (cookie: number, nameId: number, _version: string, ...rest: unknown[]) => {
-      expect([nameId, ...rest.slice(1)]).toEqual([4, 1, 1, 1, OutputFormat.tensors, 9]);
+      expect([nameId, ...rest.slice(1)]).toEqual([4, 1, 1, 1, unnamed(OutputFormat.tensors), 9]);
       if (sent.length === refuse) return -10;
       sent.push(cookie);
       return sent.length === 1 ? 1 : INLINE;

@@ -8,6 +8,7 @@ const stats = (changes: Partial<ModelStats>): ModelStats => ({
   ...{ executor: "lane", executorReason: "", requestsByCode: [7, 1, 2], requestBytes: 0, responseBytes: 0 },
   ...{ batches: 4, inlineBatches: 0, rows: 9, waitedForLoad: 0, batchRows: histogram(9, 4) },
   ...{ requestSeconds: histogram(0.5, 10), queueSeconds: histogram(0.25, 6, 4), inferenceSeconds: histogram(0.125, 4) },
+  named: { requests: 0, requestSeconds: 0, queueSeconds: 0 },
   ...changes,
 });
 

@@ -33,6 +33,7 @@ const stats: ModelStats = {
   queueSeconds: { bounds: [0.1], counts: [1, 0], sum: 0.25 },
   inferenceSeconds: empty,
   batchRows: empty,
+  named: { requests: 0, requestSeconds: 0, queueSeconds: 0 },
 };
 const system = {
   cpuPercent: 12.5,
@@ -68,6 +69,7 @@ const snapshot: Snapshot = {
       models: { "m/1.0": 30 },
     },
   ],
+  inference: [{ name: "m", version: "1", requests: 6, requestSeconds: 4.5, queueSeconds: 0.25 }],
   entries: [],
   loads: [{ trigger: "startup", outcome: "ok", count: 1 }],
   http: new HttpState(createHttpState(1), 0),

@@ -1,5 +1,4 @@
 import { expect, test } from "vitest";
-import type { ModelStats } from "../../../src/engine/engine.js";
 import { createHttpState, HttpState } from "../../../src/metrics/http-counters.js";
 import type { Snapshot } from "../../../src/metrics/samples.js";
 import { type MetricLine, MetricLines, torchserveReaders } from "../../../src/metrics/torchserve.js";
@@ -10,17 +9,11 @@ function snapshot(requests: number): Snapshot {
   for (const status of [200, 201, 404, 499, 503]) http.countAnswer(status);
   const management = new HttpState(createHttpState(1), 0);
   management.countAnswer(202);
-  const model = {
-    name: "m",
-    version: "1.0",
-    requestsByCode: [requests, 1],
-    requestSeconds: { bounds: [], counts: [], sum: 0.5 },
-    queueSeconds: { bounds: [], counts: [], sum: 0.25 },
-  } as unknown as ModelStats;
+  const total = { name: "m", version: "1.0", requests: requests + 1, requestSeconds: 0.5, queueSeconds: 0.25 };
   const entry = { name: "m", version: "1.0", state: "ready", loadSeconds: 1.25 } as unknown as ModelEntry;
   return {
     hostname: "h",
-    stats: [model],
+    inference: [total],
     entries: [entry],
     http,
     otherPorts: [management],
@@ -43,7 +36,6 @@ test("log lines have TorchServe's form; counters are logged by their growth, sil
   for (const line of [
     "ts_inference_requests_total.Count:6.0|#model_name:m,model_version:1.0|#hostname:h,timestamp:1700000000",
     "ts_inference_latency_microseconds.Microseconds:500000.0|#model_name:m,model_version:1.0|#hostname:h,timestamp:1700000000",
-    "QueueTime.Milliseconds:0.5|#Level:Host|#hostname:h,timestamp:1700000000",
     "WorkerLoadTime.Milliseconds:1250.0|#WorkerName:W-9000-m_1.0,Level:Host|#hostname:h,timestamp:1700000000",
   ]) {
     expect(first).toContain(line);
@@ -60,17 +52,10 @@ test("log lines have TorchServe's form; counters are logged by their growth, sil
   expect(legacy.filter((line) => line.startsWith("ts_"))).toEqual([]);
 });
 
-test("times of models have TorchServe's other file, but for models whose workers write them themselves", () => {
+test("what each batch has a line of is not among the lines of a moment", () => {
   const models = [{ name: "m", predictionMs: 2, handlerMs: 3 }];
-  const one = { ...snapshot(5), window: { ...snapshot(5).window, models } };
-  const filed = (of: Snapshot): string[] =>
-    new MetricLines("log")
-      .lines(of, 0)
-      .filter(({ file }) => file === "modelMetrics")
-      .map(({ text }) => text);
-  expect(filed(one)).toEqual([
-    "HandlerTime.Milliseconds:3.0|#ModelName:m,Level:Model|#hostname:h,timestamp:0",
-    "PredictionTime.Milliseconds:2.0|#ModelName:m,Level:Model|#hostname:h,timestamp:0",
-  ]);
-  expect(filed({ ...one, stats: one.stats.map((each) => ({ ...each, workers: [] })) })).toEqual([]);
+  const window = { ...snapshot(5).window, models };
+  const said = new MetricLines("log").lines({ ...snapshot(5), window }, 0);
+  expect(said.filter(({ file }) => file === "modelMetrics")).toEqual([]);
+  expect(said.filter(({ text }) => text.startsWith("QueueTime"))).toEqual([]);
 });

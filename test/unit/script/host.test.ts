@@ -15,6 +15,7 @@ const wire: WireRequest = {
   parameters: {},
   urlPath: "",
   explains: false,
+  named: false,
 };
 
 async function hostOf(handler: HandlerDefinition, hookTimeoutMs = 1000) {
@@ -44,6 +45,7 @@ async function hostOf(handler: HandlerDefinition, hookTimeoutMs = 1000) {
     report,
   }));
   return {
+    engine,
     host,
     link,
     said,
@@ -55,6 +57,16 @@ const answered = (said: readonly FromHandler[], count: number): Promise<void> =>
   vi.waitFor(() => expect(said).toHaveLength(count), { timeout: 20_000 });
 
 describe("one request at a time", () => {
+  test("runs the model as one whose client named the version only where it did", async () => {
+    const { ask, said, engine } = await hostOf({ postprocess: () => "done" });
+    ask(1);
+    await answered(said, 1);
+    expect(engine.stats()[0]).toMatchObject({ version: "1.0", rows: 1, named: { requests: 0 } });
+    ask(2, { ...wire, named: true });
+    await answered(said, 2);
+    expect(engine.stats()[0]).toMatchObject({ rows: 2, named: { requests: 1 } });
+  });
+
   test("goes through both hooks and the engine", async () => {
     const { ask, said, link } = await hostOf({
       preprocess: (request) => tensor(Float32Array.from(request.json() as number[]), [4]),

@@ -24,7 +24,7 @@ let log: string;
 beforeEach(() => {
   log = "";
   engine = withPython(openFakeEngine(), {
-    config: { ...testConfig, workerEnv: ["MODEL_KEY"] },
+    config: { ...testConfig, workerEnv: ["MODEL_KEY"], metricsMode: "log" },
     log: createLog({ level: "info", format: "json", write: (line) => (log += line) }),
     env: { PATH: process.env["PATH"], MODEL_KEY: "told", AWS_SECRET_ACCESS_KEY: "hidden" },
     known: { executable, version: "3.11.0", torch: "2.13.0", torchserve: "0.12.0", home },
@@ -76,6 +76,7 @@ function ask(body: string, more: Partial<HandlerRequest> = {}, parts: string[] =
         parameters: {},
         urlPath: "",
         explains: false,
+        named: false,
       },
       body: new TextEncoder().encode(body),
       onAbort: () => undefined,
@@ -104,6 +105,17 @@ describe("a model of one worker", () => {
     expect(told).toMatchObject({ id: "mine", modelName: "p", headers: { "x-a": "b", "X-A": "b", explain: "False" } });
     expect(figures()).toMatchObject({ isDefault: true, instances: 1, lanes: 1, inFlight: 0, queueDepth: 0, rows: 4 });
     expect(figures()?.requestsByCode[0]).toBe(4);
+    expect(figures()?.named.requests).toBe(0);
+    await ask("echo hello", { named: true });
+    expect(figures()?.named.requests).toBe(1);
+    expect(figures()?.named.requestSeconds).toBeGreaterThan(0);
+    // Their workers write their own times.
+    const { batches } = engine.takeBatches?.() ?? { batches: [] };
+    expect(batches).toHaveLength(5);
+    for (const each of batches) {
+      expect(each).toMatchObject({ name: "p", runMs: undefined, waitsMs: [expect.any(Number)] });
+      expect(each.outsideMs).toBeGreaterThan(0);
+    }
   });
 
   test("says what its handler says of it, an empty object for what is none, and who is missing", async () => {

@@ -13,6 +13,7 @@ const request: HandlerRequest = {
   parameters: {},
   urlPath: "",
   explains: false,
+  named: false,
   onAbort: () => undefined,
   state: undefined,
 };

@@ -18,7 +18,7 @@ const picture = await sharp({ create: { width: 3, height: 2, channels: 3, backgr
 const base64 = picture.toString("base64");
 const asked = (body: string | Uint8Array, explains = false): HandlerRequest => ({
   ...{ id: "", contentType: "", accept: "", parts: undefined, headers: {}, parameters: {}, urlPath: "" },
-  ...{ body: Buffer.from(body), explains, onAbort: () => undefined, state: undefined },
+  ...{ body: Buffer.from(body), explains, named: false, onAbort: () => undefined, state: undefined },
 });
 const outputs = [1, 2, 3, 4].map((value): OutputTensor => ({ dtype: "uint8", shape: [1], data: Uint8Array.of(value) }));
 
