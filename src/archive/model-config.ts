@@ -41,8 +41,11 @@ export interface ModelConfig {
   readonly text?: TextConfig;
   /** For handlers in TypeScript or JavaScript. */
   readonly script?: ScriptConfig;
-  /** What the operator should know and is no error; where Python runs the model its handler may read any key. */
+  readonly asyncCommunication?: boolean;
+  /** What the operator should know and is no error. */
   readonly warnings: readonly string[];
+  /** The same where Python runs the model, whose handler may read any other key. */
+  readonly pythonWarnings: readonly string[];
 }
 
 const usedKeys = [
@@ -58,9 +61,8 @@ const usedKeys = [
   "handler",
   "sconce",
 ];
-/** TorchServe knows these; what they ask for is not done here. */
-const ignoredKeys = [
-  "maxRetryTimeoutInSec",
+/** TorchServe's server acts on these and this one does not, whoever runs the model. */
+const ignoredServerKeys = [
   "parallelType",
   "parallelLevel",
   "torchrun",
@@ -73,13 +75,10 @@ const ignoredKeys = [
   "maxNumSequence",
   "maxSequenceJobQueueSize",
   "asyncCommunication",
-  "useVenv",
-  "pt2",
-  "micro_batching",
-  "pippy",
-  "deepspeed",
-  "dali",
 ];
+/** Of use to Python models alone, whose workers and handlers read them. */
+const pythonKeys = ["maxRetryTimeoutInSec", "useVenv", "pt2", "micro_batching", "pippy", "deepspeed", "dali"];
+const ignoredKeys = [...ignoredServerKeys, ...pythonKeys];
 const sconceKeys = [
   "inputs",
   "outputs",
@@ -129,6 +128,7 @@ export function parseModelConfig(file: string, text: string, given?: string): Mo
     ...present("responseTimeoutMs", responseTimeout === undefined ? undefined : Math.ceil(responseTimeout * 1000)),
     ...present("maxRetryMs", maxRetry === undefined ? undefined : Math.ceil(maxRetry * 1000)),
     ...present("useVenv", top.boolean("useVenv")),
+    ...present("asyncCommunication", top.boolean("asyncCommunication")),
     ...present("jobQueueSize", top.integer("jobQueueSize", 1, 1_000_000)),
     ...deviceOf(top),
     ...present("instances", least),
@@ -136,7 +136,17 @@ export function parseModelConfig(file: string, text: string, given?: string): Mo
     ...present("startupTimeoutMs", startupTimeout === undefined ? undefined : Math.ceil(startupTimeout * 1000)),
     ...sconceSection(top.section("sconce"), given ?? (typeof handler === "string" ? handler : "")),
     warnings: warningsOf(file, top),
+    pythonWarnings: askedInVain(top, ignoredServerKeys).map((key) => withoutEffect(file, key)),
   };
+}
+
+/** Those of `keys` that ask for something: `false` and 0 ask for what is so anyway. */
+function askedInVain(top: Section, keys: readonly string[]): readonly string[] {
+  return keys.filter((key) => top.has(key) && top.plain(key) !== false && top.plain(key) !== 0);
+}
+
+function withoutEffect(file: string, key: string): string {
+  return `${file}: ${key} has no effect in this version`;
 }
 
 function warningsOf(file: string, top: Section): string[] {
@@ -145,7 +155,7 @@ function warningsOf(file: string, top: Section): string[] {
     .filter((key) => !usedKeys.includes(key))
     .map((key) =>
       ignoredKeys.includes(key)
-        ? `${file}: ${key} has no effect in this version`
+        ? withoutEffect(file, key)
         : `${file}: ${key} is not a key that sconce or TorchServe reads${didYouMean(key, usedKeys)}`,
     );
 }

@@ -55,7 +55,7 @@ export async function openModel(request: ModelRequest, options: OpenOptions): Pr
   const files = await unpack(request.path, options);
   const config: ModelConfig =
     files.configFile === undefined
-      ? { warnings: [] }
+      ? { warnings: [], pythonWarnings: [] }
       : parseModelConfig(
           shown(request, files, files.configFile),
           await readText(files.configFile),
@@ -85,6 +85,7 @@ export async function openModel(request: ModelRequest, options: OpenOptions): Pr
     return {
       spec: { ...said, ...(await pythonParts(files, python)) },
       warnings: [
+        ...config.pythonWarnings,
         ...precisionWarnings(request, config),
         ...(await requirementsOf(request, files, python.useVenv === true ? undefined : options.python)),
       ],
@@ -173,7 +174,8 @@ async function pythonOf(
   const { path } = request;
   const { root, manifest } = files;
   const handler = handlerName(request, manifest, config);
-  return pythonModel({ path, root, manifest, handler, bare, maxRetryMs: config.maxRetryMs, useVenv: config.useVenv });
+  const { maxRetryMs, useVenv, asyncCommunication } = config;
+  return pythonModel({ path, root, manifest, handler, bare, maxRetryMs, useVenv, asyncCommunication });
 }
 
 /** Its weights tell one from another, or else its code. */

@@ -32,3 +32,4 @@ export function sendError(exchange: Exchange, code: ErrorCode, message: string, 
 
 export const notFound = "Requested resource is not found, please refer to API document.";
 export const notAllowed = "Requested method is not allowed, please refer to API document.";
+export const noWorkflows = "Workflows are not served; register their models and call them one after another.";

@@ -29,6 +29,8 @@ export type Target =
   /** "/" itself. */
   | { readonly kind: "root" }
   | { readonly kind: "metrics" }
+  /** TorchServe's, of which there are none here: whoever asks is told so, and not that the path is misspelt. */
+  | { readonly kind: "workflows" }
   | { readonly kind: "unknown" }
   /** Shown to the client as JSON text. */
   | { readonly kind: "bad"; readonly message: string }
@@ -113,6 +115,9 @@ export function parsePath(path: string): Target {
       return named("modelReady", segments.slice(1));
     case "api-description":
       return segments.length === 1 ? { kind: "apiDescription" } : { kind: "unknown" };
+    case "workflows":
+    case "wfpredict":
+      return { kind: "workflows" };
     case "":
       return path === "/" ? { kind: "root" } : { kind: "unknown" };
     case undefined:

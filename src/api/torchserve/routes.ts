@@ -10,7 +10,7 @@ import type { Pipeline } from "../../inference/pipeline.js";
 import { Memo } from "../../inference/negotiate.js";
 import { isModelName } from "../../inference/path.js";
 import type { Dialect, Exchange, WireError, WireErrorCode } from "../../wire.js";
-import { errorBody, json, notAllowed, notFound, prettyJson, sendError } from "./errors.js";
+import { errorBody, json, notAllowed, notFound, noWorkflows, prettyJson, sendError } from "./errors.js";
 import { inferenceApi, metricsApi, predictionApi } from "./openapi.js";
 import { readExplainSettings } from "./explanations.js";
 import { type HostedRoutes, parseInferencePath, parsePath, type Target } from "./paths.js";
@@ -238,7 +238,7 @@ export function refuseTarget(exchange: Exchange, target: Target): void {
     const words = `Model version: ${target.version.slice(0, 128)} does not exist for model: ${target.name}`;
     sendError(exchange, "version_not_found", words);
   } else if (target.kind === "root") sendError(exchange, "method_not_allowed", notAllowed, [["allow", "OPTIONS"]]);
-  else sendError(exchange, "not_found", notFound);
+  else sendError(exchange, "not_found", target.kind === "workflows" ? noWorkflows : notFound);
 }
 
 /** What TorchServe answers with its OpenAPI document. */

@@ -6,13 +6,19 @@ const input = (line: string) => `sconce:\n  inputs:\n    - ${line}\n`;
 
 describe("parseModelConfig", () => {
   test("nothing said, nothing set", () => {
-    expect(parse("")).toEqual({ warnings: [] });
-    expect(parse("# only a comment\n")).toEqual({ warnings: [] });
+    expect(parse("")).toEqual({ warnings: [], pythonWarnings: [] });
+    expect(parse("# only a comment\n")).toEqual({ warnings: [], pythonWarnings: [] });
   });
 
   test("where to run", () => {
     const text = "deviceType: gpu\ndeviceIds: [1, 0]\nsconce:\n  priority: high\n";
-    expect(parse(text)).toMatchObject({ deviceType: "gpu", deviceIds: [1, 0], priority: "high", warnings: [] });
+    expect(parse(text)).toMatchObject({
+      deviceType: "gpu",
+      deviceIds: [1, 0],
+      priority: "high",
+      warnings: [],
+      pythonWarnings: [],
+    });
   });
 
   test("TorchServe's keys", () => {
@@ -28,6 +34,7 @@ describe("parseModelConfig", () => {
       jobQueueSize: 7,
       deviceType: "cpu",
       warnings: [],
+      pythonWarnings: [],
     });
   });
 
@@ -64,6 +71,7 @@ sconce:
       maxInstances: 4,
       topK: 2,
       warnings: [],
+      pythonWarnings: [],
     });
   });
 
@@ -99,11 +107,22 @@ sconce:
     ]);
   });
 
+  test("of a Python model only what the server itself would have to do", () => {
+    const asked = "torchrun: { nproc-per-node: 4 }\nsequenceBatching: true\nmaxNumSequence: 4\n";
+    const idle = "continuousBatching: false\nclientTimeoutInMills: 0\nuseVenv: true\nmine: 1\n";
+    expect(parse(asked + idle).pythonWarnings).toEqual([
+      "model-config.yaml: torchrun has no effect in this version",
+      "model-config.yaml: sequenceBatching has no effect in this version",
+      "model-config.yaml: maxNumSequence has no effect in this version",
+    ]);
+  });
+
   test.each<[string, RegExp]>([
     ["- a", /expected "key: value" lines/],
     ["a: [", /model-config\.yaml: /],
     ["batchSize: 1\nbatchSize: 2", /unique/],
     ["\nbatchSize: 0", /^model-config\.yaml:2: batchSize must be a whole number from 1 to 65536, got 0$/],
+    ["asyncCommunication: 1", /asyncCommunication must be true or false/],
     ["batchSize: 2.5", /batchSize must be/],
     ["batchSize: '4'", /batchSize must be/],
     ["responseTimeout: -1", /responseTimeout must be/],

@@ -75,6 +75,21 @@ describe("openModel", () => {
     expect(found.spec).toMatchObject({ instances: 1, maxWorkers: 3, startupTimeoutMs: 9000 });
   });
 
+  test("a Python model says what of its config has no effect, and is refused where that could not work", async () => {
+    const python = (yaml: string) =>
+      open(
+        mar({ modelName: "m", handler: "h.py" }, [
+          { name: "h.py", data: "" },
+          { name: "model-config.yaml", data: yaml },
+        ]),
+      );
+    const { warnings } = await python("sequenceBatching: true\nhandler: { mine: 1 }\nother: 2\n");
+    expect(warnings).toEqual([
+      expect.stringMatching(/a\.mar: model-config\.yaml: sequenceBatching has no effect in this version$/),
+    ]);
+    await expect(python("asyncCommunication: true\n")).rejects.toThrow(/a\.mar: .* asks for asyncCommunication/);
+  });
+
   test("the same content is unpacked once, whatever its name", async () => {
     const copy = join(root, "copy.mar");
     cpSync(digits, copy);
