@@ -62,7 +62,7 @@ Status SampleShape(const NpyArray& array, const Signature& signature, Shape* sam
   if (!signature.declared) {
     if (!array.data.empty()) return Status::Ok();
     return {Code::kBadRequest,
-            "an empty array, shape " + array.shape.ToString() + "; only a declared -1 or 0 dimension may be empty"};
+            "an empty array, shape " + array.shape.ToString() + "; only a declared -1 dimension may be empty"};
   }
   if (Status s = NeedsSingleInput(signature); !s.ok()) return s;
   const InputSpec& input = signature.inputs[0];

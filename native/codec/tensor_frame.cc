@@ -164,7 +164,7 @@ class FrameReader {
   Status CheckName(const Entry& entry, std::uint32_t index) {
     if (entry.bytes == 0) {
       return {Code::kBadRequest,
-              "an empty tensor, shape " + entry.shape.ToString() + "; only a declared -1 or 0 dimension may be empty"};
+              "an empty tensor, shape " + entry.shape.ToString() + "; only a declared -1 dimension may be empty"};
     }
     if (task_.rows.size() == 1 && !entry.name.empty() && task_.names.size() == index) {
       if (!IsName(entry.name)) return {Code::kBadRequest, "a tensor's name has control characters"};

@@ -367,7 +367,7 @@ class V2Reader {
   Status CheckComplete() const {
     for (const Input& input : inputs_) {
       if (!signature_.declared && *TensorBytes(input.sample, input.dtype) == 0) {
-        return Bad("input " + Quoted(input.name) + " is empty; only a declared -1 or 0 dimension may be");
+        return Bad("input " + Quoted(input.name) + " is empty; only a declared -1 dimension may be");
       }
     }
     if (!signature_.declared) return Status::Ok();

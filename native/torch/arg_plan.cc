@@ -66,6 +66,20 @@ Status CheckOptionals(const std::vector<Argument>& arguments, const Signature& s
 
 }  // namespace
 
+Status CheckReachable(const std::vector<Argument>& arguments) {
+  const auto unset = [](const Argument& argument) {
+    return !argument.tensor && !argument.fallback && !argument.takes_none;
+  };
+  if (const auto found = std::ranges::find_if(arguments, unset); found != arguments.end()) {
+    return {Code::kInvalidModel, "argument " + Quoted(found->name) + " of " + ArgumentList(arguments) +
+                                     " is not a tensor and has no default; only tensors can be sent"};
+  }
+  if (std::ranges::any_of(arguments, &Argument::tensor)) return Status::Ok();
+  return {Code::kInvalidModel, "the model is " + ArgumentList(arguments) +
+                                   ", which takes no tensor: a request would have nothing to send and a batch no size; "
+                                   "give it an argument that is a tensor"};
+}
+
 Result<ArgPlan> PlanDeclared(const std::vector<Argument>* arguments, const Signature& signature) {
   const std::size_t count = signature.inputs.size();
   if (arguments == nullptr) {

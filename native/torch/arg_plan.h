@@ -20,6 +20,10 @@ struct ArgPlan {
   std::vector<Slot> slots;  // one per argument, in order
 };
 
+// Whether requests can reach a model that declares no inputs: some argument is a tensor, and all others can do without
+// an input. kInvalidModel says which cannot.
+Status CheckReachable(const std::vector<Argument>& arguments);
+
 // Declared inputs: by name when each name is one of forward's, else by position. kInvalidModel says what does not fit.
 Result<ArgPlan> PlanDeclared(const std::vector<Argument>* arguments, const Signature& signature);
 

@@ -48,6 +48,18 @@ TEST(PlanDeclared, RefusesWhatForwardCannotTake) {
   EXPECT_EQ(PlanDeclared(nullptr, optional).status().code(), Code::kInvalidModel);
 }
 
+TEST(CheckReachable, WantsATensorAndDefaultsForWhatIsNone) {
+  const Argument number{"n", false, false, std::nullopt};
+  const Argument fallback{"k", false, false, c10::IValue(3)};
+  const Argument option{"o", false, true, std::nullopt};
+  EXPECT_TRUE(CheckReachable({Tensor("a")}).ok());
+  EXPECT_TRUE(CheckReachable({Optional("a"), fallback, option}).ok());
+  EXPECT_NE(CheckReachable({}).message().find("forward(), which takes no tensor"), std::string::npos);
+  EXPECT_NE(CheckReachable({fallback, option}).message().find("forward(k, o)"), std::string::npos);
+  EXPECT_NE(CheckReachable({Tensor("a"), number}).message().find("'n' of forward(a, n)"), std::string::npos);
+  EXPECT_EQ(CheckReachable({}).code(), Code::kInvalidModel);
+}
+
 TEST(PlanSent, NamesWhatIsUnknownOrMissing) {
   const std::vector<Argument> arguments = {Tensor("a"), Tensor("b")};
   const std::vector<std::string> wrong = {"a", "x"};

@@ -59,6 +59,12 @@ bool WritesAttribute(const AliasDb& aliases, const Node& node) {
   });
 }
 
+// An attribute of something that outlives the call. Objects that forward() makes, such as torch.autocast's, begin by
+// being filled.
+bool SetsAttribute(const Node& node) {
+  return node.kind() == c10::prim::SetAttr && node.input(0)->node()->kind() != c10::prim::CreateObject;
+}
+
 // Served models are in eval mode: what only training would do (batch normalisation writes its averages) is no effect.
 void SetEvalMode(Graph& graph, Block& block) {
   for (Node* node : block.nodes()) {
@@ -72,7 +78,7 @@ void SetEvalMode(Graph& graph, Block& block) {
 
 void Collect(const AliasDb& aliases, const Block& block, Effects& effects) {
   for (const Node* node : block.nodes()) {
-    if (node->kind() == c10::prim::SetAttr || WritesAttribute(aliases, *node)) effects.keeps_state = true;
+    if (SetsAttribute(*node) || WritesAttribute(aliases, *node)) effects.keeps_state = true;
     if (WritesInPlace(*node)) effects.in_place = true;
     if (Differentiates(*node)) effects.differentiates = true;
     for (const Block* inner : node->blocks()) Collect(aliases, *inner, effects);

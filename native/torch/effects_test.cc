@@ -41,6 +41,22 @@ TEST(Effects, StateIsWhateverTheModuleHoldsAndWritesInto) {
   }
 }
 
+// Filling an object that forward() has just made is no state, as of `with torch.autocast(…)`, which makes one.
+TEST(Effects, ObjectsThatTheCallMakesAreNoState) {
+  const torch::jit::Module module = ModuleOf("return x");
+  torch::jit::Graph& graph = *module.get_method("forward").graph();
+  const auto type = c10::ClassType::create("__torch__.Local", module._ivalue()->compilation_unit());
+  type->addAttribute("enabled", c10::IntType::get());
+  torch::jit::Node* const made = graph.createObject(type);
+  graph.prependNode(made);
+  const torch::jit::WithInsertPoint here(graph.return_node());
+  torch::jit::Value* const one = graph.insertConstant(1);
+  graph.insertNode(graph.createSetAttr(made->output(), "enabled", one));
+  EXPECT_FALSE(ReadEffects(module).keeps_state);
+  graph.insertNode(graph.createSetAttr(graph.inputs()[0], "n", graph.inputs()[1]));
+  EXPECT_TRUE(ReadEffects(module).keeps_state);
+}
+
 TEST(Effects, WritesAreFoundInEveryForm) {
   for (const char* lines : {"x.add_(1)\nreturn x", "torch.add(x, 1, out=x)\nreturn x", "x[0] = 1\nreturn x"}) {
     EXPECT_TRUE(Of(lines).in_place) << lines;

@@ -1,6 +1,7 @@
 #include "torch/forms.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <limits>
 #include <utility>
@@ -108,10 +109,18 @@ std::string Difference(const std::vector<Answer>& plain, const std::vector<Answe
 std::string Distance(const std::vector<Answer>& plain, const std::vector<Answer>& other, double tolerance,
                      double& worst) {
   if (plain.size() != other.size()) return "it does not run the same batches";
-  for (std::size_t i = 0; i < plain.size(); ++i) worst = std::max(worst, RelativeDifference(other[i], plain[i]));
+  std::string where;
+  for (std::size_t i = 0; i < plain.size(); ++i) {
+    std::string difference;
+    const double share = RelativeDifference(other[i], plain[i], &difference);
+    if (share <= worst) continue;
+    worst = share;
+    where = std::move(difference);
+  }
   if (worst <= tolerance) return {};
+  if (!std::isfinite(worst)) return where;  // no tolerance would do
   return "its answers differ by " + Share(worst) + " of the largest output, more than the " + Share(tolerance) +
-         " of sconce.precisionTolerance";
+         " of sconce.precisionTolerance: " + where;
 }
 
 // Rounds in which each form runs once, so that a noisy moment hits all of them.
@@ -139,7 +148,9 @@ class Contest {
 
   Status Start(const TorchScript& plain) {
     candidates_[0].trial = MakeTrial(plain, options_, rows_);
-    return Answers(*candidates_[0].trial, samples_, rows_, reference_);
+    Status status = Answers(*candidates_[0].trial, samples_, rows_, reference_);
+    NameAsTheFirst(reference_);
+    return status;
   }
 
   void Enter(Form form) {
@@ -163,6 +174,8 @@ class Contest {
   }
 
   bool alone() const { return candidates_.size() == 1; }
+  // Whether a larger tolerance would have let another form in.
+  bool too_far() const { return too_far_; }
   std::string& reason() { return reason_; }
 
  private:
@@ -177,7 +190,10 @@ class Contest {
     double worst = 0;
     std::string problem = candidate.owned->reduced() ? Distance(reference_, answers, spec_.precision_tolerance, worst)
                                                      : Difference(reference_, answers, tolerance);
-    if (!problem.empty()) return problem;
+    if (!problem.empty()) {
+      too_far_ = too_far_ || (worst > 0 && std::isfinite(worst));
+      return problem;
+    }
     if (candidate.owned->reduced()) candidate.note = ", its answers differ by " + Share(worst) + " at most";
     candidates_.push_back(std::move(candidate));
     return {};
@@ -190,6 +206,7 @@ class Contest {
   std::vector<Candidate> candidates_;
   std::vector<Answer> reference_;
   std::string reason_;
+  bool too_far_ = false;
 };
 
 }  // namespace
@@ -208,7 +225,8 @@ Result<FormChoice> ChooseForm(const TorchScript& plain, const LoadSpec& spec, co
   if (required && contest.alone()) {
     return Status(Code::kInvalidModel, std::string("sconce.precision: ") + NameOf(spec.precision) +
                                            " does not suit this model: " + contest.reason() +
-                                           "set sconce.precision: float32 or auto, or a larger precisionTolerance");
+                                           "set sconce.precision: float32 or auto" +
+                                           (contest.too_far() ? ", or a larger precisionTolerance" : ""));
   }
   if (Candidate* best = contest.Winner(!required); best != nullptr) {
     choice.form = best->owned->form();

@@ -256,6 +256,10 @@ Result<Loaded> LoadChecked(const LoadSpec& spec) {
     Result<ArgPlan> plan = PlanDeclared(executable->arguments(), spec.signature);
     if (!plan.ok()) return Status(plan.status().code(), spec.path + ": " + plan.status().message());
     options.plan = std::move(*plan);
+  } else if (executable->arguments() != nullptr) {
+    if (Status status = CheckReachable(*executable->arguments()); !status.ok()) {
+      return Invalid(spec, status.message());
+    }
   }
   if (OnDevices(spec)) return LoadOnDevices(spec, options, std::move(executable), phases);
   Result<WarmupResult> warm = WarmUp(spec, options, executable);

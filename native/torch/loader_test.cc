@@ -2,6 +2,7 @@
 #include "torch/loader.h"
 
 #include <gtest/gtest.h>
+#include <torch/csrc/jit/api/module.h>
 
 #include <cstdio>
 #include <filesystem>
@@ -126,6 +127,24 @@ TEST(Load, RefusesADeclarationThatDoesNotFit) {
   spec = SpecFor("mlp");
   spec.signature.inputs[0].name = "instances";
   EXPECT_NE(Refusal(spec).message().find("'instances'"), std::string::npos);
+}
+
+TEST(Load, RefusesWhatNoRequestCouldReach) {
+  const Folder folder;
+  const auto save = [&](const std::string& code) {
+    torch::jit::Module module("m");
+    module.define(code);
+    std::string path = folder.Write("unreachable.pt", "");
+    module.save(path);
+    return path;
+  };
+  LoadSpec spec;
+  spec.path = save("def forward(self):\n  return torch.zeros([1])\n");
+  EXPECT_NE(Refusal(spec).message().find("forward(), which takes no tensor"), std::string::npos);
+  spec.path = save("def forward(self, x, times: int):\n  return x * times\n");
+  EXPECT_NE(Refusal(spec).message().find("'times' of forward(x, times)"), std::string::npos);
+  spec.path = save("def forward(self, x, times: int = 3):\n  return x * times\n");
+  static_cast<void>(MustLoad(spec));
 }
 
 TEST(Load, ACompiledPackageNeedsDeclaredInputs) {

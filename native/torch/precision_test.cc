@@ -1,5 +1,9 @@
 // Models that run in a shorter floating type: near float32's answers, in float32, or refused.
 #include <gtest/gtest.h>
+#include <torch/csrc/jit/api/module.h>
+#include <unistd.h>
+
+#include <filesystem>
 
 #include "torch/loader.h"
 #include "torch/test_support.h"
@@ -62,6 +66,28 @@ TEST(Precision, AnswersTooFarAreRefusedWithTheDistance) {
   const Status refused = Refusal(spec);
   EXPECT_NE(refused.message().find("precisionTolerance"), std::string::npos) << refused.message();
   EXPECT_NE(refused.message().find("differ by"), std::string::npos) << refused.message();
+}
+
+// A dict of a float64 and a float32 output, saved at `path`.
+void SaveMixed(const std::string& path) {
+  torch::jit::Module module("m");
+  module.define("def forward(self, x):\n  return {'wide': x, 'narrow': x.float()}\n");
+  module.save(path);
+}
+
+TEST(Precision, AFloat64OutputIsRefusedByNameAndDtype) {
+  LoadSpec spec = Spec("mlp", Precision::kBfloat16);
+  spec.path = ::testing::TempDir() + "sconce_precision_" + std::to_string(::getpid()) + ".pt";
+  spec.signature.inputs = {{"x", DType::kFloat64, {2}, false}};
+  SaveMixed(spec.path);
+  const std::string words = Refusal(spec).message();
+  EXPECT_NE(words.find("output 'wide' is float32 [2] instead of float64 [2]"), std::string::npos) << words;
+  EXPECT_EQ(words.find("precisionTolerance"), std::string::npos) << words;
+  EXPECT_EQ(words.find("inf"), std::string::npos) << words;
+  spec.precision = Precision::kAuto;
+  const Loaded loaded = MustLoad(spec);
+  EXPECT_NE(loaded.report.form_reason.find("instead of float64"), std::string::npos) << loaded.report.form_reason;
+  std::filesystem::remove(spec.path);
 }
 
 TEST(Precision, AutoKeepsFloat32WhereTheShorterTypeIsTooFar) {

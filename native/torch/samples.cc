@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -114,18 +115,74 @@ double LargestMagnitude(const LeafInfo& leaf, const Answer& answer) {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-// The largest |a-b| of one output; infinity where shapes, dtypes, whole numbers or what is not finite differ.
-double LargestDifference(std::size_t leaf, const Answer& a, const Answer& b) {
-  const LeafInfo& x = a.leaves[leaf];
-  const LeafInfo& y = b.leaves[leaf];
-  if (x.dtype != y.dtype || !(x.shape == y.shape)) return kInfinity;
+std::string NameOf(const Answer& answer, std::size_t leaf) {
+  const std::string& name = answer.leaves[leaf].name;
+  return name.empty() ? "output " + std::to_string(leaf) : "output '" + name + "'";
+}
+
+std::string Described(const LeafInfo& leaf) { return std::string(DTypeName(leaf.dtype)) + ' ' + leaf.shape.ToString(); }
+
+std::string Text(DType dtype, const std::byte* at) {
+  if (dtype == DType::kInt64) {
+    std::int64_t whole = 0;
+    std::memcpy(&whole, at, sizeof whole);
+    return std::to_string(whole);
+  }
+  char text[32];
+  std::snprintf(text, sizeof text, "%.9g", LoadNumber(dtype, at));
+  return text;
+}
+
+// Why two answers cannot be compared number by number; empty: they can.
+std::string OtherKind(const Answer& a, const Answer& b) {
+  if (a.leaves.size() != b.leaves.size()) {
+    return "it has " + std::to_string(a.leaves.size()) + " outputs instead of " + std::to_string(b.leaves.size());
+  }
+  for (std::size_t i = 0; i < a.leaves.size(); ++i) {
+    const LeafInfo& x = a.leaves[i];
+    const LeafInfo& y = b.leaves[i];
+    if (x.dtype == y.dtype && x.shape == y.shape) continue;
+    return NameOf(b, i) + " is " + Described(x) + " instead of " + Described(y);
+  }
+  return {};
+}
+
+// Two outputs of one dtype and shape, element by element.
+class Elements {
+ public:
+  Elements(std::size_t leaf, const Answer& a, const Answer& b)
+      : dtype_(b.leaves[leaf].dtype),
+        a_(a.bytes.data() + a.leaves[leaf].offset),
+        b_(b.bytes.data() + b.leaves[leaf].offset),
+        name_(NameOf(b, leaf)) {}
+
+  double a(std::size_t at) const { return LoadNumber(dtype_, a_ + at); }
+  double b(std::size_t at) const { return LoadNumber(dtype_, b_ + at); }
+  bool same_bits(std::size_t at) const { return std::memcmp(a_ + at, b_ + at, ByteSize(dtype_)) == 0; }
+  std::string Words(std::size_t at) const {
+    return name_ + " has " + Text(dtype_, a_ + at) + " instead of " + Text(dtype_, b_ + at);
+  }
+
+ private:
+  DType dtype_;
+  const std::byte* a_;
+  const std::byte* b_;
+  std::string name_;
+};
+
+// The largest |a-b| of one output and where it is; infinity where a whole number or what is not finite differs.
+double LargestDifference(const LeafInfo& leaf, const Elements& both, std::size_t* where) {
   double largest = 0;
-  for (std::size_t at = 0; at < x.bytes; at += ByteSize(x.dtype)) {
-    const double p = LoadNumber(x.dtype, a.bytes.data() + x.offset + at);
-    const double q = LoadNumber(y.dtype, b.bytes.data() + y.offset + at);
-    if (p == q || (std::isnan(p) && std::isnan(q))) continue;
-    if (!IsFloating(x.dtype) || !std::isfinite(p) || !std::isfinite(q)) return kInfinity;
-    largest = std::max(largest, std::abs(p - q));
+  for (std::size_t at = 0; at < leaf.bytes; at += ByteSize(leaf.dtype)) {
+    if (both.same_bits(at)) continue;
+    const double p = both.a(at);
+    const double q = both.b(at);
+    const bool numbers = std::isfinite(p) && std::isfinite(q) && IsFloating(leaf.dtype);
+    if (!numbers && IsFloating(leaf.dtype) && (p == q || (std::isnan(p) && std::isnan(q)))) continue;
+    const double difference = numbers ? std::abs(p - q) : kInfinity;
+    if (difference <= largest) continue;
+    largest = difference;
+    *where = at;
   }
   return largest;
 }
@@ -171,40 +228,45 @@ bool Scale(Task& sample, double factor) {
 Answer TakeAnswer(Task& task) { return {std::move(task.answer), std::move(task.leaves)}; }
 
 bool SameAnswer(const Answer& a, const Answer& b, double tolerance, std::string* difference) {
-  if (a.leaves.size() != b.leaves.size()) {
-    *difference = "another number of outputs";
-    return false;
-  }
-  for (std::size_t i = 0; i < a.leaves.size(); ++i) {
-    const LeafInfo& x = a.leaves[i];
-    const LeafInfo& y = b.leaves[i];
-    if (x.dtype != y.dtype || !(x.shape == y.shape)) {
-      *difference = "output " + std::to_string(i) + " is " + x.shape.ToString() + ", alone it is " + y.shape.ToString();
-      return false;
-    }
-    const double relative = Widen(x.dtype, tolerance);
-    const double absolute = relative * LargestMagnitude(y, b);
-    for (std::size_t at = 0; at < x.bytes; at += ByteSize(x.dtype)) {
-      const double p = LoadNumber(x.dtype, a.bytes.data() + x.offset + at);
-      const double q = LoadNumber(y.dtype, b.bytes.data() + y.offset + at);
-      if (Close(p, q, absolute, relative)) continue;
-      *difference = "output " + std::to_string(i) + " has " + std::to_string(p) + " instead of " + std::to_string(q);
-      return false;
+  *difference = OtherKind(a, b);
+  for (std::size_t i = 0; difference->empty() && i < b.leaves.size(); ++i) {
+    const LeafInfo& leaf = b.leaves[i];
+    const Elements both(i, a, b);
+    const double relative = Widen(leaf.dtype, tolerance);
+    const double absolute = relative * LargestMagnitude(leaf, b);
+    for (std::size_t at = 0; difference->empty() && at < leaf.bytes; at += ByteSize(leaf.dtype)) {
+      const bool close =
+          both.same_bits(at) || (IsFloating(leaf.dtype) && Close(both.a(at), both.b(at), absolute, relative));
+      if (!close) *difference = both.Words(at);
     }
   }
-  return true;
+  return difference->empty();
 }
 
-double RelativeDifference(const Answer& a, const Answer& b) {
-  if (a.leaves.size() != b.leaves.size()) return kInfinity;
+double RelativeDifference(const Answer& a, const Answer& b, std::string* difference) {
+  if (std::string other = OtherKind(a, b); !other.empty()) {
+    *difference = std::move(other);
+    return kInfinity;
+  }
   double worst = 0;
-  for (std::size_t i = 0; i < a.leaves.size(); ++i) {
-    const double largest = LargestDifference(i, a, b);
-    if (largest == 0) continue;
+  for (std::size_t i = 0; i < b.leaves.size(); ++i) {
+    const Elements both(i, a, b);
+    std::size_t where = 0;
+    const double largest = LargestDifference(b.leaves[i], both, &where);
     const double scale = LargestMagnitude(b.leaves[i], b);
-    worst = std::max(worst, scale > 0 ? largest / scale : kInfinity);
+    const double share = largest == 0 ? 0 : std::isfinite(largest) && scale > 0 ? largest / scale : kInfinity;
+    if (share <= worst) continue;
+    worst = share;
+    *difference = both.Words(where);
   }
   return worst;
+}
+
+void NameAsTheFirst(std::vector<Answer>& answers) {
+  for (Answer& answer : answers) {
+    const std::size_t known = std::min(answer.leaves.size(), answers[0].leaves.size());
+    for (std::size_t i = 0; i < known; ++i) answer.leaves[i].name = answers[0].leaves[i].name;
+  }
 }
 
 }  // namespace sconce::torch_engine

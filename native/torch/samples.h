@@ -28,12 +28,17 @@ struct Answer {
 };
 Answer TakeAnswer(Task& task);
 
-// Whether two answers are equal: same shapes, |a-b| <= t*max|b| + t*|b| with t = `tolerance` (at least one step of a
-// 16-bit float's own precision). `difference` says in words what is not.
+// Whether two answers are equal: same dtypes and shapes, whole numbers to the last bit, of floats |a-b| <= t*max|b| +
+// t*|b| with t = `tolerance` (at least one step of a 16-bit float's own precision). `difference` says in words what is
+// not; outputs are called by b's names, where it has some.
 bool SameAnswer(const Answer& a, const Answer& b, double tolerance, std::string* difference);
 
-// The largest |a-b| of each output as a share of its largest |b|; the worst of them. Infinity when a shape or dtype
-// differs, or a whole number.
-double RelativeDifference(const Answer& a, const Answer& b);
+// The largest |a-b| of each output as a share of its largest |b|; the worst of them, with `difference` saying in words
+// where. Infinity when a shape or dtype differs, a whole number, what is not finite, or anything from an output of
+// zeros.
+double RelativeDifference(const Answer& a, const Answer& b, std::string* difference);
+
+// Calls the outputs of all answers as those of the first one are called.
+void NameAsTheFirst(std::vector<Answer>& answers);
 
 }  // namespace sconce::torch_engine

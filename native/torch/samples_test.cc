@@ -83,5 +83,60 @@ TEST(SameAnswer, TreatsWhatIsNotFiniteExactly) {
   EXPECT_FALSE(SameAnswer(Floats({kInf}), Floats({-kInf}), 1e-6, &difference));
 }
 
+// One int64 output of these numbers.
+Answer Wholes(std::initializer_list<std::int64_t> values) {
+  Answer answer;
+  answer.bytes.Resize(values.size() * sizeof(std::int64_t));
+  std::memcpy(answer.bytes.data(), values.begin(), answer.bytes.size());
+  LeafInfo leaf;
+  leaf.dtype = DType::kInt64;
+  leaf.shape = {static_cast<std::int64_t>(values.size())};
+  leaf.bytes = answer.bytes.size();
+  answer.leaves.push_back(leaf);
+  return answer;
+}
+
+TEST(SameAnswer, WholeNumbersAreEqualToTheLastBit) {
+  std::string difference;
+  EXPECT_TRUE(SameAnswer(Wholes({5, 1000000}), Wholes({5, 1000000}), 1e-5, &difference));
+  EXPECT_FALSE(SameAnswer(Wholes({5, 1000001}), Wholes({5, 1000000}), 1e-5, &difference));
+  EXPECT_EQ(difference, "output 0 has 1000001 instead of 1000000");
+  constexpr std::int64_t kBeyondDoubles = (std::int64_t{1} << 53) + 1;
+  EXPECT_FALSE(SameAnswer(Wholes({kBeyondDoubles}), Wholes({kBeyondDoubles - 1}), 1e-5, &difference));
+  EXPECT_NE(difference.find(std::to_string(kBeyondDoubles)), std::string::npos) << difference;
+}
+
+TEST(SameAnswer, AnotherDtypeIsSaidByNameAndDtype) {
+  std::vector<Answer> answers;
+  for (int i = 0; i < 2; ++i) answers.push_back(Floats({1.0F}));
+  answers[0].leaves[0].name = "score";
+  NameAsTheFirst(answers);
+  std::string difference;
+  EXPECT_FALSE(SameAnswer(Wholes({1}), answers[1], 1e-6, &difference));
+  EXPECT_EQ(difference, "output 'score' is int64 [1] instead of float32 [1]");
+  EXPECT_FALSE(SameAnswer(Floats({1.0F, 2.0F}), answers[1], 1e-6, &difference));
+  EXPECT_EQ(difference, "output 'score' is float32 [2] instead of float32 [1]");
+}
+
+TEST(RelativeDifference, IsOfTheLargestNumberAndSaysWhere) {
+  std::string difference;
+  EXPECT_EQ(RelativeDifference(Floats({1.0F, -0.0F}), Floats({1.0F, 0.0F}), &difference), 0);
+  EXPECT_DOUBLE_EQ(RelativeDifference(Floats({1.5F, 100.0F}), Floats({1.0F, 100.0F}), &difference), 0.005);
+  EXPECT_EQ(difference, "output 0 has 1.5 instead of 1");
+}
+
+TEST(RelativeDifference, IsInfiniteWhereNoToleranceWouldDo) {
+  constexpr float kInf = std::numeric_limits<float>::infinity();
+  std::string difference;
+  EXPECT_EQ(RelativeDifference(Floats({NAN, kInf}), Floats({NAN, kInf}), &difference), 0);
+  EXPECT_TRUE(std::isinf(RelativeDifference(Floats({kInf}), Floats({7.0F}), &difference)));
+  EXPECT_EQ(difference, "output 0 has inf instead of 7");
+  EXPECT_TRUE(std::isinf(RelativeDifference(Wholes({2, 4}), Wholes({2, 3}), &difference)));
+  EXPECT_EQ(difference, "output 0 has 4 instead of 3");
+  EXPECT_TRUE(std::isinf(RelativeDifference(Floats({0.5F}), Floats({0.0F}), &difference)));
+  EXPECT_TRUE(std::isinf(RelativeDifference(Floats({1.0F}), Wholes({1}), &difference)));
+  EXPECT_EQ(difference, "output 0 is float32 [1] instead of int64 [1]");
+}
+
 }  // namespace
 }  // namespace sconce::torch_engine

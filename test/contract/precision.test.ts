@@ -40,6 +40,18 @@ describe("precision", () => {
     await expect(far).rejects.toMatchObject({ code: "invalid_model" });
   });
 
+  test("what no tolerance would let in is refused by the output's name and dtype", async () => {
+    const inputs = [{ name: "x", dtype: "float64" as const, shape: [4], optional: false }];
+    const wide = specOf("echo", {
+      precision: "bfloat16",
+      version: "4.0",
+      signature: { declared: true, inputs, outputs: [] },
+    });
+    await expect(engine.load(wide, "wide")).rejects.toThrow(
+      "output 'output_0' is float32 [4] instead of float64 [4]); set sconce.precision: float32 or auto",
+    );
+  });
+
   test("auto keeps float32 then", async () => {
     const spec = specOf("echo", { precision: "auto", precisionTolerance: 1e-5, version: "3.0" });
     const report = await engine.load(spec, "auto");

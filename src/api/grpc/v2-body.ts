@@ -24,7 +24,7 @@ export function bodyOf({ id, inputs, outputs, raw_input_contents: raw }: InferRe
     parameters: { binary_data_output: true },
     inputs: inputs.map(({ name, datatype, shape }, index) => {
       const parameters = { binary_data_size: blobs[index]?.length };
-      return { name, datatype, shape: shape.map(toNumber), parameters };
+      return { name, datatype, shape: shape.map((size) => sizeOf(size, name)), parameters };
     }),
     outputs: outputs.map(({ name, parameters }) => {
       return "classification" in parameters ? { name, parameters: { classification: 1 } } : { name };
@@ -68,6 +68,12 @@ const high = 0x1_0000_0000;
 /** Beyond 2^53 it is no dimension that any tensor has, and rounding does not make it one. */
 function toNumber(value: Int64 | number): number {
   return typeof value === "number" ? value : value.high * high + (value.low >>> 0);
+}
+
+function sizeOf(value: Int64 | number, name: string): number {
+  const size = toNumber(value);
+  if (size >= 0) return size;
+  throw bad(`Input ${JSON.stringify(name)}: its shape has ${size}; send the sizes that the tensor has.`);
 }
 
 /** How a datatype's elements stand in `contents`, as bytes. */

@@ -24,6 +24,9 @@ const declared = (...names: readonly string[]): Signature => ({
   })),
   outputs: [],
 });
+const open: Signature = { declared: false, inputs: [], outputs: [] };
+const noTensor =
+  "which takes no tensor: a request would have nothing to send and a batch no size; give it an argument that is a tensor";
 
 test.each([
   [declared("x"), method("Tensor"), undefined],
@@ -39,7 +42,17 @@ test.each([
     method("Tensor"),
     "input 'x' is declared optional, but forward() takes no None there and has no default",
   ],
-  [{ declared: false, inputs: [], outputs: [] }, method("int"), undefined],
+  [open, method("Tensor", "int ="), undefined],
+  [open, method("Any"), undefined],
+  [open, method("Optional[Tensor]", "Optional[int]"), undefined],
+  [
+    open,
+    method("Tensor", "int"),
+    "argument 'b' of forward(a, b) is not a tensor and has no default; only tensors can be sent",
+  ],
+  [open, method(), `the model is forward(), ${noTensor}`],
+  [open, method("int ="), `the model is forward(a), ${noTensor}`],
+  [open, [], undefined],
   [declared("x"), [], undefined],
 ])("case %#", (signature, methods, fault) => {
   expect(forwardFault(signature, methods)).toBe(fault);

@@ -58,6 +58,8 @@ test("what has no form, does not fit or does not match is refused", () => {
   expect(refused({ inputs: [input("BYTES")] })).toThrow("no form in contents");
   expect(refused({ inputs: [input("UINT8", { uint_contents: [256] })] })).toThrow("element 0 is 256");
   expect(refused({ inputs: [input("INT8", { int_contents: [1, -129] })] })).toThrow("element 1 is -129");
+  const unsized = { ...input("FP32", { fp32_contents: [1] }), shape: [long(-1, -1)] };
+  expect(refused({ inputs: [unsized] })).toThrow('Input "x": its shape has -1');
   expect(refused({ inputs: [], raw_input_contents: [new Uint8Array()] })).toThrow("1 entries for 0 inputs");
 });
 
