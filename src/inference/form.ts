@@ -11,6 +11,8 @@ import { npyFirstByte, type ReadAs, readAs } from "./negotiate.js";
 /** Parts of one form; more is refused. */
 export const maxParts = 100;
 const maxNameBytes = 256;
+/** What the parser is given at a time: past its limit of parts it goes on making them, a kilobyte for each boundary. */
+const pieceBytes = 16_384;
 /** RFC 2046, 5.1.1. */
 const maxBoundary = 70;
 /** The fields that are read, the first found wins. */
@@ -28,7 +30,7 @@ export function mayBeUrlEncoded(contentType: string, firstByte: number): boolean
 }
 
 export function readUrlEncoded(bytes: Uint8Array): FormInput {
-  const fields = new URLSearchParams(new TextDecoder().decode(bytes));
+  const fields = fieldsOf(bytes);
   const value = inputFields.map((name) => fields.getAll(name).at(-1)).find((each) => each !== undefined);
   if (value === undefined) throw noInput([...fields.keys()]);
   return { bytes: new TextEncoder().encode(value), how: "sniff" };
@@ -53,16 +55,22 @@ export async function readForm(
 }
 
 function urlEncodedParts(body: Uint8Array): readonly Part[] {
-  const fields = [...new URLSearchParams(new TextDecoder().decode(body))];
-  if (fields.length > maxParts) {
-    throw new ServerError("bad_request", `The form has more than ${maxParts} fields.`);
-  }
-  return fields.map(([name, value]) => ({
+  return [...fieldsOf(body)].map(([name, value]) => ({
     name,
     fileName: "",
     contentType: "",
     bytes: new TextEncoder().encode(value),
   }));
+}
+
+/** Counted before they are made: a body of 64 MiB has room for many millions. */
+function fieldsOf(body: Uint8Array): URLSearchParams {
+  const ampersand = 0x26;
+  let count = 1;
+  for (let at = body.indexOf(ampersand); at >= 0; at = body.indexOf(ampersand, at + 1)) {
+    if (++count > maxParts) throw new ServerError("bad_request", `The form has more than ${maxParts} fields.`);
+  }
+  return new URLSearchParams(new TextDecoder().decode(body));
 }
 
 function inputPart(parts: readonly Part[]): Part | undefined {
@@ -88,7 +96,11 @@ export function parseMultipart(contentType: string, body: Uint8Array): Promise<r
   const [, quoted, plain = ""] = /boundary=(?:"([^"]*)"|([^;]*))/i.exec(contentType) ?? [];
   const boundary = (quoted ?? plain).trim().length;
   return new Promise((resolve, reject) => {
-    const refuse = (why: string): void => reject(new ServerError("bad_request", `The multipart body ${why}`));
+    let refused = false;
+    const refuse = (why: string): void => {
+      refused = true;
+      reject(new ServerError("bad_request", `The multipart body ${why}`));
+    };
     const broken = (error: unknown): void =>
       refuse(`cannot be read: ${error instanceof Error ? error.message : String(error)}`);
     if (boundary > maxBoundary) {
@@ -113,7 +125,12 @@ export function parseMultipart(contentType: string, body: Uint8Array): Promise<r
       parser.on("finish", () =>
         resolve(parts.map(({ chunks, ...part }) => ({ ...part, bytes: Buffer.concat(chunks) }))),
       );
-      parser.end(body);
+      const feed = (at: number): void => {
+        if (refused) parser.destroy();
+        else if (at >= body.length) parser.end();
+        else parser.write(body.subarray(at, at + pieceBytes), () => feed(at + pieceBytes));
+      };
+      feed(0);
     } catch (error) {
       broken(error);
     }
