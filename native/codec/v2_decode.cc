@@ -20,6 +20,7 @@ constexpr std::size_t kMaxWordBytes = 64;
 constexpr int kDataDepth = 3;  // arrays and objects around an input's "data"
 constexpr std::int64_t kUnbatched = -1;
 constexpr std::size_t kMaxDigits = 18;
+constexpr std::string_view kSharedMemory = "shared_memory_region";
 
 struct Input {
   std::string name;
@@ -177,13 +178,17 @@ class V2Reader {
   }
 
   Status OutputParameter(const std::string& name, V2Request::Output& output) {
-    if (name == "classification") return reader_.Error("the parameter \"classification\" is not supported");
+    if (name == "classification") return Bad("the parameter \"classification\" is not supported");
+    if (name == kSharedMemory) return NoSharedMemory();
     if (name != "binary_data") return Skip();
     bool binary = false;
     Status read = Bool("binary_data", &binary);
     output.binary = binary;
     return read;
   }
+
+  // Read past, an output would not be where its client looks for it.
+  static Status NoSharedMemory() { return Bad("Shared memory is not supported; send the tensors in the request."); }
 
   // ── inputs ──
 
@@ -211,6 +216,7 @@ class V2Reader {
     if (key == "data") return Data(input);
     if (key != "parameters") return Skip();
     return Members([&](const std::string& name) {
+      if (name == kSharedMemory) return NoSharedMemory();
       if (name != "binary_data_size") return Skip();
       std::int64_t size = 0;
       Status read = WholeNumber("binary_data_size", &size);

@@ -163,6 +163,17 @@ TEST(DecodeV2, RefusesBrokenRequests) {
   }
 }
 
+TEST(DecodeV2, RefusesParametersThatWouldBeMissed) {
+  const auto with = [](const char* input, const char* output) {
+    return MessageFor(R"({"inputs":[{"name":"ids","shape":[1],"datatype":"INT64","parameters":{)" + std::string(input) +
+                      R"(},"data":[1]}],"outputs":[{"name":"a","parameters":{)" + output + "}}]}");
+  };
+  const std::string_view memory = "Shared memory is not supported; send the tensors in the request.";
+  EXPECT_EQ(with(R"("shared_memory_byte_size":8,"shared_memory_region":"r")", ""), memory);
+  EXPECT_EQ(with("", R"("shared_memory_region":"r","shared_memory_byte_size":8)"), memory);
+  EXPECT_EQ(with("", R"("classification":3)"), "the parameter \"classification\" is not supported");
+}
+
 TEST(DecodeV2, HoldsItsLimits) {
   Limits limits;
   limits.max_instances = 2;

@@ -14,6 +14,7 @@ import type * as Grpc from "@grpc/grpc-js";
 import type { PackageDefinition } from "@grpc/proto-loader";
 import type * as HealthCheck from "grpc-health-check";
 import type * as Reflection from "@grpc/reflection";
+import type { Http2Server } from "node:http2";
 import { fileURLToPath } from "node:url";
 import type { RpcCounters } from "../metrics/rpc-counters.js";
 import type { RpcGate, RpcMethod, RpcReader, RpcService, RpcStatus } from "../rpc.js";
@@ -30,6 +31,7 @@ import {
   WritingCall,
 } from "./call.js";
 import { CappedSockets, type SocketCaps, type TlsTexts } from "./sockets.js";
+import { waitable } from "./timeouts.js";
 
 export interface RpcLimits extends SocketCaps {
   /** Bytes of one message of a client. */
@@ -138,6 +140,7 @@ class RpcPort implements RpcListening, CallOwner {
     this.options = options;
     this.server = new grpc.Server({ ...serverOptions(options.limits), interceptors: [steadyDeadlines(grpc)] });
     const injector = this.server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
+    shortenTimeouts(this.server);
     this.sockets = new CappedSockets(
       options.limits,
       (socket) => injector.injectConnection(socket),
@@ -322,6 +325,17 @@ function steadyDeadlines(grpc: typeof Grpc): Grpc.ServerInterceptor {
     }
   }
   return (_method, call) => new SteadyCall(call);
+}
+
+/** Before grpc-js reads the headers: what it hands to interceptors has its timer already. It has no other way in. */
+function shortenTimeouts(server: Grpc.Server): void {
+  const { http2Servers } = server as unknown as { readonly http2Servers: ReadonlyMap<Http2Server, unknown> };
+  for (const each of http2Servers.keys()) {
+    each.prependListener("stream", (_stream, headers) => {
+      const timeout = headers["grpc-timeout"];
+      if (typeof timeout === "string") headers["grpc-timeout"] = waitable(timeout);
+    });
+  }
 }
 
 function after(ms: number): Promise<void> {

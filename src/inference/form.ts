@@ -23,7 +23,7 @@ export function mayBeUrlEncoded(contentType: string, firstByte: number): boolean
 }
 
 export function readUrlEncoded(bytes: Uint8Array): FormInput {
-  const fields = new URLSearchParams(new TextDecoder().decode(bytes));
+  const fields = fieldsOf(bytes);
   const value = inputFields.map((name) => fields.getAll(name).at(-1)).find((each) => each !== undefined);
   if (value === undefined) throw noInput([...fields.keys()]);
   return { bytes: new TextEncoder().encode(value), how: "sniff" };
@@ -48,16 +48,22 @@ export async function readForm(
 }
 
 function urlEncodedParts(body: Uint8Array): readonly Part[] {
-  const fields = [...new URLSearchParams(new TextDecoder().decode(body))];
-  if (fields.length > maxParts) {
-    throw new ServerError("bad_request", `The form has more than ${maxParts} fields.`);
-  }
-  return fields.map(([name, value]) => ({
+  return [...fieldsOf(body)].map(([name, value]) => ({
     name,
     fileName: "",
     contentType: "",
     bytes: new TextEncoder().encode(value),
   }));
+}
+
+/** Counted before they are made: a body of 64 MiB has room for many millions. */
+function fieldsOf(body: Uint8Array): URLSearchParams {
+  const ampersand = 0x26;
+  let count = 1;
+  for (let at = body.indexOf(ampersand); at >= 0; at = body.indexOf(ampersand, at + 1)) {
+    if (++count > maxParts) throw new ServerError("bad_request", `The form has more than ${maxParts} fields.`);
+  }
+  return new URLSearchParams(new TextDecoder().decode(body));
 }
 
 function inputPart(parts: readonly Part[]): Part | undefined {

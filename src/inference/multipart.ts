@@ -8,6 +8,8 @@ import type { Part } from "../handlers/handler.js";
 export const maxParts = 100;
 const maxNameBytes = 256;
 const maxHeaderPairs = 32;
+/** What the parser is given at a time: past its limit of parts it goes on making them, a kilobyte for each boundary. */
+const pieceBytes = 16_384;
 /** Of a part's header that is looked at for its type. */
 const maxPartHead = 8192;
 /** RFC 2046, 5.1.1. */
@@ -65,8 +67,17 @@ class Reading {
     parser.on("partsLimit", () => this.fail(refused(`has more than ${maxParts} parts.`)));
     parser.on("error", (error) => this.fail(broken(error)));
     parser.on("finish", () => this.finish());
-    parser.end(body);
-    this.watch();
+    this.feed(parser, body, 0);
+  }
+
+  private feed(parser: Busboy, body: Uint8Array, at: number): void {
+    const end = at + pieceBytes;
+    if (this.over) parser.destroy();
+    else if (at < body.length) parser.write(body.subarray(at, end), () => this.feed(parser, body, end));
+    else {
+      parser.end();
+      this.watch();
+    }
   }
 
   private take(name: string, fileName: string, type: string): (chunk: Uint8Array) => void {

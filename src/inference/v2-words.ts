@@ -17,13 +17,11 @@ export const datatypes: Readonly<Record<DType, string>> = {
   float64: "FP64",
 };
 
-/** What this server speaks beyond the protocol's core. */
-export const extensions: readonly string[] = [
-  "binary_tensor_data",
-  "model_configuration",
-  "statistics",
-  "model_repository",
-];
+/**
+ * What this server speaks beyond the protocol's core. Not "statistics", though they are there: where a server names it,
+ * perf_analyzer looks for the version as the whole number it begins with (1 for 1.0), finds none, and ends.
+ */
+export const extensions: readonly string[] = ["binary_tensor_data", "model_configuration", "model_repository"];
 
 export interface TensorMetadata {
   readonly name: string;

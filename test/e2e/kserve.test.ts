@@ -26,7 +26,7 @@ describe("health and metadata", () => {
   test("of the server", async () => {
     const about = jsonOf(await get("")) as { name: string; version: string; extensions: string[] };
     expect(about.name).toBe("sconce");
-    expect(about.extensions).toEqual(["binary_tensor_data", "model_configuration", "statistics", "model_repository"]);
+    expect(about.extensions).toEqual(["binary_tensor_data", "model_configuration", "model_repository"]);
     expect(jsonOf(await get("/health/live"))).toEqual({ live: true });
     expect(jsonOf(await get("/health/ready"))).toEqual({ ready: true });
   });
@@ -226,6 +226,12 @@ describe("what Triton's clients ask for beyond the protocol", () => {
     expect([load.status, load.body.toString()]).toEqual([400, expect.stringContaining("management API")]);
     const region = await post("/systemsharedmemory/region/a/register");
     expect([region.status, region.body.toString()]).toEqual([501, expect.stringContaining("Shared memory")]);
+    const shared = { shared_memory_region: "a", shared_memory_byte_size: 8 };
+    const outputs = [{ name: "output_0", parameters: shared }];
+    for (const body of [{ inputs: [x(undefined, { parameters: shared })] }, { inputs: [x([1, 2])], outputs }]) {
+      const refused = await infer("moody", body);
+      expect([refused.status, refused.body.toString()]).toEqual([400, expect.stringContaining('"Shared memory')]);
+    }
     for (const path of ["/models/none/config", "/models/none/stats", "/repository/none", "/repository/models/m/none"]) {
       expect((await get(path)).status, path).toBe(404);
     }

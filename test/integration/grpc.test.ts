@@ -118,6 +118,14 @@ describe("time", () => {
     expect((await client.predict("slow", "[2]")).text).toBe("[2]");
   });
 
+  test.each([25, 30, 60, 36_500])(
+    "a deadline in %d days, more than a timer can wait, is none that has passed",
+    async (days) => {
+      const got = await client.predict("slow", "[1]", { deadlineMs: days * 86_400_000 });
+      expect(got).toMatchObject({ code: 0, details: "", text: "[1]" });
+    },
+  );
+
   test("a client that cancels leaves nothing behind", async () => {
     const got = await client.predict("slow", "[1]", { onCall: (call) => setTimeout(() => call.cancel(), 30) });
     expect(got.code).toBe(rpcStatus.CANCELLED);

@@ -5,8 +5,15 @@
 
 import { ServerError } from "../../errors.js";
 import { maxV2Json } from "../../inference/call.js";
+import { noSharedMemory } from "../../inference/triton.js";
 import { readAnswer } from "../../inference/v2-answer.js";
 import type { Contents, InferRequest, InferResponse, InputTensor, Int64, OutputTensor } from "./v2-messages.js";
+
+/** Parameters of a tensor that ask for what would be missed, in the words of native/codec/v2_decode.cc. */
+const unsupported = [
+  ["classification", 'the parameter "classification" is not supported'],
+  ["shared_memory_region", noSharedMemory],
+] as const;
 
 export interface V2Body {
   readonly jsonBytes: number;
@@ -15,6 +22,9 @@ export interface V2Body {
 
 /** Every output is asked for as bytes. Throws bad_request. */
 export function bodyOf({ id, inputs, outputs, raw_input_contents: raw }: InferRequest): V2Body {
+  for (const { parameters } of [...inputs, ...outputs]) {
+    for (const [name, words] of unsupported) if (name in parameters) throw bad(words);
+  }
   if (raw.length > 0 && raw.length !== inputs.length) {
     throw bad(`raw_input_contents has ${raw.length} entries for ${inputs.length} inputs: one for each, or none.`);
   }
@@ -26,9 +36,7 @@ export function bodyOf({ id, inputs, outputs, raw_input_contents: raw }: InferRe
       const parameters = { binary_data_size: blobs[index]?.length };
       return { name, datatype, shape: shape.map((size) => sizeOf(size, name)), parameters };
     }),
-    outputs: outputs.map(({ name, parameters }) => {
-      return "classification" in parameters ? { name, parameters: { classification: 1 } } : { name };
-    }),
+    outputs: outputs.map(({ name }) => ({ name })),
   };
   const json = Buffer.from(JSON.stringify(head));
   if (json.length > maxV2Json) throw bad(`Names and shapes take ${json.length} bytes, more than ${maxV2Json}.`);

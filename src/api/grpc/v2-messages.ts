@@ -19,6 +19,7 @@ export interface InputTensor {
   readonly name: string;
   readonly datatype: string;
   readonly shape: readonly Int64[];
+  readonly parameters: Readonly<Record<string, unknown>>;
   readonly contents: Contents | null;
 }
 

@@ -5,8 +5,8 @@ import { readTarget } from "../../inference/explain-target.js";
 import { explainMethods, type ExplainSettings, type HandlerSpec, integralRules } from "../../types.js";
 
 /** As in native/core/explain.h. */
-const maxSteps = 1000;
-const maxBatch = 64;
+export const maxSteps = 1000;
+export const maxBatch = 64;
 const defaultBatch = 8;
 const maxSide = 65_536;
 

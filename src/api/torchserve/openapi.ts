@@ -6,11 +6,13 @@
 import { pngType, readableTypes, writableTypes } from "../../inference/negotiate.js";
 import { logLevels } from "../../telemetry/log.js";
 import { explainMethods, integralRules } from "../../types.js";
+import { maxBatch, maxSteps } from "./explanations.js";
 
 type Json = Readonly<Record<string, unknown>>;
 
 const text = { type: "string" };
 const whole = { type: "integer" };
+const upTo = (maximum: number): Json => ({ type: "integer", minimum: 1, maximum });
 const truth = { type: "boolean" };
 
 /** `base`: what stands before every path; "": nothing. */
@@ -20,6 +22,11 @@ function document(title: string, version: string, base: string, paths: Json): un
 
 const jsonContent = { "application/json": { schema: { type: "object" } } };
 const ok = (description: string, content: Json = jsonContent): Json => ({ description, content });
+const listed = {
+  "200": ok("One entry for each version.", {
+    "application/json": { schema: { type: "array", items: { type: "object" } } },
+  }),
+};
 const failure = {
   description: "An error: code, type and message.",
   content: {
@@ -65,10 +72,10 @@ const predicted = { "200": ok("The model's outputs.", types(writableTypes)) };
 const explaining = [
   inQuery("method", { type: "string", enum: explainMethods }, "Default integrated_gradients."),
   inQuery("rule", { type: "string", enum: integralRules }, "Of integrated gradients; default gausslegendre."),
-  inQuery("steps", whole, "Of integrated gradients, 1 to 1000; default 50, for pictures 15."),
+  inQuery("steps", upTo(maxSteps), "Of integrated gradients; default 50, for pictures 15."),
   inQuery("target", text, "The explained number's place in the answer, or predicted; default 0."),
   inQuery("baseline", { type: "number" }, "Every element of the input that means nothing; default 0."),
-  inQuery("batch", whole, "Samples in one run of the model, 1 to 64; default 8."),
+  inQuery("batch", upTo(maxBatch), "Samples in one run of the model; default 8."),
   inQuery("window", text, "Of occlusion: 5, or height and width as in 5x7."),
   inQuery("stride", text, "Of occlusion, as window."),
   inQuery("detail", truth, "With target, score and convergence delta; default false."),
@@ -80,37 +87,26 @@ const options = { options: operation("apiDescriptionByOptions", "This document."
 
 /** `version` is the server's. */
 export function inferenceApi(serverVersion: string, base: string): unknown {
-  const predict = (id: string, parameters: readonly Json[]): Json => ({
-    post: operation(id, "A prediction.", { parameters, ...prediction }, predicted),
-  });
-  const versioned = { parameters: [model, version], ...prediction };
+  const predict = (id: string, parameters: readonly Json[]): Json => posted(id, "A prediction.", parameters, predicted);
+  const explain = (id: string, parameters: readonly Json[]): Json =>
+    posted(id, "Why an answer is what it is.", [...parameters, ...explaining], explained);
   return document("TorchServe APIs", serverVersion, base, {
     "/": options,
     "/api-description": described,
     "/ping": { get: operation("ping", "Whether the models answer.", {}) },
     "/predictions/{model_name}": predict("predictions", [model]),
-    "/predictions/{model_name}/{model_version}": {
-      post: operation("version_predictions", "A prediction of one version.", versioned, predicted),
-    },
-    "/explanations/{model_name}": {
-      post: operation(
-        "explanations",
-        "Why an answer is what it is.",
-        { parameters: [model, ...explaining], ...prediction },
-        explained,
-      ),
-    },
-    "/explanations/{model_name}/{model_version}": {
-      post: operation(
-        "version_explanations",
-        "Why one version's answer is what it is.",
-        { parameters: [model, version, ...explaining], ...prediction },
-        explained,
-      ),
-    },
+    "/predictions/{model_name}/{model_version}": predict("version_predictions", [model, version]),
+    "/explanations/{model_name}": explain("explanations", [model]),
+    "/explanations/{model_name}/{model_version}": explain("version_explanations", [model, version]),
     "/v2/health/live": { get: operation("live", "The process answers.", {}) },
     "/v2/health/ready": { get: operation("ready", "The models answer.", {}) },
   });
+}
+
+/** PUT does what POST does. */
+function posted(id: string, description: string, parameters: readonly Json[], answers: Json): Json {
+  const under = (name: string): Json => operation(name, description, { parameters, ...prediction }, answers);
+  return { post: under(id), put: under(`${id}_by_put`) };
 }
 
 const registration = [
@@ -143,13 +139,18 @@ export function managementApi(serverVersion: string, base: string): unknown {
       post: operation("registerModel", "Loads a model.", { parameters: registration }, accepted),
     },
     "/models/{model_name}": {
-      get: operation("describeModel", "The default version.", { parameters: [model, customized] }),
+      get: operation("describeModel", "The default version.", { parameters: [model, customized] }, listed),
       put: operation("setAutoScale", "The number of instances.", { parameters: [model, ...scaling] }, accepted),
       delete: operation("unregisterModel", "Takes the default version away.", { parameters: [model] }),
       options: operation("modelApiDescription", "What can be asked of a model.", { parameters: [model] }),
     },
     "/models/{model_name}/{model_version}": {
-      get: operation("version_describeModel", "One version, or `all`.", { parameters: [model, version, customized] }),
+      get: operation(
+        "version_describeModel",
+        "One version, or `all`.",
+        { parameters: [model, version, customized] },
+        listed,
+      ),
       put: operation(
         "version_setAutoScale",
         "The number of instances.",
@@ -201,7 +202,7 @@ export function predictionApi(name: string, base: string): unknown {
 export function modelApi(name: string, base: string): unknown {
   return document(`RESTful Management API for: ${name}`, "1.0.0", base, {
     [`/models/${name}`]: {
-      get: operation("describeModel", "The default version.", {}),
+      get: operation("describeModel", "The default version.", {}, listed),
       put: operation("setAutoScale", "The number of instances.", { parameters: scaling }, accepted),
       delete: operation("unregisterModel", "Takes the default version away.", {}),
     },

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { mayBeUrlEncoded, readMultipart, readUrlEncoded } from "../../../src/inference/form.js";
+import { mayBeUrlEncoded, readForm, readMultipart, readUrlEncoded } from "../../../src/inference/form.js";
 import { parseMultipart } from "../../../src/inference/multipart.js";
 
 const type = "multipart/form-data; boundary=x";
@@ -59,6 +59,19 @@ describe("multipart", () => {
     expect(parts.map((each) => each.bytes.length)).toEqual([3_000_000, 3_000_000, 3_000_000]);
   });
 
+  test("a million parts of nothing take no memory past the hundredth", async () => {
+    const body = bytes("--x\r\n".repeat(1_000_000));
+    const before = process.memoryUsage.rss();
+    await expect(parseMultipart(type, body)).rejects.toThrow(/more than 100 parts/);
+    expect((process.memoryUsage.rss() - before) / 2 ** 20).toBeLessThan(200);
+  });
+
+  test("a part of many pieces is whole", async () => {
+    const value = Array.from({ length: 30_000 }, (_, i) => `\r\n--y${i}`).join("");
+    const [only, ...others] = await parseMultipart(type, bytes(part('name="data"', value) + end));
+    expect([others, only && text(only.bytes) === value]).toEqual([[], true]);
+  });
+
   test("a boundary that is too long", async () => {
     const long = `multipart/form-data; boundary=${"b".repeat(71)}`;
     await expect(parseMultipart(long, bytes(end))).rejects.toThrow(/boundary has 71 characters; at most 70/);
@@ -74,10 +87,22 @@ test("URL-encoded fields", () => {
   expect(text(readUrlEncoded(bytes("body=[1]")).bytes)).toBe("[1]");
   expect(text(readUrlEncoded(bytes("data=1&data=2")).bytes)).toBe("2");
   expect(() => readUrlEncoded(bytes("d=1"))).toThrow(/it has "d"/);
+  expect(text(readUrlEncoded(bytes(`${"d=1&".repeat(99)}data=2`)).bytes)).toBe("2");
   const form = "application/x-www-form-urlencoded";
   expect([mayBeUrlEncoded(form, 0x64), mayBeUrlEncoded(form, 0x5b), mayBeUrlEncoded("text/plain", 0x64)]).toEqual([
     true,
     false,
     false,
   ]);
+});
+
+test("URL-encoded fields past the hundredth are refused before any is made", async () => {
+  const form = "application/x-www-form-urlencoded";
+  const many = bytes("d=1&".repeat(100) + "data=2");
+  expect(() => readUrlEncoded(many)).toThrow(/more than 100 fields/);
+  await expect(readForm(form, many)).rejects.toThrow(/more than 100 fields/);
+  const body = bytes("d=1&".repeat(4_000_000));
+  const before = process.memoryUsage.rss();
+  expect(() => readUrlEncoded(body)).toThrow(/more than 100 fields/);
+  expect((process.memoryUsage.rss() - before) / 2 ** 20).toBeLessThan(100);
 });

@@ -12,7 +12,7 @@ const none: Contents = {
 };
 const long = (low: number, high = 0): { low: number; high: number } => ({ low, high });
 const input = (datatype: string, contents: Partial<Contents> = {}): InputTensor => {
-  return { name: "x", datatype, shape: [long(2)], contents: { ...none, ...contents } };
+  return { name: "x", datatype, shape: [long(2)], parameters: {}, contents: { ...none, ...contents } };
 };
 const request = (more: Partial<InferRequest>): InferRequest => {
   const empty = { id: "", inputs: [], outputs: [], raw_input_contents: [] };
@@ -24,7 +24,7 @@ test("raw contents follow JSON that says their sizes", () => {
     request({
       id: "q",
       inputs: [{ ...input("FP16"), contents: null }],
-      outputs: [{ name: "y", parameters: { classification: {} } }],
+      outputs: [{ name: "y", parameters: { binary_data: {} } }],
       raw_input_contents: [Uint8Array.of(1, 2, 3, 4)],
     }),
   );
@@ -32,7 +32,7 @@ test("raw contents follow JSON that says their sizes", () => {
     id: "q",
     parameters: { binary_data_output: true },
     inputs: [{ name: "x", datatype: "FP16", shape: [2], parameters: { binary_data_size: 4 } }],
-    outputs: [{ name: "y", parameters: { classification: 1 } }],
+    outputs: [{ name: "y" }],
   });
   expect([...bytes.subarray(jsonBytes)]).toEqual([1, 2, 3, 4]);
 });
@@ -60,6 +60,11 @@ test("what has no form, does not fit or does not match is refused", () => {
   expect(refused({ inputs: [input("INT8", { int_contents: [1, -129] })] })).toThrow("element 1 is -129");
   const unsized = { ...input("FP32", { fp32_contents: [1] }), shape: [long(-1, -1)] };
   expect(refused({ inputs: [unsized] })).toThrow('Input "x": its shape has -1');
+  const asking = (name: string) => ({ name: "y", parameters: { [name]: {} } });
+  expect(refused({ outputs: [asking("classification")] })).toThrow('"classification" is not supported');
+  expect(refused({ outputs: [asking("shared_memory_region")] })).toThrow("Shared memory is not supported");
+  const shared = { ...input("FP32"), ...asking("shared_memory_region") };
+  expect(refused({ inputs: [shared] })).toThrow("Shared memory is not supported");
   expect(refused({ inputs: [], raw_input_contents: [new Uint8Array()] })).toThrow("1 entries for 0 inputs");
 });
 
