@@ -3,7 +3,7 @@
  * name reaches nothing else, whatever links or dots it holds. TorchServe's words for what is refused.
  */
 import { realpath, stat } from "node:fs/promises";
-import { basename, dirname, join, sep } from "node:path";
+import { basename, dirname, join, resolve, sep } from "node:path";
 import { looksLikeModel } from "../archive/unpack.js";
 import type { ServeConfig } from "../config/serve-config.js";
 import { allowListOf } from "../download/allow-list.js";
@@ -58,12 +58,18 @@ async function locate(store: string, url: string): Promise<string> {
   const root = await realpath(store).catch((cause: unknown) => {
     throw new ServerError("internal", "The model store (--model-store) cannot be read", { cause });
   });
-  const path = url.includes("\0") ? undefined : join(root, url);
+  const path = url.includes("\0") ? undefined : join(root, nameIn([resolve(store), root], url));
   const found = path && (await realpath(path).catch(() => undefined));
   if (path === undefined || found === undefined) throw missing(`Model not found at: ${url}`);
   // A link may lead anywhere: what counts is where it ends.
   if (found.startsWith(`${root}${sep}`) && (await isModel(found))) return found;
   return linked(root, path, url);
+}
+
+/** TorchServe's clients name a folder of the store by its whole path, too; that opens nothing that its name does not. */
+function nameIn(stores: readonly string[], url: string): string {
+  const store = stores.find((each) => url.startsWith(`${each}${sep}`));
+  return store === undefined ? url : url.slice(store.length + 1);
 }
 
 /** The store's owner may keep archives elsewhere and link them here, one by one; a linked folder opens nothing outside. */

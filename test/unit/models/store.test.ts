@@ -35,6 +35,24 @@ test("files, folders and links that stay inside are found", async () => {
   expect(await locate("inside.mar")).toBe(join(store, "m.mar"));
 });
 
+test("the whole path of what lies in the store names it, too", async () => {
+  expect(await locate(join(store, "folder"))).toBe(join(store, "folder"));
+  expect(await locate(join(store, "m.mar"))).toBe(join(store, "m.mar"));
+  expect(await locate(join(store, "link.mar"))).toBe(join(store, "link.mar"));
+  const alias = join(base, "alias");
+  symlinkSync(store, alias);
+  const linked = createStore({ ...closed, modelStore: alias }, within);
+  expect(await linked.locate(join(alias, "folder"))).toBe(join(store, "folder"));
+  expect(await linked.locate(join(store, "folder"))).toBe(join(store, "folder"));
+});
+
+test.each(["store-evil/x.mar", "secret.mar", "store", "store/evil/x.mar", "store/secrets"])(
+  "the whole path of %s opens nothing",
+  async (name) => {
+    await expect(locate(join(base, name))).rejects.toMatchObject({ code: "model_not_found" });
+  },
+);
+
 test("an archive that was linked into the store is one of its files", async () => {
   expect(await locate("link.mar")).toBe(join(store, "link.mar"));
 });
