@@ -52,10 +52,16 @@ export class PictureDecoder {
         `The pictures have ${pixels} pixels together, more than the ${this.context.maxImagePixels} that --max-image-pixels allows.`,
       );
     }
-    const decoded = pictures.map((bytes, index) =>
-      this.decode(bytes, exif).catch((error: unknown) => inPlace(index, () => rethrow(error))),
-    );
-    return { pictures: await Promise.all(decoded) };
+    const decoded: Pixels[] = [];
+    const left = pictures.entries();
+    // No more of one request wait than can be decoded, so that many of them are not too many for the others.
+    const inTurn = async (): Promise<void> => {
+      for (const [index, bytes] of left) {
+        decoded[index] = await this.decode(bytes, exif).catch((error: unknown) => inPlace(index, () => rethrow(error)));
+      }
+    };
+    await Promise.all(Array.from({ length: this.context.decodeParallelism }, inTurn));
+    return { pictures: decoded };
   }
 
   /** `exif`: turn the picture as its EXIF orientation says. Throws what `admit` does, and bad_request for broken bytes. */

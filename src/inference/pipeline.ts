@@ -76,7 +76,7 @@ export class Pipeline {
     this.channel = engine.openChannel(() => {
       if (!this.closed) this.channel.drain(this.sink);
     });
-    this.several = new Several(this.channel);
+    this.several = new Several(this.channel, () => this.flushSoon());
   }
 
   /** What a name and version mean on this thread; undefined when none was announced or ever served. */
@@ -207,14 +207,13 @@ export class Pipeline {
   }
 
   private submitSeveral(call: Call, { pictures }: Pictures): void {
-    const inline = this.several.start(call, pictures, (model, outcome) => {
+    this.several.start(call, pictures, (model, outcome) => {
       if (call.over) this.forget(call);
       else if ("code" in outcome) {
         call.fail(outcome.code, outcome.message);
         this.forget(call);
       } else void this.runPost(call, model, () => outcome);
     });
-    if (inline) this.flushSoon();
   }
 
   /** What `pre` made. */

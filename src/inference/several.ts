@@ -2,7 +2,7 @@
  * One request of several pictures: each goes to the engine as a request of its own, under a cookie of its own, so that the
  * batcher treats it like any other; the request is over when all of them are.
  *
- *   several.start(call, pictures, done)   submits; true when any of them is to be flushed in this turn
+ *   several.start(call, pictures, done)   submits as many as may wait at a time, the others as these are answered
  *   several.completed(cookie, …)          from the channel's sink, for cookies that `owns` knows
  *
  * What fails fails the request, by the first picture that did; the others are dropped where the engine has not begun them.
@@ -16,6 +16,8 @@ import type { Call } from "./call.js";
 /** Cookies from here on are parts of requests; exchanges are numbered from 0 and never come near. */
 const firstCookie = 2 ** 31;
 const lastCookie = 2 ** 32 - 1;
+/** Of one request in the engine at a time: a full batch, and what else there is in the model's queue stays for others. */
+const maxUnderWay = 64;
 
 export interface Failure {
   readonly code: ErrorCode;
@@ -27,6 +29,9 @@ export type SeveralDone = (model: string, outcome: readonly OutputTensor[] | Fai
 
 interface Group {
   readonly call: Call;
+  readonly pictures: readonly Pixels[];
+  /** Place of the first that the engine has not been given. */
+  next: number;
   readonly cookies: number[];
   readonly outputs: (readonly OutputTensor[])[];
   readonly done: SeveralDone;
@@ -43,38 +48,27 @@ interface Part {
 
 export class Several {
   private readonly channel: Channel;
+  private readonly flushSoon: () => void;
   private readonly parts = new Map<number, Part>();
   private readonly groups = new Map<Call, Group>();
   private next = firstCookie;
 
-  constructor(channel: Channel) {
+  /** `flushSoon`: something completes at the channel's next flush. */
+  constructor(channel: Channel, flushSoon: () => void) {
     this.channel = channel;
+    this.flushSoon = flushSoon;
   }
 
   owns(cookie: number): boolean {
     return cookie >= firstCookie;
   }
 
-  start(call: Call, pictures: readonly Pixels[], done: SeveralDone): boolean {
-    const group: Group = { call, cookies: [], outputs: [], done, waiting: 0, model: "", failure: undefined };
+  start(call: Call, pictures: readonly Pixels[], done: SeveralDone): void {
+    const start = { cookies: [], outputs: [], waiting: 0, model: "", failure: undefined };
+    const group: Group = { ...start, call, pictures, next: 0, done };
     this.groups.set(call, group);
-    const { nameId, version, named, timeoutMs } = call.route;
-    const format = named ? OutputFormat.tensors : unnamed(OutputFormat.tensors);
-    let inline = false;
-    for (const [index, { data, width, height, channels }] of pictures.entries()) {
-      const cookie = this.cookie();
-      const how = this.channel.inferImage(cookie, nameId, version, data, width, height, channels, format, timeoutMs);
-      if (how < 0) {
-        this.failed(group, index, { code: nativeErrorCode(-how), message: this.channel.lastError() });
-        break;
-      }
-      inline ||= how === INLINE;
-      this.parts.set(cookie, { group, index });
-      group.cookies.push(cookie);
-      group.waiting++;
-    }
+    this.submit(group);
     if (group.waiting === 0) this.finish(group);
-    return inline;
   }
 
   completed(
@@ -95,6 +89,7 @@ export class Several {
       const message = typeof body === "string" ? body : Buffer.from(body).toString();
       this.failed(group, index, { code: nativeErrorCode(code), message });
     }
+    this.submit(group);
     if (group.waiting === 0) this.finish(group);
   }
 
@@ -102,6 +97,36 @@ export class Several {
   cancel(call: Call): void {
     const group = this.groups.get(call);
     if (group !== undefined) this.drop(group);
+  }
+
+  /** What a full queue does not take waits for an answer to one of its own; with none to wait for, it fails. */
+  private submit(group: Group): void {
+    const { nameId, named, timeoutMs } = group.call.route;
+    const version = versionOf(group);
+    const format = named ? OutputFormat.tensors : unnamed(OutputFormat.tensors);
+    for (; group.waiting < maxUnderWay; group.next++) {
+      const picture = group.pictures[group.next];
+      if (picture === undefined) return;
+      const { data, width, height, channels } = picture;
+      const cookie = this.cookie();
+      const how = this.channel.inferImage(cookie, nameId, version, data, width, height, channels, format, timeoutMs);
+      if (how < 0) {
+        const code = nativeErrorCode(-how);
+        if (code === "queue_full" && group.waiting > 0) return;
+        this.failed(group, group.next, this.refusal(group, code));
+        return;
+      }
+      if (how === INLINE) this.flushSoon();
+      this.parts.set(cookie, { group, index: group.next });
+      group.cookies.push(cookie);
+      group.waiting++;
+    }
+  }
+
+  private refusal({ call, model }: Group, code: ErrorCode): Failure {
+    const gone = code === "model_not_found" || code === "version_not_found";
+    if (!gone || model === "" || call.route.version !== "") return { code, message: this.channel.lastError() };
+    return { code: "not_ready", message: `${model} was replaced while it answered: send the request again.` };
   }
 
   private keep(group: Group, index: number, outputs: () => readonly OutputTensor[]): void {
@@ -119,8 +144,9 @@ export class Several {
     this.drop(group);
   }
 
-  private drop({ cookies }: Group): void {
-    for (const cookie of cookies) if (this.parts.has(cookie)) this.channel.cancel(cookie);
+  private drop(group: Group): void {
+    group.next = group.pictures.length;
+    for (const cookie of group.cookies) if (this.parts.has(cookie)) this.channel.cancel(cookie);
   }
 
   private finish(group: Group): void {
@@ -137,4 +163,9 @@ export class Several {
     } while (this.parts.has(this.next));
     return this.next;
   }
+}
+
+/** Where the request names none: the one that answered first, also when the default changes before the last picture. */
+function versionOf({ call, model }: Group): string {
+  return call.route.version === "" ? model.slice(model.lastIndexOf("/") + 1) : call.route.version;
 }

@@ -103,6 +103,14 @@ test("many inputs, and the outputs in the order asked for", async () => {
   expect(answer["raw_output_contents"]).toEqual([halves[1], raw[5]]);
 });
 
+test("what is wrong with a message is not called malformed JSON", async () => {
+  const answer = await call("ModelInfer", { model_name: "moody", inputs: [{ ...x, shape: [-1, 2] }] });
+  expect([answer["code"], answer["details"]]).toEqual([
+    grpc.status.INVALID_ARGUMENT,
+    'a negative number for a size of "shape"',
+  ]);
+});
+
 test.each([
   ["an unknown model", { model_name: "none" }, grpc.status.NOT_FOUND, "Model not found: none"],
   ["an unknown version", { model_name: "moody", model_version: "9" }, grpc.status.NOT_FOUND, "9"],

@@ -258,6 +258,16 @@ describe("KServe v1", () => {
     });
   });
 
+  test("as many as maxInstances allows, more than may wait for the model or to be decoded", async () => {
+    const b64 = digit("7");
+    const one = jsonOf(await predict("digits", { b64 })) as object;
+    const many = await predict("digits", { instances: Array.from({ length: 300 }, () => b64) });
+    expect(many.status, many.body.toString().slice(0, 300)).toBe(200);
+    const { predictions } = jsonOf(many) as { predictions: object[] };
+    expect(predictions.length).toBe(300);
+    for (const each of predictions) expect(Object.keys(each)[0]).toBe(Object.keys(one)[0]);
+  });
+
   test("one that is none fails them all, by its place", async () => {
     const torn = Buffer.from(digit("7"), "base64").subarray(0, 80).toString("base64");
     const answer = await predict("digits", { instances: [digit("7"), torn] });

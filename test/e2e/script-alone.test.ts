@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Answer, call, jsonOf } from "./client.js";
-import { entry, eventually, Server } from "./server.js";
+import { entry, errorOf, eventually, Server } from "./server.js";
 
 const folder = mkdtempSync(join(tmpdir(), "sconce-alone-"));
 let server: Server;
@@ -109,4 +109,17 @@ test("TorchServe's metrics count each request: its own line, and the label of wh
   const sum = (label: string): number =>
     counted.filter(([, , each]) => each === label).reduce((all, [, count]) => all + Number(count), 0);
   expect([sum("default"), sum("1.0")]).toEqual([2, 1]);
+});
+
+test("TorchServe's words name the version only where the request did", async () => {
+  const idle = await Server.start([join(folder, "hello"), "--compat", "torchserve"]);
+  const scaled = await call(idle.managementPort, {
+    method: "PUT",
+    path: "/models/hello?min_worker=0&synchronous=true",
+  });
+  expect(scaled.status, scaled.body.toString()).toBe(200);
+  const told = async (path: string) => errorOf(await call(idle.port, { method: "POST", path, body: "{}" })).message;
+  expect(await told("/predictions/hello")).toMatch(/^Model "hello" has no worker/);
+  expect(await told("/predictions/hello/1.0")).toMatch(/^Model "hello" Version 1.0" has no worker/);
+  await idle.stop();
 });

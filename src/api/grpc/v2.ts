@@ -161,7 +161,14 @@ function launch(predictor: Predictor, request: InferRequest, call: RpcCall, outc
     request: { model_name: name, model_version: version, input: {} },
     outcome: {
       answered: (model, answer) => outcome.answered(model, answer),
-      failed: (code, message) => outcome.failed(code, message.replace("binary_data_size says", "its contents have")),
+      failed: (code, message) => outcome.failed(code, inRpcWords(message)),
     },
   });
+}
+
+/** The engine's words for a body that bodyOf wrote: its JSON and its sizes are none of the client's. */
+function inRpcWords(message: string): string {
+  return message
+    .replace(/^malformed JSON: (.*) at byte \d+$/s, "$1")
+    .replace("binary_data_size says", "its contents have");
 }

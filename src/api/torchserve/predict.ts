@@ -337,7 +337,9 @@ export class Predict {
   }
 
   private refuse(call: PredictCall, { code, message }: Refusal): void {
-    if (this.context.compat === "torchserve") sendAsTorchServe(call.exchange, code, message, call.route);
+    const { name, version, named } = call.route;
+    const asked = { name, version: named ? version : "" };
+    if (this.context.compat === "torchserve") sendAsTorchServe(call.exchange, code, message, asked);
     else sendError(call.exchange, code, message);
   }
 

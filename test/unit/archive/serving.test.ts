@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import { servingOf } from "../../../src/archive/serving.js";
 
 const defaults = { jobQueueSize: 100, responseTimeoutMs: 120_000, maxInstances: 1024, instances: 2 };
-const serve = (config: object = {}, set: object = {}): object => servingOf({ warnings: [], ...config }, set, defaults);
+const serve = (config: object = {}, set: object = {}): object =>
+  servingOf({ warnings: [], pythonWarnings: [], ...config }, set, defaults);
 
 describe("servingOf", () => {
   test("the defaults", () => {
