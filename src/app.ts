@@ -33,7 +33,7 @@ import type { News, ThreadLimits } from "./server/messages.js";
 import { manageOnMain } from "./server/grpc-management.js";
 import { type GrpcThread, grpcSetup, startGrpc } from "./server/grpc.js";
 import type { GrpcPorts } from "./server/grpc-server.js";
-import { type InferenceThreads, startThreads } from "./server/threads.js";
+import { type InferenceThreads, startThreads, Waits } from "./server/threads.js";
 import { type NamedTokens, openNamedTokens } from "./server/named-tokens.js";
 import { RelayDesk } from "./server/relay.js";
 import { guarded, openIssuer, publishKeys } from "./server/tokens.js";
@@ -119,6 +119,7 @@ class Server implements RunningServer {
   private readonly state: HttpState;
   private readonly manager: ModelManager;
   private threads!: InferenceThreads;
+  private readonly waits = new Waits();
   private issuer: TokenIssuer | undefined;
   private namedTokens: NamedTokens | undefined;
   private readonly mainPorts: MainPort[] = [];
@@ -206,7 +207,7 @@ class Server implements RunningServer {
       firstRegion: mainRegions,
       limits: this.limits,
       tls: config.https ? tls : undefined,
-      ...{ engine, engineModule, listener, memory, log, writeAccess },
+      ...{ engine, engineModule, listener, memory, log, writeAccess, waits: this.waits },
       sockets: config.oldHttp ? deps.sockets : undefined,
     };
     const setup = grpcSetup(config);
@@ -309,6 +310,7 @@ class Server implements RunningServer {
       devices: this.deps.engine.deviceStats(),
       entries: this.manager.list(),
       loads: this.manager.loadCounts(),
+      waits: this.waits,
       http: this.state,
       rpc: this.rpc,
       otherPorts: this.mainStates,

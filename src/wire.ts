@@ -59,6 +59,12 @@ export interface Exchange {
 
   /** Only during `Dialect.head`. */
   details(headers: boolean): RequestDetails;
+  /** During `Dialect.head`: what `header` and `details` say, they say later too. */
+  keep(): void;
+  /** Nothing was answered, refused or begun yet. */
+  readonly unanswered: boolean;
+  /** Which request of this slot it is: another number, another request. */
+  readonly turn: number;
   /**
    * Begins an answer whose length is not known yet; then `write` any number of times and `endStream`, or `cut`. False
    * when there is nothing to write: the client is gone, was answered, or asked by HEAD (which is answered by this).

@@ -106,7 +106,6 @@ struct alignas(128) Counters::Cell {
   Number response_bytes{0};
   Number batches{0};
   Number inline_batches{0};
-  Number waited_for_load{0};
   Number named_requests{0};
   Number named_request_ns{0};
   Number named_queue_ns{0};
@@ -160,11 +159,6 @@ void Counters::OnBatch(std::uint32_t rows, std::int64_t run_ns, bool inline_run)
   cell.batch_rows.Observe(rows, cell.shared);
 }
 
-void Counters::OnWaitedForLoad() {
-  Cell& cell = Mine();
-  Add(cell.waited_for_load, 1, cell.shared);
-}
-
 CountersSnapshot Counters::Read() const {
   CountersSnapshot total;
   for (HistogramSnapshot* each : {&total.request_seconds, &total.queue_seconds, &total.inference_seconds}) {
@@ -181,7 +175,6 @@ CountersSnapshot Counters::Read() const {
     total.batches += Get(cell->batches);
     total.rows += Get(cell->batch_rows.sum);
     total.inline_batches += Get(cell->inline_batches);
-    total.waited_for_load += Get(cell->waited_for_load);
     total.named_requests += Get(cell->named_requests);
     total.named_request_seconds += static_cast<double>(Get(cell->named_request_ns)) / kNsPerSecond;
     total.named_queue_seconds += static_cast<double>(Get(cell->named_queue_ns)) / kNsPerSecond;

@@ -25,7 +25,6 @@ struct CountersSnapshot {
   std::uint64_t batches = 0;
   std::uint64_t rows = 0;
   std::uint64_t inline_batches = 0;
-  std::uint64_t waited_for_load = 0;
   // Of the above, those whose client named the version.
   std::uint64_t named_requests = 0;
   double named_request_seconds = 0;
@@ -48,7 +47,6 @@ class Counters {
   void OnRequest(Code code, std::int64_t total_ns, std::int64_t queue_ns, std::uint64_t request_bytes,
                  std::uint64_t response_bytes, bool named);
   void OnBatch(std::uint32_t rows, std::int64_t run_ns, bool inline_run);
-  void OnWaitedForLoad();
   // Sums the cells; a request counted meanwhile may be in one figure and not yet in another.
   CountersSnapshot Read() const;
 

@@ -221,7 +221,6 @@ Napi::Object FromModel(Napi::Env env, const ModelRow& row) {
   object.Set("batches", static_cast<double>(counted.batches));
   object.Set("inlineBatches", static_cast<double>(counted.inline_batches));
   object.Set("rows", static_cast<double>(counted.rows));
-  object.Set("waitedForLoad", static_cast<double>(counted.waited_for_load));
   Napi::Object named = Napi::Object::New(env);
   named.Set("requests", static_cast<double>(counted.named_requests));
   named.Set("requestSeconds", counted.named_request_seconds);

@@ -147,6 +147,14 @@ export const optionRows = {
     "requests",
     "A request without an answer by then gets 504. A model's own `responseTimeout` wins.",
   ),
+  loadWaitMs: row(
+    "load-wait",
+    seconds(0, 86_400),
+    "auto",
+    "requests",
+    "How long a request by HTTP waits for a model that is being loaded, before 503; 0: it gets that at once.",
+    { auto: "120 when started as torchserve or with a config.properties, else 0" },
+  ),
   bodyTimeoutMs: row(
     "body-timeout",
     seconds(0.1, 86_400),
@@ -333,6 +341,7 @@ export function autoDefault(key: OptionKey, machine: Machine, cores: number): Op
     oldHttp: machine.torchserve,
     compat: machine.torchserve ? "torchserve" : "sconce",
     requestIds: machine.torchserve ? "always" : "echo",
+    loadWaitMs: machine.torchserve ? 120_000 : 0,
     configSnapshots: machine.torchserve,
     snapshotFolder: join(machine.logs ?? "logs", "config"),
     logFormat: machine.command === true ? "torchserve" : machine.logToTerminal ? "text" : "json",

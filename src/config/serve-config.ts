@@ -50,6 +50,7 @@ export interface ServeConfig {
   readonly trustedProxies: readonly string[];
   /** HTTP/1.0 on the inference port. */
   readonly oldHttp: boolean;
+  readonly loadWaitMs: number;
   readonly proxyHeader: "x-forwarded-for" | "forwarded";
   /** What paths begin with on the inference and management ports. */
   readonly basePath: string | undefined;

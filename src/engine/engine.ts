@@ -170,7 +170,6 @@ export interface ModelStats {
   readonly batches: number;
   readonly inlineBatches: number;
   readonly rows: number;
-  readonly waitedForLoad: number;
   readonly requestSeconds: Histogram;
   readonly queueSeconds: Histogram;
   readonly inferenceSeconds: Histogram;

@@ -234,7 +234,6 @@ function statsOf(model: FakeModel, isDefault: boolean): ModelStats {
     batches: rows,
     inlineBatches: model.lane ? 0 : rows,
     rows,
-    waitedForLoad: 0,
     requestSeconds: none,
     queueSeconds: none,
     inferenceSeconds: none,

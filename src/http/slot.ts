@@ -84,6 +84,9 @@ export class Slot implements Exchange {
   /** Of a stream: bytes written so far. */
   sent = 0;
   drained: (() => void) | undefined = undefined;
+  turn = 0;
+  /** What the headers say, where they are asked after `Dialect.head`. */
+  private kept: RequestDetails | undefined = undefined;
   /** Where the body starts in uWebSockets.js' count of written bytes, for large answers. */
   bodyBase = 0;
 
@@ -117,7 +120,7 @@ export class Slot implements Exchange {
   }
 
   header(name: string): string {
-    return this.owner.header(name);
+    return this.kept === undefined ? this.owner.header(name) : (this.kept.headers[name] ?? "");
   }
   expireAfter(ms: number): void {
     this.deadline = this.owner.deadlineIn(ms);
@@ -136,7 +139,14 @@ export class Slot implements Exchange {
   }
 
   details(headers: boolean): RequestDetails {
-    return this.owner.details(headers);
+    if (this.kept === undefined) return this.owner.details(headers);
+    return headers ? this.kept : { query: this.kept.query, headers: {} };
+  }
+  keep(): void {
+    this.kept = this.owner.details(true);
+  }
+  get unanswered(): boolean {
+    return this.phase === Phase.reading || this.phase === Phase.running;
   }
   get reading(): boolean {
     return this.phase === Phase.reading;
@@ -159,6 +169,7 @@ export class Slot implements Exchange {
 
   /** Forgets the request; what belongs to the slot itself stays. */
   clear(): void {
+    this.turn++;
     this.res = undefined;
     this.phase = Phase.free;
     this.deadline = 0;
@@ -168,6 +179,7 @@ export class Slot implements Exchange {
     this.extra = undefined;
     this.unsent = 0;
     this.drained = undefined;
+    this.kept = undefined;
     this.firstByte = -1;
     this.chunks = 0;
     this.bytes = 0;

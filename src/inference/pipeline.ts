@@ -101,6 +101,11 @@ export class Pipeline {
     return { version: known.version, versions: this.handlers.versions(name), about: known.about };
   }
 
+  /** Of a name, those that were announced. */
+  versions(name: string): readonly string[] {
+    return this.handlers.versions(name);
+  }
+
   /** What is served here. */
   routed(): { readonly name: string; readonly version: string }[] {
     return this.handlers.all();

@@ -26,6 +26,8 @@ export interface Snapshot {
   readonly devices: readonly DeviceStats[];
   readonly entries: readonly ModelEntry[];
   readonly loads: readonly LoadCount[];
+  /** Requests that waited for a load, by name and version. */
+  readonly waits: ReadonlyMap<string, number>;
   /** The inference port's. */
   readonly http: HttpState;
   /** The management and metrics ports', which only TorchServe's names count. */
@@ -58,7 +60,8 @@ export const readers: Readonly<Record<MetricName, Reader>> = {
   sconce_response_bytes_total: perModel((each) => each.responseBytes),
   sconce_queue_depth: perModel((each) => each.queueDepth),
   sconce_in_flight: perModel((each) => each.inFlight),
-  sconce_requests_waited_for_load_total: perModel((each) => each.waitedForLoad),
+  sconce_requests_waited_for_load_total: ({ stats, waits }) =>
+    stats.map((each) => ({ labels: named(each), value: waits.get(`${each.name}/${each.version}`) ?? 0 })),
   sconce_handler_count_total: handlerFigures((each) => each.counts),
   sconce_handler_value: handlerFigures((each) => each.values),
   sconce_handler_restarts_total: ({ stats }) =>

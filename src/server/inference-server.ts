@@ -4,7 +4,9 @@
  */
 
 import type { MessagePort } from "node:worker_threads";
+import { parsePath as parseV2Path } from "../api/kserve_v2/paths.js";
 import { V2Dialect } from "../api/kserve_v2/routes.js";
+import { type HostedRoutes, parseInferencePath } from "../api/torchserve/paths.js";
 import { InferenceDialect } from "../api/torchserve/routes.js";
 import type { Report } from "../api/torchserve/predict.js";
 import type { Engine } from "../engine/engine.js";
@@ -19,7 +21,8 @@ import { Scripts } from "../script/door.js";
 import type { Dialect } from "../wire.js";
 import { Door } from "../worker/door.js";
 import { AccessLog } from "../telemetry/access-log.js";
-import { ByPath } from "./by-path.js";
+import { ByPath, isV2 } from "./by-path.js";
+import { type Asked, LoadWait, type LoadWaitOptions } from "./load-wait.js";
 import type { Announcement, ThreadLimits } from "./messages.js";
 import { isMains, isMultiModels, RelayedDialect } from "./relay.js";
 import { guarded } from "./tokens.js";
@@ -39,6 +42,8 @@ export interface InferenceServerOptions {
   readonly report: Report;
   /** Takes the access log's lines, where the limits ask for them. */
   readonly writeAccess: (lines: string) => void;
+  /** A request has waited for this version to be loaded. */
+  readonly waited: (name: string, version: string) => void;
 }
 
 /** Undefined when there is to be none. */
@@ -55,7 +60,10 @@ export class InferenceServer {
   private readonly dialect: InferenceDialect;
   private readonly v2: V2Dialect;
   private readonly port: Port;
+  private readonly loadWait: LoadWait;
   private unready = new Map<string, ModelEntry[]>();
+  /** Names and versions that are being loaded. */
+  private loading = new Set<string>();
   private portNumber = 0;
 
   constructor(options: InferenceServerOptions) {
@@ -72,7 +80,8 @@ export class InferenceServer {
     this.dialect = new InferenceDialect(context, state);
     const allUnready = (): readonly ModelEntry[] => [...this.unready.values()].flat();
     this.v2 = new V2Dialect({ ...context, stats: () => engine.stats(), allUnready }, state);
-    const own = guarded(new ByPath(this.dialect, this.v2), "inference", limits);
+    this.loadWait = new LoadWait(new ByPath(this.dialect, this.v2), this.loadWaitOptions(options));
+    const own = guarded(this.loadWait, "inference", limits);
     const { channel } = this.pipeline;
     const relayed = (inner: Dialect, port: MessagePort): Dialect =>
       new RelayedDialect(
@@ -128,6 +137,27 @@ export class InferenceServer {
     const byName = new Map<string, ModelEntry[]>();
     for (const entry of entries) byName.set(entry.name, [...(byName.get(entry.name) ?? []), entry]);
     this.unready = byName;
+    this.loading = new Set(entries.filter(({ state }) => state === "loading").map(keyOf));
+    this.loadWait.look();
+  }
+
+  private loadWaitOptions({ limits, waited }: InferenceServerOptions): LoadWaitOptions {
+    const { pipeline } = this;
+    const isLoading = (name: string) => (version: string) => this.loading.has(keyOf({ name, version }));
+    return {
+      loadWaitMs: limits.loadWaitMs,
+      asked: (path) => predictedBy(path, limits),
+      busy: () => this.loading.size > 0,
+      // A version is announced a little before it is served.
+      loading: ({ name, version }) => {
+        if (version !== "") return isLoading(name)(version);
+        const loads = this.unready.get(name)?.some(({ state }) => state === "loading") === true;
+        return loads && pipeline.versions(name).every(isLoading(name));
+      },
+      served: ({ name, version }) => pipeline.about(name, version) !== undefined,
+      waited: ({ name, version }) => waited(name, pipeline.about(name, version)?.version ?? version),
+      store: pipeline.channel,
+    };
   }
 
   listening(port: number): void {
@@ -140,4 +170,12 @@ export class InferenceServer {
     this.pipeline.close();
     return cut;
   }
+}
+
+const keyOf = ({ name, version }: Asked): string => `${name}/${version}`;
+
+/** Whose answer a path asks for, by any protocol; undefined: nobody's, or only the query says whose. */
+function predictedBy(path: string, routes: HostedRoutes): Asked | undefined {
+  const target = isV2(path) ? parseV2Path(path) : parseInferencePath(path, routes);
+  return target.kind === "predict" || target.kind === "explain" || target.kind === "infer" ? target : undefined;
 }

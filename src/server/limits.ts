@@ -34,6 +34,7 @@ export function threadLimits(config: ServeConfig, { tokens, namedTokens }: GateM
     healthRoute: config.healthRoute ?? "",
     predictRoute: config.predictRoute ?? "",
     multiModel: config.multiModel,
+    loadWaitMs: config.loadWaitMs,
     version,
     decodeParallelism: Math.max(1, Math.ceil(config.cores / Math.max(1, config.httpThreads))),
   };

@@ -28,6 +28,8 @@ export interface ThreadLimits extends ExchangeLimits, ConnectionLimits {
   readonly predictRoute: string;
   /** SageMaker's multi-model API is answered on the inference port. */
   readonly multiModel: boolean;
+  /** How long a request waits for a model that is being loaded; 0: it is answered at once. */
+  readonly loadWaitMs: number;
   /** The server's version. */
   readonly version: string;
 }
@@ -100,4 +102,6 @@ export type FromThread =
   | { readonly type: "manage"; readonly id: number; readonly request: ManageRequest }
   | { readonly type: "drained"; readonly cut: number }
   | { readonly type: "access"; readonly lines: string }
+  /** A request has waited for this version to be loaded. */
+  | { readonly type: "waited"; readonly name: string; readonly version: string }
   | LogMessage;

@@ -150,6 +150,7 @@ class MemoryExchange implements Exchange {
   readonly authorization: string;
   readonly firstByte: number;
   readonly streaming = false;
+  readonly turn = 0;
   attachment: unknown = undefined;
   drained: (() => void) | undefined = undefined;
   isAnswered = false;
@@ -182,6 +183,12 @@ class MemoryExchange implements Exchange {
   }
   details(): RequestDetails {
     return { query: this.query, headers: {} };
+  }
+  keep(): void {
+    // What it says it always says.
+  }
+  get unanswered(): boolean {
+    return !this.isAnswered;
   }
   hold(): void {
     // Nothing reuses it.

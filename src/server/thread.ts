@@ -47,6 +47,7 @@ const server = new InferenceServer({
   tls: setup.tls,
   report: (level, message, fields) => say({ type: "log", level, message, fields }),
   writeAccess: (lines) => say({ type: "access", lines }),
+  waited: (name, version) => say({ type: "waited", name, version }),
 });
 
 const drained = new AbortController();

@@ -46,6 +46,7 @@ export interface ThreadsOptions {
   readonly tls: TlsFiles | undefined;
   readonly log: Log;
   readonly writeAccess: (lines: string) => void;
+  readonly waits: Waits;
   /** Undefined: management has a port of its own. */
   readonly relay?: RelayDesk | undefined;
   /** For HTTP/1.0 beside HTTP/1.1; undefined: the latter alone. */
@@ -69,6 +70,14 @@ function sorted({ sockets, tls, limits }: ThreadsOptions, adopt: (fd: number) =>
   return new SortedEntrance({ sockets, adopt, header: limits.proxyHeader });
 }
 
+/** Requests that have waited for a load, by name and version. */
+export class Waits extends Map<string, number> {
+  readonly add = (name: string, version: string): void => {
+    const key = `${name}/${version}`;
+    this.set(key, (this.get(key) ?? 0) + 1);
+  };
+}
+
 class OnMain implements InferenceThreads {
   private readonly server: InferenceServer;
   private readonly entrance: Entrance;
@@ -86,6 +95,7 @@ class OnMain implements InferenceThreads {
       tls,
       report: (level, message, fields) => log[level](message, fields),
       writeAccess,
+      waited: options.waits.add,
       relay: options.relay?.open(),
     });
     this.entrance = new Entrance(listener, tls);
@@ -180,7 +190,11 @@ export interface ThreadOptions {
   readonly writeAccess: (lines: string) => void;
   /** Only the gRPC thread asks. */
   readonly manage?: Manage;
+  readonly waited?: Waited;
 }
+
+/** A request has waited for this version to be loaded. */
+type Waited = (name: string, version: string) => void;
 
 function httpThread(options: ThreadsOptions, region: number): Thread {
   const { memory, engine, engineModule, limits, tls, log, writeAccess } = options;
@@ -197,7 +211,7 @@ function httpThread(options: ThreadsOptions, region: number): Thread {
     relay: options.relay?.open(),
   };
   const entry = new URL("./thread.js", import.meta.url);
-  return new Thread({ entry, name: `http-${region}`, setup, log, writeAccess });
+  return new Thread({ entry, name: `http-${region}`, setup, log, writeAccess, waited: options.waits.add });
 }
 
 /** One worker thread as main sees it. */
@@ -210,14 +224,16 @@ export class Thread {
   private readonly log: Log;
   private readonly writeAccess: (lines: string) => void;
   private readonly manage: Manage | undefined;
+  private readonly waited: Waited | undefined;
   private readonly acks = new Map<number, () => void>();
   private readonly ended: Promise<number>;
   private nextId = 1;
   private cut = 0;
   private gone = false;
 
-  constructor({ entry, name, setup, log, writeAccess, manage }: ThreadOptions) {
+  constructor({ entry, name, setup, log, writeAccess, manage, waited }: ThreadOptions) {
     this.manage = manage;
+    this.waited = waited;
     this.log = log;
     this.writeAccess = writeAccess;
     const transferList = [setup.door, setup.scripts, setup.relay].filter((each) => each !== undefined);
@@ -297,6 +313,9 @@ export class Thread {
         return;
       case "access":
         this.writeAccess(message.lines);
+        return;
+      case "waited":
+        this.waited?.(message.name, message.version);
         return;
       case "log": {
         this.logged(message);

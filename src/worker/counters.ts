@@ -36,7 +36,6 @@ type Counted = Pick<
   | "batches"
   | "inlineBatches"
   | "rows"
-  | "waitedForLoad"
   | "requestSeconds"
   | "queueSeconds"
   | "inferenceSeconds"
@@ -107,7 +106,6 @@ export class PoolCounters {
       batches: this.batches,
       inlineBatches: 0,
       rows: this.rows,
-      waitedForLoad: 0,
       requestSeconds: this.request.shown,
       queueSeconds: this.queue.shown,
       inferenceSeconds: this.inference.shown,

@@ -107,7 +107,7 @@ test("what is wrong with a message is not called malformed JSON", async () => {
   const answer = await call("ModelInfer", { model_name: "moody", inputs: [{ ...x, shape: [-1, 2] }] });
   expect([answer["code"], answer["details"]]).toEqual([
     grpc.status.INVALID_ARGUMENT,
-    'a negative number for a size of "shape"',
+    'Input "x": its shape has -1; send the sizes that the tensor has.',
   ]);
 });
 

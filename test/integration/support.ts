@@ -57,6 +57,7 @@ export const testConfig: ServeConfig = {
   grpcMaxStreams: 1000,
   httpThreads: 0,
   responseTimeoutMs: 2000,
+  loadWaitMs: 0,
   maxRequestSize: 1 << 20,
   maxResponseSize: 1 << 28,
   maxInflateRatio: 100,

@@ -6,7 +6,7 @@ const histogram = (sum: number, ...counts: number[]): Histogram => ({ bounds: []
 const stats = (changes: Partial<ModelStats>): ModelStats => ({
   ...{ name: "m", version: "1.0", isDefault: true, queueDepth: 0, inFlight: 0, instances: 2, lanes: 2 },
   ...{ executor: "lane", executorReason: "", requestsByCode: [7, 1, 2], requestBytes: 0, responseBytes: 0 },
-  ...{ batches: 4, inlineBatches: 0, rows: 9, waitedForLoad: 0, batchRows: histogram(9, 4) },
+  ...{ batches: 4, inlineBatches: 0, rows: 9, batchRows: histogram(9, 4) },
   ...{ requestSeconds: histogram(0.5, 10), queueSeconds: histogram(0.25, 6, 4), inferenceSeconds: histogram(0.125, 4) },
   named: { requests: 0, requestSeconds: 0, queueSeconds: 0 },
   ...changes,
