@@ -60,7 +60,8 @@ export class InferenceServer {
   private readonly dialect: InferenceDialect;
   private readonly v2: V2Dialect;
   private readonly port: Port;
-  private readonly loadWait: LoadWait;
+  /** Undefined: nothing waits. */
+  private readonly loadWait: LoadWait | undefined;
   private unready = new Map<string, ModelEntry[]>();
   /** Names and versions that are being loaded. */
   private loading = new Set<string>();
@@ -80,8 +81,9 @@ export class InferenceServer {
     this.dialect = new InferenceDialect(context, state);
     const allUnready = (): readonly ModelEntry[] => [...this.unready.values()].flat();
     this.v2 = new V2Dialect({ ...context, stats: () => engine.stats(), allUnready }, state);
-    this.loadWait = new LoadWait(new ByPath(this.dialect, this.v2), this.loadWaitOptions(options));
-    const own = guarded(this.loadWait, "inference", limits);
+    const byPath = new ByPath(this.dialect, this.v2);
+    this.loadWait = limits.loadWaitMs > 0 ? new LoadWait(byPath, this.loadWaitOptions(options)) : undefined;
+    const own = guarded(this.loadWait ?? byPath, "inference", limits);
     const { channel } = this.pipeline;
     const relayed = (inner: Dialect, port: MessagePort): Dialect =>
       new RelayedDialect(
@@ -138,7 +140,7 @@ export class InferenceServer {
     for (const entry of entries) byName.set(entry.name, [...(byName.get(entry.name) ?? []), entry]);
     this.unready = byName;
     this.loading = new Set(entries.filter(({ state }) => state === "loading").map(keyOf));
-    this.loadWait.look();
+    this.loadWait?.look();
   }
 
   private loadWaitOptions({ limits, waited }: InferenceServerOptions): LoadWaitOptions {

@@ -21,7 +21,6 @@ export interface Asked {
 }
 
 export interface LoadWaitOptions {
-  /** 0: nothing waits. */
   readonly loadWaitMs: number;
   /** Whose prediction a path asks for; undefined: nobody's. */
   readonly asked: (path: string) => Asked | undefined;
@@ -64,13 +63,15 @@ export class LoadWait implements Dialect {
   }
 
   private of(exchange: Exchange): Waiting | undefined {
+    // Mostly nothing waits, and this is asked for every request.
+    if (this.waiting.size === 0) return undefined;
     const waiting = this.waiting.get(exchange);
     return waiting?.turn === exchange.turn ? waiting : undefined;
   }
 
   private mustWait(exchange: Exchange): Asked | undefined {
-    const { loadWaitMs, asked, loading } = this.options;
-    if (loadWaitMs === 0 || this.waiting.size >= maxWaiting) return undefined;
+    const { asked, loading } = this.options;
+    if (this.waiting.size >= maxWaiting) return undefined;
     const found = asked(exchange.path);
     return found !== undefined && loading(found) ? found : undefined;
   }

@@ -3,7 +3,7 @@ import { type Asked, LoadWait, maxWaiting } from "../../../src/server/load-wait.
 import type { Dialect, Exchange } from "../../../src/wire.js";
 
 /** `refuses`: the dialect behind answers at the head, as it does where nothing serves the model. */
-function setUp(loadWaitMs = 500) {
+function setUp() {
   const state = { loading: true, served: false, refuses: false };
   const seen: string[] = [];
   const dropped: number[] = [];
@@ -20,7 +20,7 @@ function setUp(loadWaitMs = 500) {
     error: () => ({ status: 400, body: "inner" }),
   };
   const wait = new LoadWait(inner, {
-    loadWaitMs,
+    loadWaitMs: 500,
     asked: (path) => (path === "/ping" ? undefined : { name: path.slice(1), version: "" }),
     busy: () => state.loading,
     loading: ({ name }: Asked) => state.loading && name === "late",
@@ -118,11 +118,8 @@ test("what was answered meanwhile is not handed on, nor is the next request of i
   expect(seen.at(-1)).toBe("aborted 2");
 });
 
-test("more than a thousand, and any at 0 s, are answered at once", () => {
+test("more than a thousand are answered at once", () => {
   const { seen, wait, exchange, as } = setUp();
   for (let cookie = 0; cookie <= maxWaiting; cookie++) wait.head(as(exchange(cookie)));
   expect(seen).toEqual([`head ${maxWaiting}`]);
-  const none = setUp(0);
-  none.wait.head(none.as(none.exchange(7)));
-  expect(none.seen).toEqual(["head 7"]);
 });
