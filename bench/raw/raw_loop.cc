@@ -96,6 +96,8 @@ struct Plan {
 // the last batch, so that a long batch costs nothing at the end.
 double Lane(torch::jit::Module module, const at::Tensor& samples, std::int64_t offset, Plan& plan) {
   const c10::InferenceMode guard;
+  // Else the thread's first operator would take what another thread set.
+  static_cast<void>(at::get_num_threads());
   at::set_num_threads(plan.threads);
   const std::int64_t places = samples.size(0) - plan.batch + 1;
   for (int i = 0; i < 3; ++i) Run(module, samples.narrow(0, offset % places, plan.batch));

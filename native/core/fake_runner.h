@@ -35,6 +35,7 @@ class FakeRunner : public Runner {
   std::set<std::uint32_t> guilty;                        // cookies that raise; set before use
   std::function<void(std::span<Task* const>)> on_batch;  // set before use
   std::atomic<int> spin_us{0};                           // CPU time a batch costs
+  std::atomic<int> wide_spin_us{0};                      // and what it costs more with several threads
   std::function<void()> on_destroy;
 
   ~FakeRunner() override {
@@ -48,7 +49,7 @@ class FakeRunner : public Runner {
   void Run(std::span<Task* const> batch, RunnerScratch& scratch, bool allow_rerun) override {
     Record(batch, static_cast<Scratch&>(scratch).threads, allow_rerun);
     if (on_batch) on_batch(batch);
-    Spin();
+    Spin(spin_us + (static_cast<Scratch&>(scratch).threads > 1 ? wide_spin_us.load() : 0));
     bool raised = false;
     for (const Task* task : batch) raised = raised || guilty.contains(task->cookie);
     for (Task* task : batch) {
@@ -111,9 +112,9 @@ class FakeRunner : public Runner {
     while (!open_ && passes_ == 0) changed_.Wait(mutex_);
     if (!open_) --passes_;
   }
-  void Spin() const {
-    const std::int64_t until = ThreadCpuNs() + std::int64_t{1000} * spin_us;
-    while (spin_us > 0 && ThreadCpuNs() < until) {
+  static void Spin(int us) {
+    const std::int64_t until = ThreadCpuNs() + std::int64_t{1000} * us;
+    while (us > 0 && ThreadCpuNs() < until) {
     }
   }
 

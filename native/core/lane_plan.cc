@@ -33,13 +33,15 @@ Tally Count(std::span<const LaneState> lanes) {
 
 }  // namespace
 
-LanePlan PlanLanes(std::span<const LaneState> lanes, std::size_t waiting, int cores) {
+LanePlan PlanLanes(std::span<const LaneState> lanes, std::size_t waiting, int cores, bool lone_wide) {
   const Tally tally = Count(lanes);
   if (waiting == 0) return {};
   const bool has_narrow = tally.narrow_idle + tally.narrow_busy > 0;
   if (!has_narrow) return {.wide = tally.has_wide && !tally.wide_busy, .narrow = 0};
   const bool all_idle = !tally.wide_busy && tally.narrow_busy == 0;
-  if (tally.has_wide && all_idle && waiting == 1) return {.wide = true, .narrow = 0};
+  if (tally.has_wide && all_idle && waiting == 1) {
+    return {.wide = lone_wide, .narrow = lone_wide ? 0u : 1u, .lone = true};
+  }
   if (!tally.wide_busy) return {.wide = false, .narrow = tally.narrow_idle};
   const std::uint32_t limit = cores > 1 ? static_cast<std::uint32_t>(cores - 1) : 0;
   const std::uint32_t room = limit > tally.narrow_busy ? limit - tally.narrow_busy : 0;
@@ -56,8 +58,8 @@ std::uint32_t IdleExecutors(const LanePlan& plan, int lanes_per_instance) {
   return std::max<std::uint32_t>((plan.narrow + per - 1) / per, 1);
 }
 
-int LaneToSignal(std::span<const LaneState> lanes, std::size_t waiting, int cores) {
-  const LanePlan plan = PlanLanes(lanes, waiting, cores);
+int LaneToSignal(std::span<const LaneState> lanes, std::size_t waiting, int cores, bool lone_wide) {
+  const LanePlan plan = PlanLanes(lanes, waiting, cores, lone_wide);
   if (!plan.wide && Count(lanes).narrow_signalled >= std::min<std::size_t>(waiting, plan.narrow)) return kNoLane;
   for (std::size_t i = 0; i < lanes.size(); ++i) {
     if (!MayStart(plan, lanes[i])) continue;

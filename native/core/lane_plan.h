@@ -1,8 +1,8 @@
 // Which lane of a model takes what waits: pure functions of a snapshot. No clock, lock or I/O inside.
 //
 // A model may have one wide lane (all cores for one batch) and narrow lanes (one core each). A lone request that finds
-// every lane idle goes to the wide one; otherwise narrow lanes run, each its own batch. While the wide lane is busy at
-// most cores - 1 narrow ones run, so that cores are not asked for twice over.
+// every lane idle goes to the wide one, where that is the faster way; otherwise narrow lanes run, each its own batch.
+// While the wide lane is busy at most cores - 1 narrow ones run, so that cores are not asked for twice over.
 #pragma once
 
 #include <cstddef>
@@ -21,11 +21,13 @@ struct LaneState {
 struct LanePlan {
   bool wide = false;         // the wide lane may start now (then no narrow one does)
   std::uint32_t narrow = 0;  // how many idle narrow lanes may start now
+  bool lone = false;         // one request waits, every lane is idle, and either kind could run it
 };
 
 inline constexpr int kNoLane = -1;
 
-LanePlan PlanLanes(std::span<const LaneState> lanes, std::size_t waiting, int cores);
+// `lone_wide`: a lone request is for the wide lane.
+LanePlan PlanLanes(std::span<const LaneState> lanes, std::size_t waiting, int cores, bool lone_wide);
 
 // Whether this idle lane may take a batch under the plan.
 bool MayStart(const LanePlan& plan, const LaneState& lane);
@@ -34,6 +36,6 @@ bool MayStart(const LanePlan& plan, const LaneState& lane);
 std::uint32_t IdleExecutors(const LanePlan& plan, int lanes_per_instance = 1);
 
 // The lane to wake so that enough of them look at the queue; kNoLane when enough were told already.
-int LaneToSignal(std::span<const LaneState> lanes, std::size_t waiting, int cores);
+int LaneToSignal(std::span<const LaneState> lanes, std::size_t waiting, int cores, bool lone_wide);
 
 }  // namespace sconce

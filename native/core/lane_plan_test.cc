@@ -63,10 +63,23 @@ TEST(LanePlan, Table) {
   for (const Case& each : cases) {
     SCOPED_TRACE(std::string(each.lanes) + " waiting " + std::to_string(each.waiting));
     const std::vector<LaneState> lanes = Lanes(each.lanes);
-    const LanePlan plan = PlanLanes(lanes, each.waiting, each.cores);
+    const LanePlan plan = PlanLanes(lanes, each.waiting, each.cores, true);
     EXPECT_EQ(plan.wide, each.wide);
     EXPECT_EQ(plan.narrow, each.narrow);
-    EXPECT_EQ(LaneToSignal(lanes, each.waiting, each.cores), each.signal);
+    EXPECT_EQ(LaneToSignal(lanes, each.waiting, each.cores, true), each.signal);
+  }
+}
+
+TEST(LanePlan, ALoneRequestGoesWhereItIsRunFaster) {
+  for (const bool lone_wide : {true, false}) {
+    const LanePlan plan = PlanLanes(Lanes("wnn"), 1, 2, lone_wide);
+    EXPECT_TRUE(plan.lone);
+    EXPECT_EQ(plan.wide, lone_wide);
+    EXPECT_EQ(plan.narrow, lone_wide ? 0u : 1u);
+    EXPECT_EQ(LaneToSignal(Lanes("wnn"), 1, 2, lone_wide), lone_wide ? 0 : 1);
+    EXPECT_EQ(LaneToSignal(Lanes("wmn"), 1, 2, false), kNoLane);
+    for (const char* other : {"wNn", "Wnn", "w", "nn"}) EXPECT_FALSE(PlanLanes(Lanes(other), 1, 2, lone_wide).lone);
+    EXPECT_FALSE(PlanLanes(Lanes("wnn"), 2, 2, lone_wide).lone);
   }
 }
 
@@ -86,10 +99,12 @@ TEST(LanePlan, WorkIsNeverForgotten) {
     int rest = state / 3;
     for (int lane = 0; lane < 3; ++lane, rest /= 3) text += letters[static_cast<std::size_t>(rest % 3)];
     const std::vector<LaneState> lanes = Lanes(text);
-    for (std::size_t waiting = 1; waiting < 5; ++waiting) {
-      SCOPED_TRACE(text + " waiting " + std::to_string(waiting));
-      const LanePlan plan = PlanLanes(lanes, waiting, 3);
-      const int signal = LaneToSignal(lanes, waiting, 3);
+    for (std::size_t each = 2; each < 10; ++each) {
+      const std::size_t waiting = each / 2;
+      const bool lone_wide = each % 2 == 0;
+      SCOPED_TRACE(text + " waiting " + std::to_string(waiting) + (lone_wide ? " lone wide" : " lone narrow"));
+      const LanePlan plan = PlanLanes(lanes, waiting, 3, lone_wide);
+      const int signal = LaneToSignal(lanes, waiting, 3, lone_wide);
       bool may = false;
       bool told = false;
       for (const LaneState& lane : lanes) {

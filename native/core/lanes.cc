@@ -86,7 +86,7 @@ void Lanes::MakeRoom(std::int64_t now_ns, std::vector<TaskPtr>& dropped) {
 }
 
 CondVar* Lanes::NextToWake() {
-  const int next = LaneToSignal(states_, queue_.size(), cores_);
+  const int next = LaneToSignal(states_, queue_.size(), cores_, lone_judge_.wide());
   if (next == kNoLane) return nullptr;
   const auto index = static_cast<std::size_t>(next);
   states_[index].signalled = true;
@@ -111,6 +111,8 @@ bool Lanes::Next(std::size_t self, Work& work) {
   MutexLock lock(mutex_);
   states_[self].busy = false;
   held_[self] = 0;
+  if (work.lone) lone_judge_.OnRun(states_[self].wide, work.run_ns);
+  work.lone = false;
   while (!stopping_) {
     if (MayLeave(self)) break;
     std::int64_t wait_until_ns = 0;
@@ -141,7 +143,7 @@ void Lanes::Leave(std::size_t self) {
 }
 
 bool Lanes::TryTake(std::size_t self, Work& work, std::int64_t& wait_until_ns) {
-  const LanePlan plan = PlanLanes(states_, queue_.size(), cores_);
+  const LanePlan plan = PlanLanes(states_, queue_.size(), cores_, lone_judge_.wide());
   if (!MayStart(plan, states_[self])) return false;
   const BatchLimits limits = {.max_rows = std::max<std::uint32_t>(config_.max_batch_rows, 1),
                               .max_delay_ns = config_.max_batch_delay_ns,
@@ -151,6 +153,7 @@ bool Lanes::TryTake(std::size_t self, Work& work, std::int64_t& wait_until_ns) {
   waiting_.store(queue_.size(), std::memory_order_relaxed);
   wait_until_ns = decision.wait_until_ns;
   if (work.batch.empty() && work.dropped.empty()) return false;
+  work.lone = plan.lone && work.batch.size() == 1;
   states_[self].busy = true;
   states_[self].signalled = false;
   held_[self] = work.batch.size() + work.dropped.size();
@@ -175,7 +178,8 @@ void Lanes::Run(const LaneSpec& spec, Work& work, RunnerScratch& scratch) {
   runner_.Run(work.tasks, scratch, !config_.stateful);
   if (measured) judge_.OnLaneBatch((ThreadCpuNs() - cpu_ns) * spec.intra_op_threads);
   const std::int64_t end_ns = MonotonicNs();
-  counters_.OnBatch(rows, end_ns - start_ns, false);
+  work.run_ns = end_ns - start_ns;
+  counters_.OnBatch(rows, work.run_ns, false);
   BatchNote note;
   note.Begin(config_.batch_log, config_.tag, work.tasks, start_ns, end_ns);
   Complete(work.batch, end_ns);

@@ -20,6 +20,7 @@
 
 #include "core/executor.h"
 #include "core/lane_plan.h"
+#include "core/lone_judge.h"
 #include "core/model.h"
 #include "core/mutex.h"
 #include "core/queue.h"
@@ -64,6 +65,8 @@ class Lanes {
     std::vector<TaskPtr> batch;
     std::vector<TaskPtr> dropped;
     std::vector<Task*> tasks;
+    std::int64_t run_ns = 0;
+    bool lone = false;  // see LanePlan
   };
 
   void Loop(std::size_t self, Lane& lane);
@@ -102,6 +105,7 @@ class Lanes {
   int target_ GUARDED_BY(mutex_) = 0;                            // narrow lanes wanted
   TaskQueue queue_ GUARDED_BY(mutex_);
   std::vector<LaneState> states_ GUARDED_BY(mutex_);
+  LoneJudge lone_judge_ GUARDED_BY(mutex_);
   std::vector<std::size_t> held_ GUARDED_BY(mutex_);  // tasks each lane has taken and not finished
   std::int64_t swept_ns_ GUARDED_BY(mutex_) = 0;      // when a full queue was last searched for dead tasks
   bool stopping_ GUARDED_BY(mutex_) = false;

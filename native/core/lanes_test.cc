@@ -119,6 +119,35 @@ TEST_P(Arrivals, RandomArrivalsAreEachAnsweredOnce) {
 
 INSTANTIATE_TEST_SUITE_P(WideNarrowDelayed, Arrivals, testing::Values(0, 1, 2));
 
+// One at a time: after a few of either kind they all go to the kind of lane that is faster.
+TEST(Lanes, LoneRequestsGoWhereTheyAreRunFaster) {
+  for (const bool wide_is_slow : {true, false}) {
+    ModelConfig config = fake::Config(4);
+    config.lanes = {{.intra_op_threads = 2, .wide = true}, {}, {}};
+    const auto runner = std::make_shared<FakeRunner>();
+    runner->spin_us = wide_is_slow ? 10 : 0;
+    runner->wide_spin_us = wide_is_slow ? 3000 : 0;
+    if (!wide_is_slow) {
+      runner->on_batch = [&](std::span<Task* const>) {
+        if (runner->Seen().back().threads == 1) std::this_thread::sleep_for(std::chrono::milliseconds(3));
+      };
+    }
+    const auto model = Model::Start(config, runner);
+    fake::Sink sink;
+    constexpr std::size_t kAsked = 3 * LoneJudge::kRuns;
+    for (std::uint32_t i = 0; i < kAsked; ++i) {
+      TaskPtr task = MakeTask(model, sink, i);
+      ASSERT_TRUE(model->Submit(task).ok());
+      sink.WaitOne();
+      while (model->in_flight() > 0) std::this_thread::yield();
+    }
+    const std::vector<fake::BatchSeen> seen = runner->Seen();
+    ASSERT_EQ(seen.size(), kAsked);
+    for (std::size_t i = 2 * LoneJudge::kRuns; i < kAsked; ++i) EXPECT_EQ(seen[i].threads > 1, !wide_is_slow) << i;
+    model->Stop();
+  }
+}
+
 // Workers come and go while requests arrive: every accepted one is answered, once and rightly.
 TEST(Lanes, ResizeUnderFireLosesNothing) {
   ModelConfig config = fake::Config(4);

@@ -1,7 +1,6 @@
 #include "torch/explainer.h"
 
 #include <ATen/Functions.h>
-#include <ATen/Parallel.h>
 #include <malloc.h>
 #include <sys/stat.h>
 #include <torch/csrc/jit/runtime/graph_executor.h>
@@ -20,6 +19,7 @@
 #include "torch/encode_tensors.h"
 #include "torch/failure.h"
 #include "torch/outputs.h"
+#include "torch/threads.h"
 
 namespace sconce::torch_engine {
 namespace {
@@ -203,7 +203,7 @@ void Explainer::Explain(Task& task, std::uint32_t max_rows) {
   const at::AutoGradMode grad(true);
   // The optimising executor pays off after many runs of one shape and keeps more memory; here neither is the case.
   const torch::jit::GraphOptimizerEnabledGuard plain(false);
-  at::set_num_threads(cores_);
+  UseThreads(cores_);
   try {
     task.status = Load();
     if (task.status.ok()) task.status = ExplainRows(task, std::max<std::int64_t>(max_rows, 1));

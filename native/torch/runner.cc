@@ -1,7 +1,6 @@
 #include "torch/runner.h"
 
 #include <ATen/Functions.h>
-#include <ATen/Parallel.h>
 #include <c10/core/GradMode.h>
 #include <c10/core/InferenceMode.h>
 
@@ -16,6 +15,7 @@
 #include "torch/explainer.h"
 #include "torch/failure.h"
 #include "torch/outputs.h"
+#include "torch/threads.h"
 
 namespace sconce::torch_engine {
 namespace {
@@ -146,7 +146,7 @@ void TorchRunner::Explain(Task& task) {
 }
 
 std::unique_ptr<RunnerScratch> TorchRunner::NewScratch(int intra_op_threads) {
-  at::set_num_threads(std::max(intra_op_threads, 1));
+  UseThreads(intra_op_threads);
   return std::make_unique<Scratch>(device_, options_.priority, executable_->takes_copies());
 }
 
