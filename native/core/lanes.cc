@@ -111,7 +111,8 @@ bool Lanes::Next(std::size_t self, Work& work) {
   MutexLock lock(mutex_);
   states_[self].busy = false;
   held_[self] = 0;
-  if (work.lone) lone_judge_.OnRun(states_[self].wide, work.run_ns);
+  // A run that had company says nothing about one that has none.
+  if (work.lone && queue_.empty() && taken_ == work.taken) lone_judge_.OnRun(states_[self].wide, work.run_ns);
   work.lone = false;
   while (!stopping_) {
     if (MayLeave(self)) break;
@@ -154,6 +155,7 @@ bool Lanes::TryTake(std::size_t self, Work& work, std::int64_t& wait_until_ns) {
   wait_until_ns = decision.wait_until_ns;
   if (work.batch.empty() && work.dropped.empty()) return false;
   work.lone = plan.lone && work.batch.size() == 1;
+  work.taken = ++taken_;
   states_[self].busy = true;
   states_[self].signalled = false;
   held_[self] = work.batch.size() + work.dropped.size();

@@ -66,7 +66,8 @@ class Lanes {
     std::vector<TaskPtr> dropped;
     std::vector<Task*> tasks;
     std::int64_t run_ns = 0;
-    bool lone = false;  // see LanePlan
+    bool lone = false;        // see LanePlan
+    std::uint64_t taken = 0;  // Lanes::taken_ right after it was taken
   };
 
   void Loop(std::size_t self, Lane& lane);
@@ -106,6 +107,7 @@ class Lanes {
   TaskQueue queue_ GUARDED_BY(mutex_);
   std::vector<LaneState> states_ GUARDED_BY(mutex_);
   LoneJudge lone_judge_ GUARDED_BY(mutex_);
+  std::uint64_t taken_ GUARDED_BY(mutex_) = 0;        // batches that lanes have taken
   std::vector<std::size_t> held_ GUARDED_BY(mutex_);  // tasks each lane has taken and not finished
   std::int64_t swept_ns_ GUARDED_BY(mutex_) = 0;      // when a full queue was last searched for dead tasks
   bool stopping_ GUARDED_BY(mutex_) = false;

@@ -15,7 +15,7 @@ class LoneJudge {
  public:
   // Runs that one way is judged by, and lone requests between two trials of the other.
   static constexpr std::size_t kRuns = 9;
-  static constexpr std::size_t kBetween = 512;
+  static constexpr std::size_t kBetween = 256;
 
   // How the next one is to be run: with all cores, or with one.
   bool wide() const { return wide_is_better_ != trying_; }
