@@ -36,7 +36,7 @@ export async function parseMultipart(contentType: string, body: Uint8Array): Pro
 /** One body on its way through the parser. */
 class Reading {
   private readonly parts: (Part & { readonly chunks: Uint8Array[] })[] = [];
-  /** Whether the parser has told anything since this was last looked at. */
+  /** Whether the parser has told or taken anything since this was last looked at. */
   private moved = true;
   private over = false;
   private readonly typed: readonly boolean[];
@@ -68,16 +68,15 @@ class Reading {
     parser.on("error", (error) => this.fail(broken(error)));
     parser.on("finish", () => this.finish());
     this.feed(parser, body, 0);
+    this.watch();
   }
 
   private feed(parser: Busboy, body: Uint8Array, at: number): void {
     const end = at + pieceBytes;
+    this.moved = true;
     if (this.over) parser.destroy();
-    else if (at < body.length) parser.write(body.subarray(at, end), () => this.feed(parser, body, end));
-    else {
-      parser.end();
-      this.watch();
-    }
+    else if (at >= body.length) parser.end();
+    else parser.write(body.subarray(at, end), () => this.feed(parser, body, end));
   }
 
   private take(name: string, fileName: string, type: string): (chunk: Uint8Array) => void {
@@ -100,7 +99,7 @@ class Reading {
     this.reject(error);
   }
 
-  /** The parser has the whole body; where it says nothing for a turn of the loop, it never will: a header has no end. */
+  /** All bytes are there: where the parser does nothing for a turn of the loop, it never will, as a header has no end. */
   private watch(): void {
     if (this.over) return;
     if (this.moved) {

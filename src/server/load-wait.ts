@@ -24,8 +24,9 @@ export interface LoadWaitOptions {
   readonly loadWaitMs: number;
   /** Whose prediction a path asks for; undefined: nobody's. */
   readonly asked: (path: string) => Asked | undefined;
-  /** Whether anything is being loaded, and whether that must be over before this can be answered. Asked for every request. */
+  /** Whether anything is being loaded; asked for every request. */
   readonly busy: () => boolean;
+  /** Whether a load must be over before this can be answered. */
   readonly loading: (asked: Asked) => boolean;
   /** A request has waited for a model that is served now. */
   readonly waited: (asked: Asked) => void;

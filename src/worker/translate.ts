@@ -6,8 +6,9 @@ import type { Parameter, WorkerAnswer, WorkerRequest } from "./frames.js";
 const explainHeader = "explain";
 
 /**
- * Every field of a form is an input; else the body is one called `body`, or as a gRPC client called it. Handlers look headers up by the spelling that
- * clients use, which HTTP servers are free to change, so they get `x-custom` and `X-Custom`.
+ * Every field of a form is an input; else the body is one called `body`, or as a gRPC client called it. Handlers look
+ * headers up by the spelling that clients use, which HTTP servers are free to change, so they get `x-custom` and
+ * `X-Custom`.
  */
 export function toWorker(request: HandlerRequest, id: string): WorkerRequest {
   const { parts, body, bodyName = "body", contentType, headers, urlPath, explains } = request;

@@ -1,13 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { mayBeUrlEncoded, readForm, readMultipart, readUrlEncoded } from "../../../src/inference/form.js";
-
-const type = "multipart/form-data; boundary=x";
-const bytes = (text: string) => Buffer.from(text, "latin1");
-const text = (value: Uint8Array) => Buffer.from(value).toString("latin1");
-const part = (head: string, body: string) => `--x\r\nContent-Disposition: form-data; ${head}\r\n\r\n${body}\r\n`;
-const file = (name: string, fileName: string, kind: string, body: string) =>
-  part(`name="${name}"; filename="${fileName}"\r\nContent-Type: ${kind}`, body);
-const end = "--x--\r\n";
+import { bytes, end, file, part, text, type } from "./multipart-body.js";
 
 describe("multipart", () => {
   test.each([

@@ -1,13 +1,6 @@
 import { expect, test } from "vitest";
 import { parseMultipart } from "../../../src/inference/multipart.js";
-
-const type = "multipart/form-data; boundary=x";
-const bytes = (text: string) => Buffer.from(text, "latin1");
-const text = (value: Uint8Array) => Buffer.from(value).toString("latin1");
-const part = (head: string, body: string) => `--x\r\nContent-Disposition: form-data; ${head}\r\n\r\n${body}\r\n`;
-const file = (name: string, fileName: string, kind: string, body: string) =>
-  part(`name="${name}"; filename="${fileName}"\r\nContent-Type: ${kind}`, body);
-const end = "--x--\r\n";
+import { bytes, end, file, part, text, type } from "./multipart-body.js";
 
 test("a part has a type only where it says one", async () => {
   const untyped = part('name="a"; filename="a.txt"\r\nX-Note: 1', "Content-Type: image/png\r\n\r\n--x");
@@ -38,6 +31,17 @@ test("a part of many pieces is whole", async () => {
   const value = Array.from({ length: 30_000 }, (_, i) => `\r\n--y${i}`).join("");
   const [only, ...others] = await parseMultipart(type, bytes(part('name="data"', value) + end));
   expect([others, only && text(only.bytes) === value]).toEqual([[], true]);
+});
+
+test("a header without end is told in a body of any size", async () => {
+  for (const size of [0, 20_000, 200_000]) {
+    const filler = "z".repeat(size);
+    const broken = `--x\r\nA: ${filler}\r\n`;
+    const whole = part('name="a"', filler);
+    for (const body of [broken + whole, whole + broken, broken + broken, whole + broken + whole]) {
+      await expect(parseMultipart(type, bytes(body + end))).rejects.toMatchObject({ code: "bad_request" });
+    }
+  }
 });
 
 test("a boundary that is too long", async () => {
