@@ -49,13 +49,17 @@ bool MayBeWritten(const c10::Type& type) {
   }
 }
 
-// An attribute of the module, or what was taken out of a list or dict that is one, is written to.
-bool WritesAttribute(const AliasDb& aliases, const Node& node) {
+// An attribute of the module, or what was taken out of a list or dict that is one, is written to. What is only computed
+// from it, as by a convolution from its optional bias, may be.
+bool WritesAttribute(const AliasDb& aliases, Node& node) {
   if (node.kind() != c10::prim::GetAttr || !MayBeWritten(*node.output()->type())) return false;
-  if (aliases.hasWriters(node.output())) return true;
-  if (node.output()->type()->isSubtypeOf(*c10::TensorType::get())) return false;
-  return std::ranges::any_of(node.output()->uses(), [&](const torch::jit::Use& use) {
-    return std::ranges::any_of(use.user->outputs(), [&](const Value* taken) { return aliases.hasWriters(taken); });
+  Value* const attribute = node.output();
+  if (aliases.hasWriters(attribute)) return true;
+  if (attribute->type()->isSubtypeOf(*c10::TensorType::get())) return false;
+  return std::ranges::any_of(attribute->uses(), [&](const torch::jit::Use& use) {
+    return std::ranges::any_of(use.user->outputs(), [&](Value* taken) {
+      return aliases.hasWriters(taken) && aliases.mayContainAlias(attribute, taken);
+    });
   });
 }
 
@@ -76,12 +80,12 @@ void SetEvalMode(Graph& graph, Block& block) {
   }
 }
 
-void Collect(const AliasDb& aliases, const Block& block, Effects& effects) {
-  for (const Node* node : block.nodes()) {
+void Collect(const AliasDb& aliases, Block& block, Effects& effects) {
+  for (Node* node : block.nodes()) {
     if (SetsAttribute(*node) || WritesAttribute(aliases, *node)) effects.keeps_state = true;
     if (WritesInPlace(*node)) effects.in_place = true;
     if (Differentiates(*node)) effects.differentiates = true;
-    for (const Block* inner : node->blocks()) Collect(aliases, *inner, effects);
+    for (Block* inner : node->blocks()) Collect(aliases, *inner, effects);
   }
 }
 

@@ -14,10 +14,12 @@
 namespace sconce::torch_engine {
 namespace {
 
-// A module with a buffer `n`, a list `all` and forward(x) of these lines, joined by newlines.
+// A module with a buffer `n`, an optional tensor `maybe`, a list `all` and forward(x) of these lines, joined by
+// newlines.
 torch::jit::Module ModuleOf(const std::string& lines) {
   torch::jit::Module module("m");
   module.register_buffer("n", at::zeros({1}));
+  module.register_attribute("maybe", c10::OptionalType::create(c10::TensorType::get()), at::ones({1}));
   module.register_attribute("all", c10::ListType::ofTensors(), c10::List<at::Tensor>());
   std::string code = "def forward(self, x):\n  ";
   for (const char c : lines) code += c == '\n' ? std::string("\n  ") : std::string(1, c);
@@ -32,11 +34,14 @@ TEST(Effects, StateIsWhateverTheModuleHoldsAndWritesInto) {
   for (const char* lines : {"self.n = self.n + 1\nreturn x", "self.n.add_(1)\nreturn x", "self.n += 1\nreturn x",
                             "y = self.n.view(1)\ny[0] = 3\nreturn x", "torch.add(self.n, 1, out=self.n)\nreturn x",
                             "self.all.append(x)\nreturn x", "self.all[0].add_(1)\nreturn x",
+                            "m = self.maybe\nif m is not None:\n  m.add_(1)\nreturn x",
                             "if x.size(0) > 1:\n  self.n.copy_(x[0])\nreturn x"}) {
     EXPECT_TRUE(Of(lines).keeps_state) << lines;
   }
-  for (const char* lines : {"return x + self.n", "x.add_(1)\nreturn x", "y = self.n + x\ny.relu_()\nreturn y",
-                            "return [x, self.n.view(1)]", "return len(self.all) + x"}) {
+  for (const char* lines :
+       {"return x + self.n", "x.add_(1)\nreturn x", "y = self.n + x\ny.relu_()\nreturn y", "return [x, self.n.view(1)]",
+        "y = torch.conv1d(x, self.n, self.maybe)\ny.relu_()\nreturn y",
+        "y = torch.stack(self.all)\ny.relu_()\nreturn y", "return len(self.all) + x"}) {
     EXPECT_FALSE(Of(lines).keeps_state) << lines;
   }
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/clock.h"
+#include "core/executor.h"
 #include "torch/trial.h"
 #include "torch/warmup.h"
 
@@ -69,17 +70,20 @@ struct Form {
   Result<std::unique_ptr<TorchScript>> script;
 };
 
-std::vector<Form> FormsOf(const TorchScript& plain, Precision precision) {
+std::vector<Form> FormsOf(const TorchScript& plain, Precision precision, bool fixed_sizes) {
   std::vector<Form> forms;
+  const bool has_kernels = plain.has_kernels();
   if (!IsRequired(precision)) {
     forms.push_back({"frozen", plain.Frozen()});
     forms.push_back({"optimised", plain.Optimised()});
+    // Code that cannot see a tensor through view() in another order may get by at the samples' sizes alone.
+    if (has_kernels && fixed_sizes) forms.push_back({"frozen, channels last", plain.Converted({{}, true})});
   }
   if (precision == Precision::kFloat32) return forms;
   const auto dtype = precision == Precision::kFloat16 ? at::kHalf : at::kBFloat16;
   const std::string name = NameOf(precision == Precision::kAuto ? Precision::kBfloat16 : precision);
-  forms.push_back({name, plain.Reduced(dtype, false)});
-  if (plain.has_kernels()) forms.push_back({name + ", channels last", plain.Reduced(dtype, true)});
+  forms.push_back({name, plain.Converted({dtype, false})});
+  if (has_kernels) forms.push_back({name + ", channels last", plain.Converted({dtype, true})});
   return forms;
 }
 
@@ -212,16 +216,16 @@ class Contest {
 }  // namespace
 
 Result<FormChoice> ChooseForm(const TorchScript& plain, const LoadSpec& spec, const RunnerOptions& options,
-                              std::span<const TaskPtr> samples, std::size_t rows) {
+                              const FormSamples& samples) {
   FormChoice choice;
   const bool required = IsRequired(spec.precision);
-  Contest contest(spec, options, samples, rows);
+  Contest contest(spec, options, samples.tasks, samples.rows);
   if (Status status = contest.Start(plain); !status.ok()) {
     choice.reason = "the plain form failed: " + status.message();
     if (required) return Status(Code::kInvalidModel, choice.reason);
     return choice;
   }
-  for (Form& form : FormsOf(plain, spec.precision)) contest.Enter(std::move(form));
+  for (Form& form : FormsOf(plain, spec.precision, !HasFreeDims(samples.signature))) contest.Enter(std::move(form));
   if (required && contest.alone()) {
     return Status(Code::kInvalidModel, std::string("sconce.precision: ") + NameOf(spec.precision) +
                                            " does not suit this model: " + contest.reason() +

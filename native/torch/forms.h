@@ -1,6 +1,6 @@
-// Which form of a TorchScript module serves: plain, frozen, optimised, or one in a shorter floating type where the
-// operator allows it. A form is a candidate only after its outputs were seen equal to the plain form's, in a shorter
-// type as near as the operator asks; the fastest candidate wins a short measured trial.
+// Which form of a TorchScript module serves: plain, frozen, optimised, frozen with its weights channels last, or one in
+// a shorter floating type where the operator allows it. A form is a candidate only after its outputs were seen equal to
+// the plain form's, in a shorter type as near as the operator asks; the fastest candidate wins a short measured trial.
 // Thread: a loader thread.
 #pragma once
 
@@ -24,10 +24,15 @@ struct FormChoice {
   std::string reason;
 };
 
-// `rows` is the batch that the trial uses beside single samples; the plain form has run both before. kInvalidModel: no
-// form in the precision that was asked for is near enough.
+struct FormSamples {
+  const Signature& signature;  // what they were made from
+  std::span<const TaskPtr> tasks;
+  std::size_t rows;  // the batch that the trial uses beside single samples
+};
+
+// The plain form has run the samples before. kInvalidModel: no form in the precision that was asked for is near enough.
 Result<FormChoice> ChooseForm(const TorchScript& plain, const LoadSpec& spec, const RunnerOptions& options,
-                              std::span<const TaskPtr> samples, std::size_t rows);
+                              const FormSamples& samples);
 
 const char* NameOf(Precision precision);  // as the configuration calls it
 bool IsRequired(Precision precision);     // that type or no model

@@ -47,41 +47,35 @@ std::size_t WeightBytes(const Module& module) {
   return bytes;
 }
 
-// What a reduced form does to the tensors it meets.
-struct Narrowing {
-  c10::ScalarType dtype;
-  bool channels_last;
+at::Tensor Convert(const at::Tensor& tensor, const Conversion& to) {
+  if (!tensor.defined() || !tensor.is_floating_point()) return tensor;
+  const bool reorder = to.channels_last && tensor.dim() == 4;
+  return tensor.to(to.dtype.value_or(tensor.scalar_type()), /*non_blocking=*/false, /*copy=*/false,
+                   reorder ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Preserve);
+}
 
-  at::Tensor operator()(const at::Tensor& tensor) const {
-    if (!tensor.defined() || !tensor.is_floating_point()) return tensor;
-    const bool reorder = channels_last && tensor.dim() == 4;
-    return tensor.to(dtype, /*non_blocking=*/false, /*copy=*/false,
-                     reorder ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Preserve);
-  }
-};
-
-const char* NameOf(const Narrowing& narrowing) {
-  if (narrowing.dtype == at::kHalf) return narrowing.channels_last ? "float16, channels last" : "float16";
-  return narrowing.channels_last ? "bfloat16, channels last" : "bfloat16";
+std::string NameOf(const Conversion& conversion) {
+  const char* const first = !conversion.dtype ? "frozen" : *conversion.dtype == at::kHalf ? "float16" : "bfloat16";
+  return conversion.channels_last ? std::string(first) + ", channels last" : first;
 }
 
 // Integers among the weights stay: Module::to(dtype) would convert those too.
-Module Narrowed(const Module& module, const Narrowing& narrow) {
+Module WithWeights(const Module& module, const Conversion& conversion) {
   Module copy = module.deepcopy();
   const c10::InferenceMode normal_tensors(false);
-  for (const at::Tensor& parameter : copy.parameters()) parameter.set_data(narrow(parameter));
-  for (const at::Tensor& buffer : copy.buffers()) buffer.set_data(narrow(buffer));
+  for (const at::Tensor& parameter : copy.parameters()) parameter.set_data(Convert(parameter, conversion));
+  for (const at::Tensor& buffer : copy.buffers()) buffer.set_data(Convert(buffer, conversion));
   return copy;
 }
 
 class Script final : public TorchScript {
  public:
-  Script(Module module, const char* form, std::size_t weights_bytes, std::optional<Narrowing> narrowing = {})
+  Script(Module module, std::string form, std::size_t weights_bytes, std::optional<Conversion> conversion = {})
       : module_(std::move(module)),
         self_(module_._ivalue()),
-        form_(form),
+        form_(std::move(form)),
         weights_bytes_(weights_bytes),
-        narrowing_(narrowing) {
+        conversion_(conversion) {
     const torch::jit::Method forward = module_.get_method("forward");
     function_ = &forward.function();
     arguments_ = ReadArguments(function_->getSchema());
@@ -95,21 +89,21 @@ class Script final : public TorchScript {
 
   // The arguments were matched with the schema when the plan was made; Function::run skips doing it per call.
   void Call(torch::jit::Stack& stack) const override {
-    if (narrowing_) {
+    if (conversion_) {
       for (std::size_t i = 1; i < stack.size(); ++i) {  // 0 is self
-        if (stack[i].isTensor()) stack[i] = (*narrowing_)(stack[i].toTensor());
+        if (stack[i].isTensor()) stack[i] = Convert(stack[i].toTensor(), *conversion_);
       }
     }
     function_->run(stack);
   }
 
-  const char* form() const override { return form_; }
+  const char* form() const override { return form_.c_str(); }
   std::size_t weights_bytes() const override { return weights_bytes_; }
   const std::vector<Argument>* arguments() const override { return &arguments_; }
   bool keeps_state() const override { return effects_.keeps_state; }
   bool reads_values() const override { return effects_.reads_values; }
   bool differentiates() const override { return effects_.differentiates; }
-  bool reduced() const override { return narrowing_.has_value(); }
+  bool reduced() const override { return conversion_ && conversion_->dtype; }
   bool has_kernels() const override {
     for (const at::Tensor& parameter : module_.parameters()) {
       if (parameter.dim() == 4) return true;
@@ -139,13 +133,12 @@ class Script final : public TorchScript {
     }
   }
 
-  Result<std::unique_ptr<TorchScript>> Reduced(c10::ScalarType dtype, bool channels_last) const override {
+  Result<std::unique_ptr<TorchScript>> Converted(const Conversion& conversion) const override {
     try {
-      const Narrowing narrowing{dtype, channels_last};
-      Module narrowed = Narrowed(module_, narrowing);
-      const std::size_t bytes = WeightBytes(narrowed);
+      Module converted = WithWeights(module_, conversion);
+      const std::size_t bytes = WeightBytes(converted);
       return std::unique_ptr<TorchScript>(
-          std::make_unique<Script>(torch::jit::freeze(narrowed), NameOf(narrowing), bytes, narrowing));
+          std::make_unique<Script>(torch::jit::freeze(converted), NameOf(conversion), bytes, conversion));
     } catch (...) {
       return CurrentFailure(Code::kInvalidModel, "converting the weights failed");
     }
@@ -164,9 +157,9 @@ class Script final : public TorchScript {
  private:
   Module module_;
   c10::IValue self_;
-  const char* form_;
+  std::string form_;
   std::size_t weights_bytes_;
-  std::optional<Narrowing> narrowing_;
+  std::optional<Conversion> conversion_;
   torch::jit::Function* function_ = nullptr;
   std::vector<Argument> arguments_;
   Effects effects_;

@@ -6,11 +6,18 @@
 #include <c10/core/ScalarType.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "torch/executable.h"
 
 namespace sconce::torch_engine {
+
+// What a form does to the weights once and to the floating inputs at every call.
+struct Conversion {
+  std::optional<c10::ScalarType> dtype;  // none: each keeps its own
+  bool channels_last = false;            // four-dimensional tensors in that order, as most convolutions like them best
+};
 
 class TorchScript : public Executable {
  public:
@@ -23,9 +30,8 @@ class TorchScript : public Executable {
   // torch::jit::freeze: attributes become constants, batch norm folds into convolutions.
   virtual Result<std::unique_ptr<TorchScript>> Frozen() const = 0;
 
-  // The weights and, at every call, the floating inputs in `dtype`, then frozen. channels_last: with four-dimensional
-  // tensors in that order, which convolutions in short types are written for.
-  virtual Result<std::unique_ptr<TorchScript>> Reduced(c10::ScalarType dtype, bool channels_last) const = 0;
+  // The weights converted and then frozen; the inputs are converted at every call.
+  virtual Result<std::unique_ptr<TorchScript>> Converted(const Conversion& conversion) const = 0;
   // Some weight has four dimensions.
   virtual bool has_kernels() const = 0;
 

@@ -14,6 +14,8 @@ import { broken, type PictureHead, readHead } from "./picture-head.js";
 
 /** Pictures that may wait for a decode on one thread. */
 const maxWaiting = 256;
+/** Up to so many pixels libvips decodes a picture as a whole. */
+const maxPixelsAtOnce = 4 * 2 ** 20;
 /** libvips' names of the only loaders that may run. */
 const loaders = ["Jpeg", "Png", "Webp", "Nsgif"].map((name) => `VipsForeignLoad${name}Buffer`);
 
@@ -92,7 +94,8 @@ export class PictureDecoder {
     const picture = sharp(head.format === "GIF" ? opaqueGif(bytes) : bytes, {
       limitInputPixels: this.context.maxImagePixels,
       failOn: "error",
-      sequentialRead: true,
+      // Line by line costs a seventh more time; a whole large picture would cost its memory twice.
+      sequentialRead: head.width * head.height > maxPixelsAtOnce,
       ignoreIcc: true,
       autoOrient,
     });

@@ -14,7 +14,9 @@ export function softmax(scores: Float64Array): Float64Array {
 
 /** The most probable first. */
 export function topClasses(probabilities: Float64Array, topK: number, labels: Labels): string {
-  const order = Array.from(probabilities.keys());
+  // Sorting all of a thousand classes by a comparison costs as much as everything else here.
+  const least = probabilities.toSorted().at(-topK) ?? -Infinity;
+  const order = Array.from(probabilities.keys()).filter((index) => !((probabilities[index] ?? 0) < least));
   order.sort((a, b) => (probabilities[b] ?? 0) - (probabilities[a] ?? 0) || a - b);
   return classesText(order.slice(0, topK), probabilities, labels);
 }

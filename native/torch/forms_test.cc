@@ -1,0 +1,117 @@
+// The forms that take part: convolutions with their weights channels last among them, where sizes are known.
+#include "torch/forms.h"
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+#include <torch/csrc/jit/api/module.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "torch/test_support.h"
+
+namespace sconce::torch_engine {
+namespace {
+
+using testing::MustLoad;
+
+constexpr const char* kChannelsLast = "frozen, channels last";
+
+// A module with two convolutions of 1 by 1 under a padded one, saved where the test runs.
+class Convolutions {
+ public:
+  explicit Convolutions(const std::string& tail)
+      : path_(::testing::TempDir() + "sconce_forms_" + std::to_string(::getpid()) + ".pt") {
+    torch::jit::Module module("m");
+    at::manual_seed(7);
+    module.register_parameter("a", at::randn({8, 3, 3, 3}), false);
+    module.register_parameter("b", at::randn({8, 8, 1, 1}), false);
+    module.define(
+        "def forward(self, x):\n"
+        "  y = torch.conv2d(x, self.a, None, [1, 1], [1, 1])\n"
+        "  y = torch.conv2d(torch.relu(y), self.b)\n" +
+        tail);
+    module.eval();
+    module.save(path_);
+  }
+  ~Convolutions() {
+    std::error_code ignored;
+    std::filesystem::remove(path_, ignored);
+  }
+  Convolutions(const Convolutions&) = delete;
+  Convolutions& operator=(const Convolutions&) = delete;
+
+  LoadSpec Spec(std::int64_t side) const {
+    LoadSpec spec;
+    spec.path = path_;
+    spec.signature.declared = true;
+    spec.signature.inputs = {{"x", DType::kFloat32, {3, side, side}, false}};
+    return spec;
+  }
+
+ private:
+  std::string path_;
+};
+
+TEST(Forms, ConvolutionsAreTriedChannelsLast) {
+  const Convolutions model("  return y.mean([2, 3])\n");
+  const LoadReport report = MustLoad(model.Spec(16)).report;
+  EXPECT_NE(report.form_reason.find(std::string(kChannelsLast) + " takes"), std::string::npos) << report.form_reason;
+}
+
+TEST(Forms, AModelWithoutKernelsIsNot) {
+  const LoadReport report = MustLoad(testing::SpecFor("mlp")).report;
+  EXPECT_EQ(report.form_reason.find(kChannelsLast), std::string::npos) << report.form_reason;
+  EXPECT_NE(report.form_reason.find("frozen takes"), std::string::npos) << report.form_reason;
+}
+
+TEST(Forms, SizesThatAreNotKnownRuleItOut) {
+  const Convolutions model("  return y.mean([2, 3])\n");
+  const LoadReport report = MustLoad(model.Spec(-1)).report;
+  EXPECT_EQ(report.form_reason.find(kChannelsLast), std::string::npos) << report.form_reason;
+}
+
+TEST(Forms, CodeThatNeedsTheUsualOrderLeavesItOut) {
+  const Convolutions model("  return y.view([y.size(0), -1])\n");
+  const LoadReport report = MustLoad(model.Spec(16)).report;
+  EXPECT_NE(report.form_reason.find(std::string(kChannelsLast) + " left out"), std::string::npos) << report.form_reason;
+}
+
+TEST(Forms, AnAnswerWithFourDimensionsIsInTheUsualOrder) {
+  const Convolutions model("  return y\n");
+  LoadSpec spec = model.Spec(4);
+  Result<std::unique_ptr<TorchScript>> plain = LoadTorchScript(spec.path);
+  ASSERT_TRUE(plain.ok());
+  Result<std::unique_ptr<TorchScript>> last = (*plain)->Converted({{}, true});
+  ASSERT_TRUE(last.ok()) << last.status().message();
+  EXPECT_STREQ((*last)->form(), kChannelsLast);
+  EXPECT_FALSE((*last)->reduced());
+  RunnerOptions options;
+  options.signature = spec.signature;
+  Result<ArgPlan> plan = PlanDeclared((*plain)->arguments(), spec.signature);
+  ASSERT_TRUE(plan.ok());
+  options.plan = *plan;
+  Result<std::vector<TaskPtr>> samples = MakeSamples(spec.signature, {}, 3);
+  ASSERT_TRUE(samples.ok());
+  std::vector<std::vector<Answer>> answers;
+  for (const TorchScript* script : {plain->get(), last->get()}) {
+    TorchRunner runner(std::make_unique<BorrowedExecutable>(*script), options);
+    runner.set_max_rows(3);
+    const auto scratch = runner.NewScratch(1);
+    std::vector<Task*> tasks;
+    for (const TaskPtr& sample : *samples) tasks.push_back(sample.get());
+    runner.Run(tasks, *scratch, false);
+    answers.emplace_back();
+    for (const TaskPtr& sample : *samples) {
+      ASSERT_TRUE(sample->status.ok()) << sample->status.message();
+      answers.back().push_back(TakeAnswer(*sample));
+    }
+  }
+  for (std::size_t i = 0; i < answers[0].size(); ++i) {
+    std::string difference;
+    EXPECT_TRUE(SameAnswer(answers[1][i], answers[0][i], kFormTolerance, &difference)) << difference;
+  }
+}
+
+}  // namespace
+}  // namespace sconce::torch_engine
