@@ -14,6 +14,7 @@ import { errorBody, json, notAllowed, notFound, noWorkflows, prettyJson, sendErr
 import { inferenceApi, metricsApi, predictionApi } from "./openapi.js";
 import { readExplainSettings } from "./explanations.js";
 import { type HostedRoutes, parseInferencePath, parsePath, type Target } from "./paths.js";
+import { executionParameters } from "./execution-parameters.js";
 import { ping } from "./ping.js";
 import { plain, Predict, type PredictContext } from "./predict.js";
 
@@ -44,6 +45,7 @@ export class InferenceDialect implements Dialect {
   private readonly state: HttpState;
   private readonly compat: "torchserve" | "sconce";
   private readonly description: unknown;
+  private readonly transform: unknown;
   private readonly base: string;
 
   constructor(context: InferenceContext, state: HttpState) {
@@ -54,6 +56,7 @@ export class InferenceDialect implements Dialect {
     this.compat = context.compat;
     this.base = context.basePath;
     this.description = inferenceApi(context.version, context.basePath);
+    this.transform = executionParameters(context.maxRequestSize);
   }
 
   /** A handler was announced or withdrawn: what paths mean may have changed. */
@@ -150,6 +153,7 @@ export class InferenceDialect implements Dialect {
   private other(exchange: Exchange, target: Target): void {
     const { health, draining } = this.state;
     if (target.kind === "ping") onlyReading(exchange, () => reply(exchange, ping(health, draining, this.compat)));
+    else if (target.kind === "executionParameters") onlyReading(exchange, () => sendDocument(exchange, this.transform));
     else if (describesApi(exchange, target)) sendDocument(exchange, this.description);
     else refuseTarget(exchange, target);
   }
