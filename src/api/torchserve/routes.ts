@@ -20,6 +20,8 @@ import { plain, Predict, type PredictContext } from "./predict.js";
 
 const reading = "GET, HEAD";
 const predicting = "POST, PUT, OPTIONS";
+/** Whether the process answers, as KServe v1 has it. */
+const alive = { status: "alive" };
 
 type Asking = Extract<Target, { readonly kind: "predict" | "explain" }>;
 
@@ -155,7 +157,18 @@ export class InferenceDialect implements Dialect {
     if (target.kind === "ping") onlyReading(exchange, () => reply(exchange, ping(health, draining, this.compat)));
     else if (target.kind === "executionParameters") onlyReading(exchange, () => sendDocument(exchange, this.transform));
     else if (describesApi(exchange, target)) sendDocument(exchange, this.description);
+    else if (this.compat === "sconce" && target.kind === "root")
+      onlyReading(exchange, () => sendDocument(exchange, alive));
+    else if (this.compat === "sconce" && target.kind === "modelReady") this.ready(exchange, target.name);
     else refuseTarget(exchange, target);
+  }
+
+  /** Of KServe v1; in TorchServe on the management port alone. */
+  private ready(exchange: Exchange, name: string): void {
+    onlyReading(exchange, () => {
+      if (this.pipeline.route(name, "") === undefined) this.predict.missing(exchange, name, "");
+      else sendDocument(exchange, { name, ready: true });
+    });
   }
 
   private verb(exchange: Exchange, name: string, version: string): void {
