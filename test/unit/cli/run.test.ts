@@ -39,7 +39,7 @@ describe("run", () => {
       'sconce: unknown command "digits.mar"; to serve a model: sconce serve digits.mar\nSee: sconce help\n',
     ],
     [["--port"], 'sconce: unknown command "--port"\nSee: sconce help\n'],
-    [["help", "docter"], 'sconce: unknown command "docter" (did you mean doctor?)\nSee: sconce help help\n'],
+    [["help", "docter"], 'sconce: unknown command "docter" (did you mean doctor?)\nSee: sconce help\n'],
     [["version", "--jsn"], "sconce: unknown option --jsn (did you mean --json?)\nSee: sconce help version\n"],
     [["doctor", "now"], 'sconce: unexpected "now"\nSee: sconce help doctor\n'],
     [["predict"], "sconce: predict takes a model's name and a file (- for standard input)\nSee: sconce help predict\n"],
