@@ -19,7 +19,7 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
 
 async function dispatch(words: readonly string[], terminal: Terminal): Promise<number> {
   const [first, ...rest] = words;
-  if (first === undefined || first === "--help" || first === "-h") return help(undefined, terminal);
+  if (first === undefined || first === "--help" || first === "-h") return help(rest[0], terminal);
   if (first === "--version" || first === "-v") return version(rest.includes("--json"), terminal);
   if (!commandNames.includes(first)) throw unknownCommand(first);
   const end = rest.indexOf("--");

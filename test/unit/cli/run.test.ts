@@ -26,6 +26,10 @@ describe("run", () => {
     expect(out).toContain("--max-request-size BYTES");
   });
 
+  test("a command behind --help is that command's", async () => {
+    expect((await sconce("--help", "status")).out).toContain("Usage: sconce status");
+  });
+
   test("version, in words and as data", async () => {
     expect((await sconce("version")).out).toMatch(/^sconce \d+\.\d+\.\d+ \(node /);
     expect(JSON.parse((await sconce("--version", "--json")).out)).toMatchObject({ node: process.version.slice(1) });
