@@ -4,7 +4,8 @@
  * pack.ts writes, and the archive appears under its name when it is whole.
  */
 import { readdir, rm, stat } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, extname, join } from "node:path";
+import { didYouMean } from "../config/suggest.js";
 import { ServerError } from "../errors.js";
 import type { Lineage } from "../types.js";
 import { appear } from "./atomic.js";
@@ -110,7 +111,10 @@ const shown = ({ from }: PackedFile): string => (typeof from === "string" ? from
 async function single(flag: string, path: string | undefined): Promise<readonly PackedFile[]> {
   if (path === undefined) return [];
   const found = await stat(path).catch(() => undefined);
-  if (found?.isFile() !== true) throw refused(`${flag}: there is no file ${path}`);
+  if (found?.isFile() !== true) {
+    const near = flag === "--handler" ? didYouMean(basename(path, extname(path)), builtinHandlers) : "";
+    throw refused(`${flag}: there is no file ${path}${near}`);
+  }
   return [{ name: basename(path), from: path }];
 }
 

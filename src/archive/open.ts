@@ -17,6 +17,7 @@ import { builtinOf, maxNameBytes, namePattern, pictureHandlers, textHandlers } f
 import { operatorModel } from "./operators.js";
 import { defaultMaxRetryMs, handlerFile, pythonModel } from "./python.js";
 import { unmetRequirements } from "./requirements.js";
+import { scriptWarnings } from "./sagemaker.js";
 import { handlerAlone, scriptOf } from "./script.js";
 import { servingOf, type ServingDefaults } from "./serving.js";
 import { textModel } from "./text-model.js";
@@ -223,11 +224,12 @@ async function requirementsOf(
   return unmet.map((each) => `${path}: ${requirementsFile}: ${each} (--python ${python})`);
 }
 
-function manifestWarnings(request: ModelRequest, { manifest }: ModelFiles): readonly string[] {
+function manifestWarnings(request: ModelRequest, { manifest, root }: ModelFiles): readonly string[] {
   const { requirementsFile } = manifest;
+  const unread = scriptWarnings(request.path, root);
   return requirementsFile === undefined
-    ? []
-    : [`${request.path}: ${requirementsFile} is not installed, as no Python runs for this model`];
+    ? unread
+    : [...unread, `${request.path}: ${requirementsFile} is not installed, as no Python runs for this model`];
 }
 
 /** A file inside an archive as `archive: file`, any other as its path. */

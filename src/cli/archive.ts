@@ -26,7 +26,7 @@ export async function archive(words: readonly string[], terminal: Terminal): Pro
   const [name, ...rest] = words;
   if (name === undefined) throw new UsageError(`archive needs a command: ${names.join(", ")}`);
   const command = names.includes(name) ? commands[name] : undefined;
-  if (!command) throw new UsageError(`unknown command archive ${JSON.stringify(name)}${didYouMean(name, names)}`);
+  if (!command) throw new UsageError(`unknown command ${JSON.stringify(`archive ${name}`)}${didYouMean(name, names)}`);
   return command(rest, terminal);
 }
 

@@ -1,6 +1,7 @@
 /** Requests to a running server, for the commands that make them: where it is, with which key, and what went wrong. */
 import { defaultKeyFile, readKeyFile } from "../auth/key-file.js";
 import { type Environment, variableOf } from "../config/environment.js";
+import { hostedSettings } from "../config/hosting.js";
 import type { FlagShape } from "../config/flags.js";
 import { type OptionRow, optionRows } from "../config/options.js";
 import { isLoopback } from "../config/resolve.js";
@@ -52,7 +53,8 @@ export interface ClientOptions {
 
 /** The port that a server started with this environment has, as text. */
 export function portIn(env: Environment, row: OptionRow): string {
-  return env[variableOf(env, row) ?? ""] ?? (typeof row.fallback === "number" ? String(row.fallback) : "");
+  const fallback = hostedSettings(env).get(row)?.value ?? row.fallback;
+  return env[variableOf(env, row) ?? ""] ?? (typeof fallback === "number" ? String(fallback) : "");
 }
 
 /** A server's address: --url, else what SCONCE_… variables say, else TorchServe's on this machine. */

@@ -8,6 +8,7 @@ import { parseFlags } from "../config/flags.js";
 import { UsageError } from "../config/usage-error.js";
 import { fromText } from "../config/values.js";
 import { stemOf } from "../archive/unpack.js";
+import { isUrl } from "../download/url.js";
 import { exitCodes } from "./exit-codes.js";
 import { paint, type Terminal } from "./terminal.js";
 import { contentTypeOf } from "./predict.js";
@@ -62,9 +63,12 @@ async function optionsOf(words: readonly string[]): Promise<Options> {
     { flag: "tolerance", takes: "value" },
     { flag: "timeout", takes: "value" },
   ]);
-  const [model] = positionals;
-  if (model === undefined || positionals.length > 1) throw new UsageError("expected MODEL");
-  const folder = (await stat(model).catch(() => undefined))?.isDirectory() === true;
+  const [model, more] = positionals;
+  if (model === undefined) throw new UsageError("expected MODEL");
+  if (more !== undefined) throw new UsageError(`unexpected ${JSON.stringify(more)}`);
+  const there = await stat(model).catch(() => undefined);
+  if (there === undefined && !isUrl(model)) throw new UsageError(`${model}: no such file or folder`);
+  const folder = there?.isDirectory() === true;
   const samples = values.get("samples") ?? (folder ? join(model, "samples") : undefined);
   if (samples === undefined) throw new UsageError("--samples is needed where MODEL is no folder");
   const tolerance = Number(values.get("tolerance") ?? defaultTolerance);

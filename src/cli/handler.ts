@@ -21,13 +21,14 @@ export async function handler(words: readonly string[], terminal: Terminal): Pro
   const [name, ...rest] = words;
   if (name === undefined) throw new UsageError(`handler needs a command: ${names.join(", ")}`);
   const command = names.includes(name) ? commands[name] : undefined;
-  if (!command) throw new UsageError(`unknown command handler ${JSON.stringify(name)}${didYouMean(name, names)}`);
+  if (!command) throw new UsageError(`unknown command ${JSON.stringify(`handler ${name}`)}${didYouMean(name, names)}`);
   return command(rest, terminal);
 }
 
 function only(positionals: readonly string[], what: string): string {
-  const [path] = positionals;
-  if (path === undefined || positionals.length > 1) throw new UsageError(`expected ${what}`);
+  const [path, more] = positionals;
+  if (path === undefined) throw new UsageError(`expected ${what}`);
+  if (more !== undefined) throw new UsageError(`unexpected ${JSON.stringify(more)}`);
   return path;
 }
 

@@ -19,7 +19,7 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
 
 async function dispatch(words: readonly string[], terminal: Terminal): Promise<number> {
   const [first, ...rest] = words;
-  if (first === undefined || first === "--help" || first === "-h") return help(undefined, terminal);
+  if (first === undefined || first === "--help" || first === "-h") return help(rest[0], terminal);
   if (first === "--version" || first === "-v") return version(rest.includes("--json"), terminal);
   if (!commandNames.includes(first)) throw unknownCommand(first);
   const end = rest.indexOf("--");
@@ -88,12 +88,13 @@ export function report(error: unknown, command: string | undefined, terminal: Te
   const message = error instanceof Error ? error.message : String(error);
   terminal.err(`${head} ${message}\n`);
   if (error instanceof UsageError) {
-    const known = command !== undefined && commandNames.includes(command);
+    const known = command !== undefined && command !== "help" && commandNames.includes(command);
     terminal.err(`See: sconce help${known ? ` ${command}` : ""}\n`);
     return exitCodes.usage;
   }
   if (error instanceof Error && error.name === "StartError") return exitCodes.model;
-  // Errors with a code are for operators as they are; any other is a fault of ours, and its stack helps.
-  if (!(error instanceof ServerError) && error instanceof Error) terminal.err(`${error.stack ?? ""}\n`);
+  // Errors of the server's and of the system are for operators as they are; any other is a fault of ours, and its stack helps.
+  const known = error instanceof ServerError || (error instanceof Error && "syscall" in error);
+  if (!known && error instanceof Error) terminal.err(`${error.stack ?? ""}\n`);
   return exitCodes.failure;
 }

@@ -17,6 +17,7 @@ import { readTextFile } from "../config/text-file.js";
 import { exitNow, openEngine, socketCalls } from "../engine/native.js";
 import type { MetricLine } from "../metrics/torchserve.js";
 import { createModelManager } from "../models/manager.js";
+import { StartError } from "../models/start-error.js";
 import { type ScriptEngine, withScripts } from "../script/engine.js";
 import { withPython } from "../worker/engine.js";
 import { plainEnvironment } from "../worker/python.js";
@@ -55,7 +56,7 @@ export async function serve(words: readonly string[], terminal: Terminal): Promi
   const signals = new Signals();
   if (supervisor !== undefined) endWithParent(Number(supervisor), signals);
   try {
-    return await run(config, log, sinks, signals, terminal);
+    return await run(resolved, log, sinks, signals, terminal);
   } finally {
     signals.close();
     await sinks.close();
@@ -152,10 +153,10 @@ function handlerEnvironment(env: NodeJS.ProcessEnv, names: readonly string[]): R
   return { ...plainEnvironment(env), ...Object.fromEntries(given) };
 }
 
-async function run(config: ServeConfig, log: Log, sinks: Sinks, signals: Signals, terminal: Terminal): Promise<number> {
-  const engine = open(config, log, terminal.env);
+async function run(resolved: Resolved, log: Log, sinks: Sinks, signals: Signals, terminal: Terminal): Promise<number> {
+  const engine = open(resolved.config, log, terminal.env);
   try {
-    return await runWith(engine, config, log, sinks, signals, terminal);
+    return await runWith(engine, resolved, log, sinks, signals, terminal);
   } finally {
     await engine.close();
     // Only reached when something else than a listener keeps the loop alive; all listeners are closed by now.
@@ -165,7 +166,7 @@ async function run(config: ServeConfig, log: Log, sinks: Sinks, signals: Signals
 
 async function runWith(
   engine: ScriptEngine,
-  config: ServeConfig,
+  { config, emptyFault }: Resolved,
   log: Log,
   sinks: Sinks,
   signals: Signals,
@@ -205,6 +206,10 @@ async function runWith(
   if (first !== undefined && typeof first === "object") {
     await server.drain();
     throw first.error;
+  }
+  if (first === undefined && emptyFault !== undefined && server.catalog.list().length === 0) {
+    await server.drain();
+    throw new StartError(emptyFault.file, emptyFault.reason);
   }
   const watch = watchDevices(engine, log);
   if (first === undefined) {

@@ -6,6 +6,7 @@
 import { isAbsolute } from "node:path";
 import { readEnvironment, strangeNames, type Environment } from "./environment.js";
 import { parseFlags, type FlagShape } from "./flags.js";
+import { emptyFault, hostedSettings, isHosted, unfetched } from "./hosting.js";
 import {
   autoDefault,
   optionKeys,
@@ -52,6 +53,8 @@ export interface Resolved {
   /** The files that were read. */
   readonly files: readonly string[];
   readonly notes: readonly Note[];
+  /** Why there has to be a model; undefined: the server may start without. */
+  readonly emptyFault: ReturnType<typeof emptyFault>;
 }
 
 export const maxConfigFileBytes = 1024 * 1024;
@@ -133,7 +136,7 @@ interface Gathered {
 
 function gather(values: ReadonlyMap<string, string>, sources: Sources): Gathered {
   const flags = fromFlags(values);
-  const env = readEnvironment(sources.env, allRows, sources.readFile);
+  const env = new Map([...hostedSettings(sources.env), ...readEnvironment(sources.env, allRows, sources.readFile)]);
   const { own, torchserve, passedOver } = chooseFiles((row) => flags.get(row) ?? env.get(row), sources);
   const notes = [...answersTo(values)];
   if (passedOver) {
@@ -185,11 +188,6 @@ function findSnapshot(find: Find, torchserve: boolean, sources: Sources): NamedF
   return path === undefined ? undefined : { path, by: "" };
 }
 
-/** Vertex AI and SageMaker ask from outside the container, at the port that they name. */
-function isHosted(env: Environment): boolean {
-  return ["AIP_HTTP_PORT", "SAGEMAKER_BIND_TO_PORT"].some((name) => (env[name] ?? "") !== "");
-}
-
 function machineOf(find: Find, torchserve: boolean, { machine, env, torchserve: command = false }: Sources): Machine {
   const { LOG_LOCATION: location = "", METRICS_LOCATION: metrics = "" } = env;
   const given = find(optionRows.logFolder)?.value;
@@ -231,13 +229,8 @@ export function resolveServe(sources: Sources): Resolved {
     settings,
     files,
     notes: [...notes, ...notHere, ...idle],
+    emptyFault: emptyFault(sources.env, config, settings),
   };
-}
-
-/** Vertex AI names where a model's files lie, and leaves fetching them to the container. */
-function unfetched({ AIP_STORAGE_URI: uri = "" }: Environment): readonly Note[] {
-  const message = `AIP_STORAGE_URI is not read: sconce fetches nothing from ${uri}; put the model into the image or mount it`;
-  return uri === "" ? [] : [{ level: "warn", message }];
 }
 
 /** Whether an address reaches no other machine. */

@@ -1,5 +1,6 @@
 /** An option's value together with where it came from. Types, and the one form of words for a refusal. */
 import type { OptionRow } from "./options.js";
+import { didYouMean } from "./suggest.js";
 import { UsageError } from "./usage-error.js";
 import { allowed, type OptionValue } from "./values.js";
 
@@ -27,6 +28,7 @@ export function refuse(where: string, given: unknown, words: string): UsageError
   return new UsageError(`${where}: ${shown} is not allowed; expected ${words}`);
 }
 
-export function refuseOption(where: string, given: unknown, row: OptionRow): UsageError {
-  return refuse(where, given, allowed(row.kind));
+export function refuseOption(where: string, given: unknown, { kind }: OptionRow): UsageError {
+  const near = kind.type === "choice" && typeof given === "string" ? didYouMean(given, kind.choices) : "";
+  return refuse(where, given, `${allowed(kind)}${near}`);
 }

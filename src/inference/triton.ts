@@ -52,6 +52,9 @@ export interface IndexEntry {
 /** For whoever asks to load or unload a model there. */
 export const managedElsewhere =
   "Models are loaded and unloaded over the management API, POST and DELETE on /models of its own port.";
+/** For whoever asks for or changes Triton's settings of log and traces. */
+export const noSettings =
+  "There are no log or trace settings in this protocol; the log's level is --log-level, and that of one model `sconce models log-level`.";
 /** For whoever registers memory that both sides see. */
 export const noSharedMemory = "Shared memory is not supported; send the tensors in the request.";
 

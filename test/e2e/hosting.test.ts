@@ -1,5 +1,6 @@
 /** What hosting services ask of a container, of a real server process: Vertex AI, SageMaker with one model and with many. */
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -11,6 +12,24 @@ afterAll(() => rmSync(root, { recursive: true }));
 const digits = `${repository}examples/digits/digits.mar`;
 const seven = readFileSync(`${repository}examples/digits/7.png`);
 const others = ["--management-port", "0", "--metrics-port", "0"];
+
+/** The first of two neighbouring free ports, twice. */
+async function neighbours(): Promise<[number, number]> {
+  const found: number[] = [];
+  while (found.length < 2) {
+    const [port = 0] = await freePorts(1);
+    if (port < 65_535 && found.every((each) => Math.abs(each - port) > 1) && (await isFree(port + 1))) found.push(port);
+  }
+  return found as [number, number];
+}
+
+function isFree(port: number): Promise<boolean> {
+  const listener = createServer();
+  return new Promise((resolve) => {
+    listener.on("error", () => resolve(false));
+    listener.listen(port, "127.0.0.1", () => listener.close(() => resolve(true)));
+  });
+}
 
 let server: Server | undefined;
 afterEach(async () => {
@@ -53,6 +72,41 @@ test("SageMaker: the model that it laid down, /ping and /invocations at the port
   const headers = { "content-type": "image/png", "x-amzn-sagemaker-custom-attributes": "a=b" };
   const answer = await call(port, { path: "/invocations", body: seven, headers });
   expect([answer.status, Object.keys(jsonOf(answer) as object)[0]]).toEqual([200, "seven"]);
+});
+
+test("SageMaker: several containers share a network, each with a range of ports; a batch transform asks how", async () => {
+  const [one = 0, two = 0] = await freePorts(2);
+  const start = async (port: number, first: number): Promise<Server> => {
+    const range = `${first}-${first + 1}`;
+    const env = { SAGEMAKER_BIND_TO_PORT: String(port), SAGEMAKER_SAFE_PORT_RANGE: range };
+    return Server.start([digits], { env, ownPorts: true });
+  };
+  const [first, second] = await neighbours();
+  server = await start(one, first);
+  const beside = await start(two, second);
+  expect(beside.process.stdout).toContain(
+    `management http://127.0.0.1:${second} metrics http://127.0.0.1:${second + 1}`,
+  );
+  const parameters = await call(two, { path: "/execution-parameters" });
+  expect([parameters.status, jsonOf(parameters)]).toEqual([200, expect.objectContaining({ MaxPayloadInMB: 6 })]);
+  expect((await call(two, { path: "/execution-parameters", method: "DELETE" })).status).toBe(405);
+  expect((await beside.stop()).code).toBe(0);
+});
+
+test("a container without the model that it was given does not start, let alone say that it is well", async () => {
+  const empty = mkdtempSync(join(root, "empty-"));
+  const [port = 0] = await freePorts(1);
+  const start = async (env: Readonly<Record<string, string>>): Promise<[number | null, string]> => {
+    const started = new ServerProcess(others, { env, ownPorts: true });
+    const { code } = await started.ended(20_000);
+    return [code, started.stderr];
+  };
+  const vertex = { AIP_HTTP_PORT: String(port), AIP_STORAGE_URI: "gs://bucket/model", SM_MODEL_DIR: empty };
+  expect(await start(vertex)).toEqual([3, expect.stringContaining("gs://bucket/model: is not fetched by sconce")]);
+  expect(await start({ SCONCE_PORT: "0", SM_MODEL_DIR: empty })).toEqual([
+    3,
+    expect.stringContaining(`${empty}: holds no model, and no other is named (SM_MODEL_DIR)`),
+  ]);
 });
 
 describe("SageMaker with many models", () => {

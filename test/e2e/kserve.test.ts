@@ -226,6 +226,10 @@ describe("what Triton's clients ask for beyond the protocol", () => {
     expect([load.status, load.body.toString()]).toEqual([400, expect.stringContaining("management API")]);
     const region = await post("/systemsharedmemory/region/a/register");
     expect([region.status, region.body.toString()]).toEqual([501, expect.stringContaining("Shared memory")]);
+    for (const path of ["/logging", "/trace/setting", "/models/moody/trace/setting"]) {
+      const settings = await get(path);
+      expect([settings.status, settings.body.toString()], path).toEqual([501, expect.stringContaining("--log-level")]);
+    }
     const shared = { shared_memory_region: "a", shared_memory_byte_size: 8 };
     const outputs = [{ name: "output_0", parameters: shared }];
     for (const body of [{ inputs: [x(undefined, { parameters: shared })] }, { inputs: [x([1, 2])], outputs }]) {
@@ -242,6 +246,14 @@ describe("what Triton's clients ask for beyond the protocol", () => {
 describe("KServe v1", () => {
   const predict = (name: string, body: unknown): Promise<Answer> =>
     call(server.port, { path: `/v1/models/${name}:predict`, body: JSON.stringify(body) });
+  test("its client's questions: whether the server lives and the model is ready", async () => {
+    const ask = (path: string, method = "GET"): Promise<Answer> => call(server.port, { path, method });
+    expect(jsonOf(await ask("/"))).toEqual({ status: "alive" });
+    expect((await ask("/", "POST")).status).toBe(405);
+    expect(jsonOf(await ask("/v1/models/moody"))).toEqual({ name: "moody", ready: true });
+    expect((await ask("/v1/models/none")).status).toBe(404);
+  });
+
   const digit = (name: string): string => readFileSync(`${repository}examples/digits/${name}.png`).toString("base64");
 
   test("pictures as instances are answered one by one, as they are alone", async () => {

@@ -10,8 +10,8 @@ export interface Named {
 
 export type Target =
   | { readonly kind: "server" | "live" | "ready" | "unknown" }
-  /** Triton's: the figures of all models, the index of the repository, loading, memory that both sides see. */
-  | { readonly kind: "allStats" | "index" | "repository" | "sharedMemory" }
+  /** Triton's: the figures of all models, the index of the repository, loading, memory that both sides see, its log and traces. */
+  | { readonly kind: "allStats" | "index" | "repository" | "sharedMemory" | "settings" }
   | ({ readonly kind: ModelVerb } & Named)
   | { readonly kind: "bad"; readonly message: string }
   | { readonly kind: "badName"; readonly name: string };
@@ -28,6 +28,8 @@ export function parsePath(path: string): Target {
   if (segments[0] !== "v2") return { kind: "unknown" };
   if (segments.length === 1) return { kind: "server" };
   const [, area, last] = segments;
+  const tail = segments.slice(-2).join("/");
+  if (tail === "trace/setting" || (area === "logging" && segments.length === 2)) return { kind: "settings" };
   if (area === "models") {
     return segments.length === 3 && last === "stats" ? { kind: "allStats" } : model(segments.slice(2));
   }

@@ -11,6 +11,7 @@ import type { ModelStats } from "../../inference/triton.js";
 import { ServerError } from "../../errors.js";
 import {
   managedElsewhere,
+  noSettings,
   noSharedMemory,
   repositoryIndex,
   statisticsOf,
@@ -92,6 +93,7 @@ export class V2Dialect implements Dialect {
       sendError(exchange, "not_found", "No such path in the Open Inference Protocol (v2).");
     } else if (target.kind === "repository") sendError(exchange, "bad_request", managedElsewhere);
     else if (target.kind === "sharedMemory") sendError(exchange, "not_implemented", noSharedMemory);
+    else if (target.kind === "settings") sendError(exchange, "not_implemented", noSettings);
     else if (target.kind === "index") this.index(exchange);
     else if (exchange.method !== "GET" && exchange.method !== "HEAD") notAllowed(exchange, "GET, HEAD");
     else this.tell(exchange, target);
@@ -151,7 +153,7 @@ export class V2Dialect implements Dialect {
 
 type Told = Exclude<
   Target,
-  { kind: "infer" | "bad" | "badName" | "unknown" | "repository" | "sharedMemory" | "index" }
+  { kind: "infer" | "bad" | "badName" | "unknown" | "repository" | "sharedMemory" | "settings" | "index" }
 >;
 
 function send(exchange: Exchange, answer: object): void {

@@ -17,6 +17,8 @@ export type Target =
     }
   /** SageMaker's path: the model stands in the query, or there is only one. */
   | { readonly kind: "invocations" }
+  /** What SageMaker asks before a batch transform. */
+  | { readonly kind: "executionParameters" }
   | { readonly kind: "ping" }
   | { readonly kind: "models" }
   | { readonly kind: "model"; readonly name: string; readonly version: string }
@@ -64,7 +66,10 @@ export function parseInferencePath(path: string, routes?: HostedRoutes): Target 
 function alias(segments: readonly string[]): Target | undefined {
   const [first, second = "", third] = segments;
   const last = segments.at(-1);
-  if (segments.length === 1) return first === "invocations" ? { kind: "invocations" } : undefined;
+  if (segments.length === 1) {
+    if (first === "execution-parameters") return { kind: "executionParameters" };
+    return first === "invocations" ? { kind: "invocations" } : undefined;
+  }
   if (first === "models" && segments.length === 3 && third === "invoke") return forModel("predict", second, "", true);
   if (first === "v1" && second === "models" && segments.length === 3) return kserveV1(third ?? "");
   if (first === "v2" && second === "models" && segments.length === 4) {

@@ -14,11 +14,14 @@ import { errorBody, json, notAllowed, notFound, noWorkflows, prettyJson, sendErr
 import { inferenceApi, metricsApi, predictionApi } from "./openapi.js";
 import { readExplainSettings } from "./explanations.js";
 import { type HostedRoutes, parseInferencePath, parsePath, type Target } from "./paths.js";
+import { executionParameters } from "./execution-parameters.js";
 import { ping } from "./ping.js";
 import { plain, Predict, type PredictContext } from "./predict.js";
 
 const reading = "GET, HEAD";
 const predicting = "POST, PUT, OPTIONS";
+/** Whether the process answers, as KServe v1 has it. */
+const alive = { status: "alive" };
 
 type Asking = Extract<Target, { readonly kind: "predict" | "explain" }>;
 
@@ -44,6 +47,7 @@ export class InferenceDialect implements Dialect {
   private readonly state: HttpState;
   private readonly compat: "torchserve" | "sconce";
   private readonly description: unknown;
+  private readonly transform: unknown;
   private readonly base: string;
 
   constructor(context: InferenceContext, state: HttpState) {
@@ -54,6 +58,7 @@ export class InferenceDialect implements Dialect {
     this.compat = context.compat;
     this.base = context.basePath;
     this.description = inferenceApi(context.version, context.basePath);
+    this.transform = executionParameters(context.maxRequestSize);
   }
 
   /** A handler was announced or withdrawn: what paths mean may have changed. */
@@ -150,8 +155,20 @@ export class InferenceDialect implements Dialect {
   private other(exchange: Exchange, target: Target): void {
     const { health, draining } = this.state;
     if (target.kind === "ping") onlyReading(exchange, () => reply(exchange, ping(health, draining, this.compat)));
+    else if (target.kind === "executionParameters") onlyReading(exchange, () => sendDocument(exchange, this.transform));
     else if (describesApi(exchange, target)) sendDocument(exchange, this.description);
+    else if (this.compat === "sconce" && target.kind === "root")
+      onlyReading(exchange, () => sendDocument(exchange, alive));
+    else if (this.compat === "sconce" && target.kind === "modelReady") this.ready(exchange, target.name);
     else refuseTarget(exchange, target);
+  }
+
+  /** Of KServe v1; in TorchServe on the management port alone. */
+  private ready(exchange: Exchange, name: string): void {
+    onlyReading(exchange, () => {
+      if (this.pipeline.route(name, "") === undefined) this.predict.missing(exchange, name, "");
+      else sendDocument(exchange, { name, ready: true });
+    });
   }
 
   private verb(exchange: Exchange, name: string, version: string): void {

@@ -131,7 +131,8 @@ describe("createArchive", () => {
     ["a name that is none", { modelName: "../x" }, /--model-name/],
     ["a version that is none", { version: "a/b" }, /--version/],
     ["a missing file", { serializedFile: join(inputs, "none.pt") }, /--serialized-file: there is no file/],
-    ["a missing handler", { handler: "nobody" }, /--handler: there is no file nobody\.py/],
+    ["a missing handler", { handler: "nobody" }, /--handler: there is no file nobody\.py$/],
+    ["a handler misspelt", { handler: "image_clasifier" }, /image_clasifier\.py \(did you mean image_classifier\?\)/],
     ["a missing extra file", { extraFiles: [join(inputs, "none")] }, /--extra-files: there is no file or folder/],
     ["a pattern that matches nothing", { extraFiles: [join(inputs, "*.none")] }, /no file matches/],
     [

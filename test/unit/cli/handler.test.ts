@@ -47,8 +47,10 @@ describe("types", () => {
 
 test("a command and its words are needed", async () => {
   expect((await sconce()).err).toMatch(/handler needs a command: new, types, test/);
-  expect((await sconce("tset")).err).toMatch(/did you mean test/i);
   expect((await sconce("new")).err).toMatch(/expected FOLDER/);
+  expect((await sconce("new", "a", "b")).err).toMatch(/unexpected "b"/);
+  expect((await sconce("nwe")).err).toMatch(/unknown command "handler nwe" \(did you mean new\?\)/);
+  expect((await sconce("test", join(root, "none"))).err).toMatch(/none: no such file or folder/);
   expect((await sconce("test", join(fixtures, "tricks"))).err).toMatch(/holds no samples/);
-  expect((await sconce("test", "m.mar")).err).toMatch(/--samples is needed/);
+  expect((await sconce("test", join(fixtures, "tricks", "handler.ts"))).err).toMatch(/--samples is needed/);
 });

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { contentTypeOf, predict, predictionUrl } from "../../../src/cli/predict.js";
+import { run } from "../../../src/cli/run.js";
 import { fakeTerminal } from "./fake-terminal.js";
 
 const folder = mkdtempSync(join(tmpdir(), "sconce-predict-"));
@@ -36,6 +37,13 @@ async function ask(...words: string[]) {
 }
 
 describe("predict", () => {
+  test("a file that is not there is said without a stack", async () => {
+    const { terminal, err } = fakeTerminal();
+    const none = join(folder, "none.json");
+    expect(await run(["predict", "m", none, "--url", url], terminal)).toBe(1);
+    expect(err()).toBe(`sconce: ENOENT: no such file or directory, open '${none}'\n`);
+  });
+
   test("sends the file with its type and prints the answer", async () => {
     expect(await ask("m/2.0", file, "--accept", "application/x-npy")).toEqual({ code: 0, out: "[1]\n", err: "" });
     expect(last?.method).toBe("POST");

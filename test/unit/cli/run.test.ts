@@ -26,6 +26,10 @@ describe("run", () => {
     expect(out).toContain("--max-request-size BYTES");
   });
 
+  test("a command behind --help is that command's", async () => {
+    expect((await sconce("--help", "status")).out).toContain("Usage: sconce status");
+  });
+
   test("version, in words and as data", async () => {
     expect((await sconce("version")).out).toMatch(/^sconce \d+\.\d+\.\d+ \(node /);
     expect(JSON.parse((await sconce("--version", "--json")).out)).toMatchObject({ node: process.version.slice(1) });
@@ -39,7 +43,7 @@ describe("run", () => {
       'sconce: unknown command "digits.mar"; to serve a model: sconce serve digits.mar\nSee: sconce help\n',
     ],
     [["--port"], 'sconce: unknown command "--port"\nSee: sconce help\n'],
-    [["help", "docter"], 'sconce: unknown command "docter" (did you mean doctor?)\nSee: sconce help help\n'],
+    [["help", "docter"], 'sconce: unknown command "docter" (did you mean doctor?)\nSee: sconce help\n'],
     [["version", "--jsn"], "sconce: unknown option --jsn (did you mean --json?)\nSee: sconce help version\n"],
     [["doctor", "now"], 'sconce: unexpected "now"\nSee: sconce help doctor\n'],
     [["predict"], "sconce: predict takes a model's name and a file (- for standard input)\nSee: sconce help predict\n"],

@@ -159,6 +159,7 @@ describe("resolveServe", () => {
   });
 
   test.each<[string[], Given, RegExp]>([
+    [["--compat", "torchsrve"], {}, /expected torchserve, sconce \(did you mean torchserve\?\)$/],
     [["--port", "70000"], {}, /^--port: "70000" is not allowed; expected a whole number from 0 to 65535$/],
     [["--port", "http"], {}, /--port: "http"/],
     [["--prot", "1"], {}, /unknown option --prot \(did you mean --port\?\)/],

@@ -30,6 +30,10 @@ test.each([
   ["/v2/repository/models/m/unload", { kind: "repository" }],
   ["/v2/repository/models/m/drop", { kind: "unknown" }],
   ["/v2/cudasharedmemory/status", { kind: "sharedMemory" }],
+  ["/v2/logging", { kind: "settings" }],
+  ["/v2/logging/x", { kind: "unknown" }],
+  ["/v2/trace/setting", { kind: "settings" }],
+  ["/v2/models/m/versions/2/trace/setting", { kind: "settings" }],
 ])("%s", (path, target) => {
   expect(parsePath(path)).toEqual(target);
 });
