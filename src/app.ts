@@ -299,14 +299,12 @@ class Server implements RunningServer {
   }
 
   private readonly snapshot = (): Snapshot => {
-    const stats = this.deps.engine.stats();
     return {
       version: this.deps.version,
       node: process.version,
       hostname: hostname(),
       engine: this.deps.engine.info(),
-      stats,
-      inference: this.measuring.inference(stats),
+      ...this.measuring.of(this.deps.engine.stats()),
       devices: this.deps.engine.deviceStats(),
       entries: this.manager.list(),
       loads: this.manager.loadCounts(),
@@ -314,7 +312,6 @@ class Server implements RunningServer {
       http: this.state,
       rpc: this.rpc,
       otherPorts: this.mainStates,
-      window: this.measuring.window,
       tokens: this.namedTokens?.counts() ?? [],
     };
   };

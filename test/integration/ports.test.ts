@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { metricTable } from "../../src/metrics/table.js";
 import type { Health } from "../../src/models/models.js";
 import { modelSpec, pause, startTestServer, type TestServer } from "./support.js";
@@ -74,6 +74,13 @@ describe("the management port", () => {
 });
 
 describe("the metrics port", () => {
+  test("a scrape asks the engine for its figures once", async () => {
+    const asked = vi.spyOn(it.engine, "stats");
+    expect((await fetch(`${it.metrics}/metrics`)).status).toBe(200);
+    expect(asked).toHaveBeenCalledTimes(1);
+    asked.mockRestore();
+  });
+
   test("writes every row of the table, in Prometheus' text format", async () => {
     await fetch(`${it.base}/predictions/echo`, { method: "POST", body: "[1]" });
     const answer = await fetch(`${it.metrics}/metrics`);
