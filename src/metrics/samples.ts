@@ -6,6 +6,7 @@ import type { ModelEntry, ModelState } from "../models/models.js";
 import type { LoadCount } from "../models/models.js";
 import { countedStatuses, type HttpState } from "./http-counters.js";
 import type { InferenceTotal } from "./inference-totals.js";
+import type { LoadWaits } from "./load-waits.js";
 import { type RpcCounters, rpcStatusNames } from "./rpc-counters.js";
 import type { MetricName } from "./table.js";
 import { torchserveReaders } from "./torchserve.js";
@@ -26,8 +27,7 @@ export interface Snapshot {
   readonly devices: readonly DeviceStats[];
   readonly entries: readonly ModelEntry[];
   readonly loads: readonly LoadCount[];
-  /** Requests that waited for a load, by name and version. */
-  readonly waits: ReadonlyMap<string, number>;
+  readonly waits: Pick<LoadWaits, "of">;
   /** The inference port's. */
   readonly http: HttpState;
   /** The management and metrics ports', which only TorchServe's names count. */
@@ -61,7 +61,7 @@ export const readers: Readonly<Record<MetricName, Reader>> = {
   sconce_queue_depth: perModel((each) => each.queueDepth),
   sconce_in_flight: perModel((each) => each.inFlight),
   sconce_requests_waited_for_load_total: ({ stats, waits }) =>
-    stats.map((each) => ({ labels: named(each), value: waits.get(`${each.name}/${each.version}`) ?? 0 })),
+    stats.map((each) => ({ labels: named(each), value: waits.of(each) })),
   sconce_handler_count_total: handlerFigures((each) => each.counts),
   sconce_handler_value: handlerFigures((each) => each.values),
   sconce_handler_restarts_total: ({ stats }) =>

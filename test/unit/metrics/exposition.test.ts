@@ -70,7 +70,7 @@ const snapshot: Snapshot = {
   ],
   inference: [{ name: "m", version: "1", requests: 6, requestSeconds: 4.5, queueSeconds: 0.25 }],
   entries: [],
-  waits: new Map([["mlp/1.0", 3]]),
+  waits: { of: ({ name, version }) => (`${name}/${version}` === "mlp/1.0" ? 3 : 0) },
   loads: [{ trigger: "startup", outcome: "ok", count: 1 }],
   http: new HttpState(createHttpState(1), 0),
   otherPorts: [new HttpState(createHttpState(1), 0)],
