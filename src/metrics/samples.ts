@@ -160,7 +160,7 @@ function requestsByCode(stats: ModelStats): readonly Sample[] {
   return stats.requestsByCode.flatMap((value, index) => {
     if (value === 0 && index !== 0) return [];
     const code = errorCodeAt(index);
-    return [{ labels: { ...named(stats), protocol: "http", code }, value }];
+    return [{ labels: { ...named(stats), code }, value }];
   });
 }
 

@@ -20,7 +20,7 @@ export const metricTable = [
   row(
     "sconce_requests_total",
     "counter",
-    [...model, "protocol", "code"],
+    [...model, "code"],
     "Requests that reached a model, by the name of their outcome (see the error reference).",
   ),
   row(

@@ -69,11 +69,15 @@ export class Windows {
     clearInterval(this.timer);
   }
 
-  /** The last interval's. Until the first one has passed, what a model that has answered did so far, by `stats`, of now. */
+  /**
+   * The last interval's, by `stats`, of now: until the first one has passed, what a model that has answered did so far, and
+   * nothing of models that are gone.
+   */
   latest(stats: readonly ModelStats[]): Window {
     const answered = stats.filter((each) => countOf(each.requestSeconds) > 0);
     if (answered.some(({ name }) => !this.times.has(name))) this.lookAtModels(stats);
-    return this.current;
+    const names = new Set(stats.map(({ name }) => name));
+    return { ...this.current, models: this.current.models.filter(({ name }) => names.has(name)) };
   }
 
   /** Exposed for tests: one look. */

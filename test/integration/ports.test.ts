@@ -87,7 +87,7 @@ describe("the metrics port", () => {
     const text = await answer.text();
     expect(answer.headers.get("content-type")).toContain("text/plain; version=0.0.4");
     for (const row of metricTable) expect(text, row.name).toContain(`# TYPE ${row.name} ${row.type}\n`);
-    expect(text).toMatch(/sconce_requests_total\{model="echo",version="1.0",protocol="http",code="ok"\} [1-9]/);
+    expect(text).toMatch(/sconce_requests_total\{model="echo",version="1.0",code="ok"\} [1-9]/);
     expect(text).toContain('sconce_request_duration_seconds_bucket{le="+Inf",model="echo",version="1.0"}');
     expect(text).toContain('sconce_model_state{model="failing",version="1.0",state="failed"} 1');
     expect(text).toMatch(/sconce_http_responses_total\{status="200"\} [1-9]/);

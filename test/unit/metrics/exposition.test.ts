@@ -112,8 +112,8 @@ test("histograms are cumulative, counters are what the engine says", async () =>
     'sconce_request_duration_seconds_bucket{le="+Inf",model="m",version="1"} 6',
     'sconce_request_duration_seconds_sum{model="m",version="1"} 4.5',
     'sconce_request_duration_seconds_count{model="m",version="1"} 6',
-    'sconce_requests_total{model="m",version="1",protocol="http",code="ok"} 5',
-    'sconce_requests_total{model="m",version="1",protocol="http",code="queue_full"} 1',
+    'sconce_requests_total{model="m",version="1",code="ok"} 5',
+    'sconce_requests_total{model="m",version="1",code="queue_full"} 1',
     'sconce_batches_total{model="m",version="1",executor="lane"} 3',
     'ts_inference_latency_microseconds{model_name="m",model_version="1",hostname="h",} 4500000.0',
     'ts_queue_latency_microseconds{model_name="m",model_version="1",hostname="h",} 250000.0',
@@ -200,5 +200,7 @@ test("families of handlers appear when they are there, filtered or not; a name t
   expect(text).toContain('Size_bucket{ModelName="m",Hostname="h",le="+Inf",} 2.0\n');
   expect((await exposition.scrape(["Cups"])).text).toContain("Cups{");
   now = snapshot;
-  expect((await exposition.scrape()).text).not.toContain("Cups{");
+  expect((await exposition.scrape()).text).not.toMatch(/Cups|Size/);
+  now = { ...snapshot, stats: [other] };
+  expect(families((await exposition.scrape()).text).get("Cups")).toEqual(['Cups{ModelName="m",Hostname="h",} 9.0']);
 });

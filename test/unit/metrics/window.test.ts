@@ -67,6 +67,8 @@ test("before the first interval has passed, what a model did so far", () => {
   now = [stats("m", "1", 8, [4, 1, 1])];
   expect(windows.latest(now).queueMs).toBe(250);
   vi.advanceTimersByTime(1000);
-  expect(windows.latest(now).queueMs).toBe(0);
+  expect(windows.latest(now)).toMatchObject({ queueMs: 0, models: [{ name: "m" }] });
+  // Removed within the interval.
+  expect(windows.latest([]).models).toEqual([]);
   windows.close();
 });
