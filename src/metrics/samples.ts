@@ -72,12 +72,13 @@ export const readers: Readonly<Record<MetricName, Reader>> = {
     ),
   sconce_model_load_duration_seconds: ({ entries }) =>
     entries.map((entry) => ({ labels: named(entry), value: entry.loadSeconds })),
-  sconce_model_memory_bytes: ({ entries }) =>
-    entries.flatMap((entry) =>
-      entry.report === undefined
-        ? []
-        : [{ labels: { ...named(entry), device: "cpu" }, value: entry.report.weightsBytes }],
-    ),
+  sconce_model_memory_bytes: ({ entries, devices }) =>
+    entries.flatMap((entry) => {
+      const { report } = entry;
+      if (report === undefined) return [];
+      const held = homesOf(entry, devices);
+      return held.map((device) => ({ labels: { ...named(entry), device }, value: report.weightsBytes }));
+    }),
   sconce_model_batch_limit: ({ stats }) =>
     stats.flatMap((each) => (each.batchLimit === undefined ? [] : [{ labels: named(each), value: each.batchLimit }])),
   sconce_device_in_service: perDevice((each) => (each.inService ? 1 : 0)),
@@ -120,6 +121,12 @@ export const readers: Readonly<Record<MetricName, Reader>> = {
 
 function named({ name, version }: { readonly name: string; readonly version: string }): Labels {
   return { model: name, version };
+}
+
+/** Each GPU that a model runs on holds its weights. */
+function homesOf({ name, version }: ModelEntry, devices: readonly DeviceStats[]): readonly string[] {
+  const gpus = devices.filter(({ models }) => models[`${name}/${version}`] !== undefined);
+  return gpus.length === 0 ? ["cpu"] : gpus.map((device) => device.name);
 }
 
 function single(value: number): readonly Sample[] {

@@ -204,3 +204,21 @@ test("families of handlers appear when they are there, filtered or not; a name t
   now = { ...snapshot, stats: [other] };
   expect(families((await exposition.scrape()).text).get("Cups")).toEqual(['Cups{ModelName="m",Hostname="h",} 9.0']);
 });
+
+test("a model's weights are on the GPUs that hold it, or on the CPU", () => {
+  const entry = (name: string, weightsBytes: number) => ({ name, version: "1", report: { weightsBytes } });
+  const device = (name: string, ...held: string[]) => ({
+    name,
+    models: Object.fromEntries(held.map((model) => [model, 9])),
+  });
+  const placed = {
+    entries: [entry("spread", 40), entry("here", 8), { name: "coming", version: "1" }],
+    devices: [device("cuda:0", "spread/1"), device("cuda:1", "spread/1"), device("cuda:2")],
+  };
+  const found = readers.sconce_model_memory_bytes({ ...snapshot, ...placed } as unknown as Snapshot);
+  expect(found).toEqual([
+    { labels: { model: "spread", version: "1", device: "cuda:0" }, value: 40 },
+    { labels: { model: "spread", version: "1", device: "cuda:1" }, value: 40 },
+    { labels: { model: "here", version: "1", device: "cpu" }, value: 8 },
+  ]);
+});
