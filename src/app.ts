@@ -19,6 +19,7 @@ import { MemoryBodies } from "./http/body-store.js";
 import { type Listener, type Listening, loadListener, setHeaderLimit } from "./http/listener.js";
 import type { TlsFiles } from "./http/raw.js";
 import { createHttpState, HttpState } from "./metrics/http-counters.js";
+import { LoadWaits } from "./metrics/load-waits.js";
 import type { Snapshot } from "./metrics/samples.js";
 import type { MetricLine } from "./metrics/torchserve.js";
 import { createRpcMemory, RpcCounters } from "./metrics/rpc-counters.js";
@@ -33,7 +34,7 @@ import type { News, ThreadLimits } from "./server/messages.js";
 import { manageOnMain } from "./server/grpc-management.js";
 import { type GrpcThread, grpcSetup, startGrpc } from "./server/grpc.js";
 import type { GrpcPorts } from "./server/grpc-server.js";
-import { type InferenceThreads, startThreads, Waits } from "./server/threads.js";
+import { type InferenceThreads, startThreads } from "./server/threads.js";
 import { type NamedTokens, openNamedTokens } from "./server/named-tokens.js";
 import { RelayDesk } from "./server/relay.js";
 import { guarded, openIssuer, publishKeys } from "./server/tokens.js";
@@ -119,7 +120,7 @@ class Server implements RunningServer {
   private readonly state: HttpState;
   private readonly manager: ModelManager;
   private threads!: InferenceThreads;
-  private readonly waits = new Waits();
+  private readonly waits = new LoadWaits();
   private issuer: TokenIssuer | undefined;
   private namedTokens: NamedTokens | undefined;
   private readonly mainPorts: MainPort[] = [];
@@ -299,14 +300,12 @@ class Server implements RunningServer {
   }
 
   private readonly snapshot = (): Snapshot => {
-    const stats = this.deps.engine.stats();
     return {
       version: this.deps.version,
       node: process.version,
       hostname: hostname(),
       engine: this.deps.engine.info(),
-      stats,
-      inference: this.measuring.inference(stats),
+      ...this.measuring.of(this.deps.engine.stats()),
       devices: this.deps.engine.deviceStats(),
       entries: this.manager.list(),
       loads: this.manager.loadCounts(),
@@ -314,7 +313,6 @@ class Server implements RunningServer {
       http: this.state,
       rpc: this.rpc,
       otherPorts: this.mainStates,
-      window: this.measuring.window,
       tokens: this.namedTokens?.counts() ?? [],
     };
   };
@@ -360,7 +358,9 @@ class Server implements RunningServer {
     const health = this.manager.health();
     // Before the start has looked at what it was told to load, no model is no proof that none is wanted.
     this.state.health = health === "empty" && !this.startSettled ? "unready" : health;
-    const unready = this.manager.list().filter((entry) => entry.state !== "ready");
+    const entries = this.manager.list();
+    this.waits.keep(entries);
+    const unready = entries.filter((entry) => entry.state !== "ready");
     const plain = unready.map(({ spec: _spec, report: _report, ...entry }) => ({ ...entry, loadSeconds: 0 }));
     const text = JSON.stringify(plain);
     if (text !== this.lastUnready) {

@@ -152,7 +152,7 @@ export const optionRows = {
     seconds(0, 86_400),
     "auto",
     "requests",
-    "How long a request by HTTP waits for a model that is being loaded, before 503; 0: it gets that at once.",
+    "How long a request, by HTTP or gRPC, waits for a model that is being loaded, before 503 or UNAVAILABLE; 0: not at all.",
     { auto: "120 when started as torchserve or with a config.properties, else 0" },
   ),
   bodyTimeoutMs: row(

@@ -42,7 +42,9 @@ export function createExposition(snapshot: () => Snapshot, options: ExpositionOp
   return {
     scrape: async (names = []) => {
       current = snapshot();
-      for (const row of handlers.learn(current)) register(row, (from) => handlers.samples(row.name, from));
+      const { come, gone } = handlers.learn(current);
+      for (const name of gone) registry.removeSingleMetric(name);
+      for (const row of come) register(row, ({ hostname }) => handlers.samples(row.name, hostname));
       const text = names.length === 0 ? await registry.metrics() : await some(registry, names);
       // prom-client writes "Nan" for what has no value yet; the format's word is NaN.
       const said = text.replaceAll(/ Nan$/gm, " NaN");

@@ -9,12 +9,21 @@ import type { MetricRow } from "./table.js";
 /** A histogram's samples have names of their own. */
 export const sampleSuffix = /_(bucket|sum|count)$/;
 
-/** Names that are learned while the server runs, over all models that it ever had. */
-export const maxLearned = 5000;
+/** Names that a page has at one time. */
+export const maxFamilies = 5000;
+
+export interface Learned {
+  /** Seen for the first time. */
+  readonly come: readonly MetricRow[];
+  /** No version reports them any more: whoever has such a name next may make another type of it. */
+  readonly gone: readonly string[];
+}
 
 export class HandlerFamilies {
   private readonly known = new Map<string, MetricRow["type"]>();
   private readonly taken: ReadonlySet<string>;
+  /** Of the last snapshot. */
+  private now = new Map<string, readonly HandlerFamily[]>();
 
   /** `taken`: names of families that are there already. */
   constructor(taken: Iterable<string>) {
@@ -25,32 +34,38 @@ export class HandlerFamilies {
     return new Set(this.known.keys());
   }
 
-  /** Those that are seen for the first time. */
-  learn(snapshot: Snapshot): readonly MetricRow[] {
-    const found: MetricRow[] = [];
-    for (const family of familiesOf(snapshot)) {
-      if (this.known.size >= maxLearned) break;
+  learn({ stats }: Pick<Snapshot, "stats">): Learned {
+    const all = stats.flatMap((each) => each.handlerMetrics ?? []);
+    this.now = new Map();
+    for (const family of all) this.now.set(family.name, [...(this.now.get(family.name) ?? []), family]);
+    const gone = [...this.known.keys()].filter((name) => this.reported(name).length === 0);
+    for (const name of gone) this.known.delete(name);
+    const come: MetricRow[] = [];
+    for (const family of all) {
+      if (this.known.size >= maxFamilies) break;
       if (this.known.has(family.name) || this.clashes(family)) continue;
       this.known.set(family.name, family.type);
       const help = `TorchServe: a ${family.type} of Python handlers, in ${family.unit}.`;
-      found.push({ name: family.name, type: family.type, labels: [], help });
+      come.push({ name: family.name, type: family.type, labels: [], help });
     }
-    return found;
+    return { come, gone };
   }
 
-  /** Versions that report the same dimensions are one series, as in TorchServe. */
-  samples(name: string, snapshot: Snapshot): readonly Sample[] {
+  /** Of what was last learned from. Versions that report the same dimensions are one series, as in TorchServe. */
+  samples(name: string, hostname: string): readonly Sample[] {
     const type = this.known.get(name);
     const found = new Map<string, HandlerSeries>();
-    for (const family of familiesOf(snapshot)) {
-      if (family.name !== name || family.type !== type) continue;
-      for (const series of family.series) {
-        const key = JSON.stringify(Object.entries(series.labels).sort());
-        const before = found.get(key);
-        found.set(key, before === undefined ? series : together(before, series, type));
-      }
+    for (const series of this.reported(name).flatMap((family) => family.series)) {
+      const key = JSON.stringify(Object.entries(series.labels).sort());
+      const before = found.get(key);
+      found.set(key, before === undefined || type === undefined ? series : together(before, series, type));
     }
-    return [...found.values()].map((each) => ({ ...each, labels: { ...each.labels, Hostname: snapshot.hostname } }));
+    return [...found.values()].map((each) => ({ ...each, labels: { ...each.labels, Hostname: hostname } }));
+  }
+
+  /** By whoever has the name with the type that the page has it by. */
+  private reported(name: string): readonly HandlerFamily[] {
+    return (this.now.get(name) ?? []).filter((family) => family.type === this.known.get(name));
   }
 
   private clashes({ name, type }: HandlerFamily): boolean {
@@ -58,10 +73,6 @@ export class HandlerFamilies {
     if (has(name) || has(name.replace(sampleSuffix, ""))) return true;
     return type === "histogram" && ["_bucket", "_sum", "_count"].some((suffix) => has(name + suffix));
   }
-}
-
-function familiesOf({ stats }: Snapshot): readonly HandlerFamily[] {
-  return stats.flatMap((each) => each.handlerMetrics ?? []);
 }
 
 function together(one: HandlerSeries, other: HandlerSeries, type: MetricRow["type"]): HandlerSeries {

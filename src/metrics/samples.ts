@@ -6,6 +6,7 @@ import type { ModelEntry, ModelState } from "../models/models.js";
 import type { LoadCount } from "../models/models.js";
 import { countedStatuses, type HttpState } from "./http-counters.js";
 import type { InferenceTotal } from "./inference-totals.js";
+import type { LoadWaits } from "./load-waits.js";
 import { type RpcCounters, rpcStatusNames } from "./rpc-counters.js";
 import type { MetricName } from "./table.js";
 import { torchserveReaders } from "./torchserve.js";
@@ -26,8 +27,7 @@ export interface Snapshot {
   readonly devices: readonly DeviceStats[];
   readonly entries: readonly ModelEntry[];
   readonly loads: readonly LoadCount[];
-  /** Requests that waited for a load, by name and version. */
-  readonly waits: ReadonlyMap<string, number>;
+  readonly waits: Pick<LoadWaits, "of">;
   /** The inference port's. */
   readonly http: HttpState;
   /** The management and metrics ports', which only TorchServe's names count. */
@@ -61,7 +61,7 @@ export const readers: Readonly<Record<MetricName, Reader>> = {
   sconce_queue_depth: perModel((each) => each.queueDepth),
   sconce_in_flight: perModel((each) => each.inFlight),
   sconce_requests_waited_for_load_total: ({ stats, waits }) =>
-    stats.map((each) => ({ labels: named(each), value: waits.get(`${each.name}/${each.version}`) ?? 0 })),
+    stats.map((each) => ({ labels: named(each), value: waits.of(each) })),
   sconce_handler_count_total: handlerFigures((each) => each.counts),
   sconce_handler_value: handlerFigures((each) => each.values),
   sconce_handler_restarts_total: ({ stats }) =>
@@ -72,12 +72,13 @@ export const readers: Readonly<Record<MetricName, Reader>> = {
     ),
   sconce_model_load_duration_seconds: ({ entries }) =>
     entries.map((entry) => ({ labels: named(entry), value: entry.loadSeconds })),
-  sconce_model_memory_bytes: ({ entries }) =>
-    entries.flatMap((entry) =>
-      entry.report === undefined
-        ? []
-        : [{ labels: { ...named(entry), device: "cpu" }, value: entry.report.weightsBytes }],
-    ),
+  sconce_model_memory_bytes: ({ entries, devices }) =>
+    entries.flatMap((entry) => {
+      const { report } = entry;
+      if (report === undefined) return [];
+      const held = homesOf(entry, devices);
+      return held.map((device) => ({ labels: { ...named(entry), device }, value: report.weightsBytes }));
+    }),
   sconce_model_batch_limit: ({ stats }) =>
     stats.flatMap((each) => (each.batchLimit === undefined ? [] : [{ labels: named(each), value: each.batchLimit }])),
   sconce_device_in_service: perDevice((each) => (each.inService ? 1 : 0)),
@@ -122,6 +123,12 @@ function named({ name, version }: { readonly name: string; readonly version: str
   return { model: name, version };
 }
 
+/** Each GPU that a model runs on holds its weights. */
+function homesOf({ name, version }: ModelEntry, devices: readonly DeviceStats[]): readonly string[] {
+  const gpus = devices.filter(({ models }) => models[`${name}/${version}`] !== undefined);
+  return gpus.length === 0 ? ["cpu"] : gpus.map((device) => device.name);
+}
+
 function single(value: number): readonly Sample[] {
   return [{ labels: {}, value }];
 }
@@ -160,7 +167,7 @@ function requestsByCode(stats: ModelStats): readonly Sample[] {
   return stats.requestsByCode.flatMap((value, index) => {
     if (value === 0 && index !== 0) return [];
     const code = errorCodeAt(index);
-    return [{ labels: { ...named(stats), protocol: "http", code }, value }];
+    return [{ labels: { ...named(stats), code }, value }];
   });
 }
 

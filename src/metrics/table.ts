@@ -20,7 +20,7 @@ export const metricTable = [
   row(
     "sconce_requests_total",
     "counter",
-    [...model, "protocol", "code"],
+    [...model, "code"],
     "Requests that reached a model, by the name of their outcome (see the error reference).",
   ),
   row(
@@ -44,7 +44,12 @@ export const metricTable = [
   row("sconce_handler_restarts_total", "counter", model, "Threads of a handler that were started after one had ended."),
   row("sconce_model_state", "gauge", [...model, "state"], "1 for the state the version is in."),
   row("sconce_model_load_duration_seconds", "gauge", model, "How long loading took, or has taken so far."),
-  row("sconce_model_memory_bytes", "gauge", [...model, "device"], "Bytes of the model's weights."),
+  row(
+    "sconce_model_memory_bytes",
+    "gauge",
+    [...model, "device"],
+    "Bytes of the model's weights, on each device that holds them.",
+  ),
   row(
     "sconce_model_batch_limit",
     "gauge",

@@ -123,7 +123,8 @@ const ofTraffic: ReadonlySet<TorchserveName> = new Set([
 /** The lines of one moment, but for those of batches. Counters are logged by how much they grew, which is what TorchServe's lines add up to. */
 export class MetricLines {
   private readonly mode: MetricsMode;
-  private readonly logged = new Map<string, number>();
+  /** Of the counters of the last call; what is removed since is forgotten. */
+  private logged = new Map<string, number>();
 
   constructor(mode: MetricsMode) {
     this.mode = mode;
@@ -133,18 +134,26 @@ export class MetricLines {
   lines(snapshot: Snapshot, seconds: number, which: "all" | "traffic" = "all"): MetricLine[] {
     const wanted = (name: TorchserveName): boolean => (which === "all" ? !batchNames.has(name) : ofTraffic.has(name));
     const rows = torchserveRows.filter(({ name }) => !isExposed(this.mode, name) && wanted(name));
+    const before = this.logged;
+    // Every counter is looked at every time.
+    this.logged = new Map();
     return rows.flatMap((row) =>
       torchserveReaders[row.name](snapshot)
-        .flatMap((sample) => this.line(row, sample, seconds))
+        .flatMap((sample) => this.line(row, sample, seconds, before))
         .map((text) => ({ file: "metrics" as const, text })),
     );
   }
 
-  private line(row: MetricRow<TorchserveName>, sample: Sample, seconds: number): string[] {
+  private line(
+    row: MetricRow<TorchserveName>,
+    sample: Sample,
+    seconds: number,
+    logged: ReadonlyMap<string, number>,
+  ): string[] {
     if (!("value" in sample)) return [];
     if (row.type !== "counter") return [metricLine(row, sample.labels, sample.value, seconds)];
     const key = `${row.name} ${JSON.stringify(sample.labels)}`;
-    const before = this.logged.get(key) ?? 0;
+    const before = logged.get(key) ?? 0;
     this.logged.set(key, sample.value);
     const grown = sample.value < before ? sample.value : sample.value - before;
     return grown === 0 ? [] : [metricLine(row, sample.labels, grown, seconds)];

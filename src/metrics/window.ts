@@ -36,6 +36,7 @@ interface Totals {
 }
 
 export interface WindowsOptions {
+  /** For the looks of its own. */
   readonly stats: () => readonly ModelStats[];
   readonly intervalMs: number;
   /** Whether to look at the machine too. */
@@ -68,29 +69,33 @@ export class Windows {
     clearInterval(this.timer);
   }
 
-  /** The last interval's. Until the first one has passed, what a model that has answered did so far. */
-  get latest(): Window {
-    const answered = this.options.stats().filter((stats) => countOf(stats.requestSeconds) > 0);
-    if (answered.some(({ name }) => !this.times.has(name))) this.lookAtModels();
-    return this.current;
+  /**
+   * The last interval's, by `stats`, of now: until the first one has passed, what a model that has answered did so far, and
+   * nothing of models that are gone.
+   */
+  latest(stats: readonly ModelStats[]): Window {
+    const answered = stats.filter((each) => countOf(each.requestSeconds) > 0);
+    if (answered.some(({ name }) => !this.times.has(name))) this.lookAtModels(stats);
+    const names = new Set(stats.map(({ name }) => name));
+    return { ...this.current, models: this.current.models.filter(({ name }) => names.has(name)) };
   }
 
   /** Exposed for tests: one look. */
   look(): void {
-    this.lookAtModels();
+    this.lookAtModels(this.options.stats());
     this.current = { ...this.current, system: this.lookAtMachine(), gpus: this.lookAtGpus() };
   }
 
   /** Ends the interval of the models' times. */
-  lookAtModels(): void {
+  private lookAtModels(now: readonly ModelStats[]): void {
     const totals = new Map<string, Totals>();
     const changes = new Map<string, Totals>();
     const sum = { requests: 0, queue: 0, thread: 0 };
-    for (const stats of this.options.stats()) {
+    for (const stats of now) {
       const key = `${stats.name}/${stats.version}`;
-      const now = totalsOf(stats);
-      const change = minus(now, this.totals.get(key));
-      totals.set(key, now);
+      const ofNow = totalsOf(stats);
+      const change = minus(ofNow, this.totals.get(key));
+      totals.set(key, ofNow);
       changes.set(stats.name, plus(change, changes.get(stats.name)));
       sum.requests += change.requests;
       sum.queue += change.queueSeconds;

@@ -24,6 +24,7 @@ import type { ModelEntry } from "../models/models.js";
 import type { RpcService } from "../rpc.js";
 import { Scripts } from "../script/door.js";
 import { Door } from "../worker/door.js";
+import { Loads } from "./loads.js";
 import { rpcGate } from "./tokens.js";
 import type { News, ThreadLimits } from "./messages.js";
 
@@ -64,6 +65,8 @@ export interface GrpcServerOptions {
   /** Does on main what the management service is asked for. */
   readonly manage: Manage;
   readonly report: PredictorContext["report"];
+  /** A request has waited for this version to be loaded. */
+  readonly waited: (name: string, version: string) => void;
 }
 
 /** How often the health service is told how the models are. */
@@ -74,7 +77,7 @@ export class GrpcServer {
   private readonly handlers: HandlerRegistry;
   private readonly pipeline: Pipeline;
   private readonly ports: RpcListening[] = [];
-  private unready: readonly ModelEntry[] = [];
+  private readonly loads: Loads;
   private healthTimer: NodeJS.Timeout | undefined;
 
   constructor(options: GrpcServerOptions) {
@@ -82,13 +85,14 @@ export class GrpcServer {
     const { door, scripts, limits } = options;
     const ways = { workers: door && new Door(door), scripts: scripts && new Scripts(scripts, limits.lingerMs) };
     this.handlers = new HandlerRegistry({ ...limits, ...ways });
-    this.pipeline = new Pipeline(options.engine, this.handlers);
+    const pipeline = (this.pipeline = new Pipeline(options.engine, this.handlers));
+    this.loads = new Loads({ pipeline, loadWaitMs: limits.loadWaitMs, waited: options.waited });
   }
 
   /** Rejects with ServerError when a port cannot be had; nothing stays open then. */
   async open(): Promise<GrpcPorts> {
     const { state, counters, report, setup, limits } = this.options;
-    const unready = (name: string): readonly ModelEntry[] => this.unready.filter((entry) => entry.name === name);
+    const { loads, pipeline } = this;
     const tls = this.options.tls && readTexts(this.options.tls);
     const library = await loadRpcLibrary();
     const listen = async (kind: "inference" | "management", ...services: RpcService[]): Promise<GrpcPorts> => {
@@ -113,8 +117,12 @@ export class GrpcServer {
     };
     const words = limits.compat === "torchserve" ? { words: torchserveRefusal } : {};
     const stats = (): readonly ModelStats[] => this.options.engine.stats();
-    const figures = { stats, allUnready: () => this.unready };
-    const context = { pipeline: this.pipeline, unready, report, state, ...figures, ...words };
+    const known = {
+      unready: (name: string): readonly ModelEntry[] => loads.unreadyOf(name),
+      allUnready: () => loads.unready,
+      loadWait: loads.wait.bind(loads),
+    };
+    const context = { pipeline, report, state, stats, ...known, ...words };
     const predictor = new Predictor(context);
     const inference = [
       inferenceService(context, predictor),
@@ -137,7 +145,7 @@ export class GrpcServer {
     if (news.type === "handler") {
       const { name, version, spec, responseTimeoutMs, about } = news.announcement;
       this.handlers.announce(name, version, spec, responseTimeoutMs, about);
-    } else if (news.type === "unready") this.unready = news.entries;
+    } else if (news.type === "unready") this.loads.show(news.entries);
     else if (news.type === "default") this.handlers.setDefault(news.name, news.version);
     else this.handlers.withdraw(news.name, news.version);
   }
@@ -151,6 +159,7 @@ export class GrpcServer {
   /** Resolves with the number of calls cut; the channel closes after the ports. */
   async drain(timeoutMs: number): Promise<number> {
     clearInterval(this.healthTimer);
+    this.loads.end();
     const cuts = await Promise.all(this.ports.map((port) => port.drain(timeoutMs)));
     this.pipeline.close();
     return cuts.reduce((sum, cut) => sum + cut, 0);

@@ -46,6 +46,7 @@ const server = new GrpcServer({
       say({ type: "manage", id, request });
     }),
   report: (level, message, fields) => say({ type: "log", level, message, fields }),
+  waited: (name, version) => say({ type: "waited", name, version }),
 });
 
 main.on("message", (message: ToThread) => {

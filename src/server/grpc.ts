@@ -61,7 +61,8 @@ async function onMain(options: ThreadsOptions, { setup, rpcMemory, manage, tls }
   const counters = new RpcCounters(rpcMemory);
   const report: GrpcServerOptions["report"] = (level, words, fields) => log[level](words, fields);
   const doors = { door: engine.openDoor?.(), scripts: engine.openScriptDoor?.() };
-  const server = new GrpcServer({ engine, state, counters, limits, setup, manage, report, tls, ...doors });
+  const told = { report, waited: options.waits.add };
+  const server = new GrpcServer({ engine, state, counters, limits, setup, manage, tls, ...told, ...doors });
   const ports = await server.open();
   return {
     ports,
@@ -81,11 +82,11 @@ async function onThread(
   options: ThreadsOptions,
   { setup: grpc, rpcMemory, manage, tls }: GrpcStart,
 ): Promise<GrpcThread> {
-  const { memory, engine, engineModule, limits, log, writeAccess } = options;
+  const { memory, engine, engineModule, limits, log, writeAccess, waits } = options;
   const doors = { door: engine.openDoor?.(), scripts: engine.openScriptDoor?.() };
   const setup: GrpcThreadSetup = { index: 0, memory, engineModule, limits, ...doors, tls, grpc, rpcMemory };
   const entry = new URL("./grpc-thread.js", import.meta.url);
-  const thread = new Thread({ entry, name: "grpc", setup, log, writeAccess, manage });
+  const thread = new Thread({ entry, name: "grpc", setup, log, writeAccess, manage, waited: waits.add });
   const ports = (await thread.ready) as GrpcPorts;
   return {
     ports,

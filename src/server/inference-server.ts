@@ -7,7 +7,7 @@ import type { MessagePort } from "node:worker_threads";
 import { parsePath as parseV2Path } from "../api/kserve_v2/paths.js";
 import { V2Dialect } from "../api/kserve_v2/routes.js";
 import { type HostedRoutes, parseInferencePath } from "../api/torchserve/paths.js";
-import { InferenceDialect } from "../api/torchserve/routes.js";
+import { InferenceDialect, invokedName } from "../api/torchserve/routes.js";
 import type { Report } from "../api/torchserve/predict.js";
 import type { Engine } from "../engine/engine.js";
 import { HandlerRegistry } from "../handlers/registry.js";
@@ -18,11 +18,12 @@ import { Pipeline } from "../inference/pipeline.js";
 import type { HttpState } from "../metrics/http-counters.js";
 import type { ModelEntry } from "../models/models.js";
 import { Scripts } from "../script/door.js";
-import type { Dialect } from "../wire.js";
+import type { Dialect, Exchange } from "../wire.js";
 import { Door } from "../worker/door.js";
 import { AccessLog } from "../telemetry/access-log.js";
 import { ByPath, isV2 } from "./by-path.js";
-import { type Asked, LoadWait, type LoadWaitOptions } from "./load-wait.js";
+import { LoadWait } from "./load-wait.js";
+import { type Asked, Loads } from "./loads.js";
 import type { Announcement, ThreadLimits } from "./messages.js";
 import { isMains, isMultiModels, RelayedDialect } from "./relay.js";
 import { guarded } from "./tokens.js";
@@ -60,11 +61,7 @@ export class InferenceServer {
   private readonly dialect: InferenceDialect;
   private readonly v2: V2Dialect;
   private readonly port: Port;
-  /** Undefined: nothing waits. */
-  private readonly loadWait: LoadWait | undefined;
-  private unready = new Map<string, ModelEntry[]>();
-  /** Names and versions that are being loaded. */
-  private loading = new Set<string>();
+  private readonly loads: Loads;
   private portNumber = 0;
 
   constructor(options: InferenceServerOptions) {
@@ -76,15 +73,17 @@ export class InferenceServer {
       scripts: scripts && new Scripts(scripts, limits.lingerMs),
     });
     this.pipeline = new Pipeline(engine, this.handlers);
-    const unready = (name: string): readonly ModelEntry[] => this.unready.get(name) ?? [];
-    const context = { pipeline: this.pipeline, unready, report, ...limits };
-    this.dialect = new InferenceDialect(context, state);
-    const allUnready = (): readonly ModelEntry[] => [...this.unready.values()].flat();
-    this.v2 = new V2Dialect({ ...context, stats: () => engine.stats(), allUnready }, state);
+    const { pipeline } = this;
+    const loads = (this.loads = new Loads({ pipeline, loadWaitMs: limits.loadWaitMs, waited: options.waited }));
+    const unready = (name: string): readonly ModelEntry[] => loads.unreadyOf(name);
+    const context = { pipeline, unready, report, ...limits };
+    this.dialect = new InferenceDialect({ ...context, onlyName: () => loads.onlyName() }, state);
+    this.v2 = new V2Dialect({ ...context, stats: () => engine.stats(), allUnready: () => loads.unready }, state);
+    const { channel } = pipeline;
     const byPath = new ByPath(this.dialect, this.v2);
-    this.loadWait = limits.loadWaitMs > 0 ? new LoadWait(byPath, this.loadWaitOptions(options)) : undefined;
-    const own = guarded(this.loadWait ?? byPath, "inference", limits);
-    const { channel } = this.pipeline;
+    const asked = (exchange: Exchange): Asked | undefined => predicted(exchange, limits, loads);
+    const waiting = limits.loadWaitMs > 0 ? new LoadWait(byPath, { loads, asked, store: channel }) : byPath;
+    const own = guarded(waiting, "inference", limits);
     const relayed = (inner: Dialect, port: MessagePort): Dialect =>
       new RelayedDialect(
         inner,
@@ -95,7 +94,7 @@ export class InferenceServer {
     this.port = new Port({
       listener,
       dialect: options.relay ? relayed(own, options.relay) : own,
-      store: this.pipeline.channel,
+      store: channel,
       limits,
       state,
       port: () => this.portNumber,
@@ -136,30 +135,7 @@ export class InferenceServer {
 
   /** Versions that are known but not served, by whose state their requests are answered. */
   setUnready(entries: readonly ModelEntry[]): void {
-    const byName = new Map<string, ModelEntry[]>();
-    for (const entry of entries) byName.set(entry.name, [...(byName.get(entry.name) ?? []), entry]);
-    this.unready = byName;
-    this.loading = new Set(entries.filter(({ state }) => state === "loading").map(keyOf));
-    this.loadWait?.look();
-  }
-
-  private loadWaitOptions({ limits, waited }: InferenceServerOptions): LoadWaitOptions {
-    const { pipeline } = this;
-    const isLoading = (name: string) => (version: string) => this.loading.has(keyOf({ name, version }));
-    return {
-      loadWaitMs: limits.loadWaitMs,
-      asked: (path) => predictedBy(path, limits),
-      busy: () => this.loading.size > 0,
-      // A version is announced a little before it is served.
-      loading: ({ name, version }) => {
-        if (version !== "") return isLoading(name)(version);
-        const loads = this.unready.get(name)?.some(({ state }) => state === "loading") === true;
-        return loads && pipeline.versions(name).every(isLoading(name));
-      },
-      served: ({ name, version }) => pipeline.about(name, version) !== undefined,
-      waited: ({ name, version }) => waited(name, pipeline.about(name, version)?.version ?? version),
-      store: pipeline.channel,
-    };
+    this.loads.show(entries);
   }
 
   listening(port: number): void {
@@ -168,16 +144,21 @@ export class InferenceServer {
 
   /** See Port.drain; the channel closes after the app. */
   async drain(timeoutMs: number): Promise<number> {
+    this.loads.end();
     const cut = await this.port.drain(timeoutMs);
     this.pipeline.close();
     return cut;
   }
 }
 
-const keyOf = ({ name, version }: Asked): string => `${name}/${version}`;
-
-/** Whose answer a path asks for, by any protocol; undefined: nobody's, or only the query says whose. */
-function predictedBy(path: string, routes: HostedRoutes): Asked | undefined {
-  const target = isV2(path) ? parseV2Path(path) : parseInferencePath(path, routes);
-  return target.kind === "predict" || target.kind === "explain" || target.kind === "infer" ? target : undefined;
+/** Whose answer is asked for, by any protocol; undefined: nobody's. */
+function predicted(exchange: Exchange, routes: HostedRoutes, loads: Loads): Asked | undefined {
+  const { path, method } = exchange;
+  if (method === "OPTIONS") return undefined;
+  const v2 = isV2(path) ? parseV2Path(path) : undefined;
+  if (v2?.kind === "infer") return v2;
+  const target = parseInferencePath(path, routes);
+  if (target.kind === "predict" || target.kind === "explain") return target;
+  const name = target.kind === "invocations" ? (invokedName(exchange) ?? loads.onlyName()) : undefined;
+  return name === undefined ? undefined : { name, version: "" };
 }

@@ -1,41 +1,25 @@
 /**
- * Requests for a model that is being loaded wait for it, as in TorchServe: an exchange is handed on once the model is served,
- * or its load has failed, or the time is over; the dialect behind then answers as it always would.
+ * HTTP requests for a model that is being loaded wait for it (loads.ts): an exchange is handed on to the dialect behind once the
+ * model is served, or its load has failed, or the time is over.
  *
  *   head       of a model that is being loaded: the exchange is kept with what its headers say
  *   body       is kept too
- *   look       to be called when the models have changed
  *
  * Thread: one per HTTP thread.
  */
 
 import type { BodyStore, Dialect, Exchange, WireError, WireErrorCode } from "../wire.js";
-
-/** Waiting requests of one HTTP thread; more are answered at once. */
-export const maxWaiting = 1000;
-
-export interface Asked {
-  readonly name: string;
-  /** "": the default one. */
-  readonly version: string;
-}
+import type { Asked, Leave, Loads } from "./loads.js";
 
 export interface LoadWaitOptions {
-  readonly loadWaitMs: number;
-  /** Whose prediction a path asks for; undefined: nobody's. */
-  readonly asked: (path: string) => Asked | undefined;
-  /** Whether anything is being loaded; asked for every request. */
-  readonly busy: () => boolean;
-  /** Whether a load must be over before this can be answered. */
-  readonly loading: (asked: Asked) => boolean;
-  /** A request has waited for a model that is served now. */
-  readonly waited: (asked: Asked) => void;
-  readonly served: (asked: Asked) => boolean;
+  readonly loads: Pick<Loads, "busy" | "wait">;
+  /** Whose prediction is asked for; undefined: nobody's. During `Dialect.head`. */
+  readonly asked: (exchange: Exchange) => Asked | undefined;
   readonly store: Pick<BodyStore, "bodyDrop">;
 }
 
 interface Waiting {
-  readonly asked: Asked;
+  readonly leave: Leave;
   /** `http` may have answered meanwhile, as for a body that is too large, and used the slot for another request. */
   readonly turn: number;
   /** The body is there: in `piece`, or in the body store. */
@@ -54,27 +38,17 @@ export class LoadWait implements Dialect {
   }
 
   head(exchange: Exchange): void {
-    const asked = this.options.busy() ? this.mustWait(exchange) : undefined;
-    if (asked === undefined) {
+    const { loads, asked } = this.options;
+    // Of the slot's last request, which `http` answered.
+    this.forget(exchange);
+    const wanted = loads.busy ? asked(exchange) : undefined;
+    const leave = wanted && loads.wait(wanted, () => this.handOn(exchange));
+    if (leave === undefined) {
       this.inner.head(exchange);
       return;
     }
     exchange.keep();
-    this.waiting.set(exchange, { asked, turn: exchange.turn, complete: false, piece: undefined });
-  }
-
-  private of(exchange: Exchange): Waiting | undefined {
-    // Mostly nothing waits, and this is asked for every request.
-    if (this.waiting.size === 0) return undefined;
-    const waiting = this.waiting.get(exchange);
-    return waiting?.turn === exchange.turn ? waiting : undefined;
-  }
-
-  private mustWait(exchange: Exchange): Asked | undefined {
-    const { asked, loading } = this.options;
-    if (this.waiting.size >= maxWaiting) return undefined;
-    const found = asked(exchange.path);
-    return found !== undefined && loading(found) ? found : undefined;
+    this.waiting.set(exchange, { leave, turn: exchange.turn, complete: false, piece: undefined });
   }
 
   body(exchange: Exchange, chunk: ArrayBuffer | undefined): void {
@@ -86,15 +60,31 @@ export class LoadWait implements Dialect {
     waiting.complete = true;
     // The chunk is valid during the call only.
     waiting.piece = chunk?.slice(0);
-    exchange.expireAfter(this.options.loadWaitMs);
   }
 
-  /** Hands on what need not wait any more. */
-  look(): void {
-    for (const [exchange, { asked }] of this.waiting) {
-      if (this.options.loading(asked)) continue;
-      if (this.handOn(exchange) && this.options.served(asked)) this.options.waited(asked);
-    }
+  aborted(exchange: Exchange): void {
+    if (!this.forget(exchange)) this.inner.aborted(exchange);
+  }
+  expired(exchange: Exchange): void {
+    this.inner.expired(exchange);
+  }
+  error(code: WireErrorCode, message: string, path: string): WireError {
+    return this.inner.error(code, message, path);
+  }
+
+  private of(exchange: Exchange): Waiting | undefined {
+    // Mostly nothing waits, and this is asked for every request.
+    if (this.waiting.size === 0) return undefined;
+    const waiting = this.waiting.get(exchange);
+    return waiting?.turn === exchange.turn ? waiting : undefined;
+  }
+
+  /** Whether it was waiting. */
+  private forget(exchange: Exchange): boolean {
+    const waits = this.of(exchange) !== undefined;
+    if (this.waiting.size > 0) this.waiting.get(exchange)?.leave();
+    this.waiting.delete(exchange);
+    return waits;
   }
 
   /** False where it was answered already. */
@@ -102,28 +92,11 @@ export class LoadWait implements Dialect {
     const waiting = this.of(exchange);
     this.waiting.delete(exchange);
     if (waiting === undefined || !isUnanswered(exchange)) return false;
-    if (waiting.complete) exchange.expireAfter(Infinity);
     this.inner.head(exchange);
     if (!waiting.complete) return true;
     if (isUnanswered(exchange)) this.inner.body(exchange, waiting.piece);
     else if (waiting.piece === undefined) this.options.store.bodyDrop(exchange.cookie);
     return true;
-  }
-
-  aborted(exchange: Exchange): void {
-    const waits = this.of(exchange) !== undefined;
-    this.waiting.delete(exchange);
-    if (!waits) this.inner.aborted(exchange);
-  }
-
-  /** Nothing serves it yet, as the dialect behind says. */
-  expired(exchange: Exchange): void {
-    if (this.of(exchange) !== undefined) this.handOn(exchange);
-    else this.inner.expired(exchange);
-  }
-
-  error(code: WireErrorCode, message: string, path: string): WireError {
-    return this.inner.error(code, message, path);
   }
 }
 

@@ -4,11 +4,11 @@ import type { Engine, ModelStats } from "../engine/engine.js";
 import { createExposition, type Exposition } from "../metrics/exposition.js";
 import { maxBatchLinesPerSecond } from "../metrics/batch-lines.js";
 import { GpuWatch } from "../metrics/gpus.js";
-import { type InferenceTotal, InferenceTotals } from "../metrics/inference-totals.js";
+import { InferenceTotals } from "../metrics/inference-totals.js";
 import { MetricLog } from "../metrics/metric-log.js";
 import type { Snapshot } from "../metrics/samples.js";
 import type { MetricLine } from "../metrics/torchserve.js";
-import { type Window, Windows } from "../metrics/window.js";
+import { Windows } from "../metrics/window.js";
 import type { Log } from "../telemetry/log.js";
 
 export interface MeasuringOptions {
@@ -51,13 +51,9 @@ export class Measuring {
 
   readonly scrape: Exposition["scrape"] = (names) => this.page.scrape(names);
 
-  get window(): Window {
-    return this.windows.latest;
-  }
-
-  /** Of the counters of this moment. */
-  inference(stats: readonly ModelStats[]): readonly InferenceTotal[] {
-    return this.totals.look(stats);
+  /** What a snapshot has of the counters of this moment. */
+  of(stats: readonly ModelStats[]): Pick<Snapshot, "stats" | "inference" | "window"> {
+    return { stats, inference: this.totals.look(stats), window: this.windows.latest(stats) };
   }
 
   begin(): void {

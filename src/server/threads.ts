@@ -11,6 +11,7 @@ import { Entrance } from "../http/entrance.js";
 import type { Listener, Listening } from "../http/listener.js";
 import type { TlsFiles } from "../http/raw.js";
 import { HttpState } from "../metrics/http-counters.js";
+import type { LoadWaits } from "../metrics/load-waits.js";
 import { SortedEntrance } from "../http/sorted-entrance.js";
 import type { ModelEntry } from "../models/models.js";
 import type { Log } from "../telemetry/log.js";
@@ -46,7 +47,7 @@ export interface ThreadsOptions {
   readonly tls: TlsFiles | undefined;
   readonly log: Log;
   readonly writeAccess: (lines: string) => void;
-  readonly waits: Waits;
+  readonly waits: LoadWaits;
   /** Undefined: management has a port of its own. */
   readonly relay?: RelayDesk | undefined;
   /** For HTTP/1.0 beside HTTP/1.1; undefined: the latter alone. */
@@ -68,14 +69,6 @@ export async function startThreads(options: ThreadsOptions): Promise<InferenceTh
 function sorted({ sockets, tls, limits }: ThreadsOptions, adopt: (fd: number) => void): SortedEntrance | undefined {
   if (sockets === undefined || tls !== undefined) return undefined;
   return new SortedEntrance({ sockets, adopt, header: limits.proxyHeader });
-}
-
-/** Requests that have waited for a load, by name and version. */
-export class Waits extends Map<string, number> {
-  readonly add = (name: string, version: string): void => {
-    const key = `${name}/${version}`;
-    this.set(key, (this.get(key) ?? 0) + 1);
-  };
 }
 
 class OnMain implements InferenceThreads {

@@ -5,7 +5,7 @@
  */
 import type { HandlerFamily, HandlerSeries } from "../engine/engine.js";
 import { Counts } from "./counters.js";
-import { parseMetricLine, type WorkerSample } from "./metric-line.js";
+import type { WorkerSample } from "./metric-line.js";
 
 /** Names of one model version. */
 export const maxFamilies = 200;
@@ -28,9 +28,8 @@ export class HandlerMetrics {
   private readonly byName = new Map<string, Family>();
   private series = 0;
 
-  /** False: the line is no metric, does not fit what the name stood for before, or there are too many. */
-  take(line: string): boolean {
-    const sample = parseMetricLine(line);
+  /** False: the line was no metric, does not fit what the name stood for before, or there are too many. */
+  take(sample: WorkerSample | undefined): boolean {
     if (sample === undefined || !isSound(sample)) return false;
     const family = this.family(sample);
     const series = family === undefined ? undefined : this.one(family, sample);

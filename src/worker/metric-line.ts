@@ -52,10 +52,9 @@ export function nameOf(line: string): string {
 
 /**
  * As TorchServe's frontend logs what its workers report: `Name.Unit:value|#Dim:v,…|#hostname:h,requestID:ids,timestamp:time`.
- * A line that is no metric stays as it is.
+ * `sample`: what parseMetricLine made of it; a line that is no metric stays as it is.
  */
-export function loggedLine(line: string): string {
-  const sample = parseMetricLine(line);
+export function loggedLine(line: string, sample: WorkerSample | undefined): string {
   if (sample === undefined) return line;
   const { name, unit, value, dimensions } = sample;
   const [host = "", time = "", ...ids] = (line.split("|#hostname:")[1] ?? "").split(",");

@@ -11,7 +11,7 @@ import type { WorkerFolders } from "./folders.js";
 import type { GroupGuard } from "./guard.js";
 import { HandlerMetrics, maxFamilies, maxSeries } from "./handler-metrics.js";
 import { type ModelPython, prepareModel } from "./install.js";
-import { loggedLine, nameOf } from "./metric-line.js";
+import { loggedLine, nameOf, parseMetricLine } from "./metric-line.js";
 import { readMetricList } from "./metric-list.js";
 import { checkOperator } from "./operators.js";
 import { WorkerPool } from "./pool.js";
@@ -184,11 +184,12 @@ export class PythonPool {
 
   /** /metrics shows it in mode prometheus alone; in the others it is logged. */
   private measured(text: string, metrics: Log, log: Log): void {
-    const line = redactLine(loggedLine(text));
+    const sample = parseMetricLine(text);
+    const line = redactLine(loggedLine(text, sample));
     const shown = this.options.config.metricsMode === "prometheus";
-    const unlisted = this.options.listed?.has(nameOf(text)) === false;
+    const unlisted = this.options.listed?.has(sample?.name ?? nameOf(text)) === false;
     metrics[shown || unlisted ? "debug" : "info"](line, { stream: "metrics" });
-    if (!shown || unlisted || this.metrics.take(text) || this.metricLeftOut) return;
+    if (!shown || unlisted || this.metrics.take(sample) || this.metricLeftOut) return;
     this.metricLeftOut = true;
     log.warn(leftOutWords, { line });
   }

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { metricTable } from "../../src/metrics/table.js";
 import type { Health } from "../../src/models/models.js";
 import { modelSpec, pause, startTestServer, type TestServer } from "./support.js";
@@ -74,13 +74,20 @@ describe("the management port", () => {
 });
 
 describe("the metrics port", () => {
+  test("a scrape asks the engine for its figures once", async () => {
+    const asked = vi.spyOn(it.engine, "stats");
+    expect((await fetch(`${it.metrics}/metrics`)).status).toBe(200);
+    expect(asked).toHaveBeenCalledTimes(1);
+    asked.mockRestore();
+  });
+
   test("writes every row of the table, in Prometheus' text format", async () => {
     await fetch(`${it.base}/predictions/echo`, { method: "POST", body: "[1]" });
     const answer = await fetch(`${it.metrics}/metrics`);
     const text = await answer.text();
     expect(answer.headers.get("content-type")).toContain("text/plain; version=0.0.4");
     for (const row of metricTable) expect(text, row.name).toContain(`# TYPE ${row.name} ${row.type}\n`);
-    expect(text).toMatch(/sconce_requests_total\{model="echo",version="1.0",protocol="http",code="ok"\} [1-9]/);
+    expect(text).toMatch(/sconce_requests_total\{model="echo",version="1.0",code="ok"\} [1-9]/);
     expect(text).toContain('sconce_request_duration_seconds_bucket{le="+Inf",model="echo",version="1.0"}');
     expect(text).toContain('sconce_model_state{model="failing",version="1.0",state="failed"} 1');
     expect(text).toMatch(/sconce_http_responses_total\{status="200"\} [1-9]/);

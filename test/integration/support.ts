@@ -219,6 +219,7 @@ export class TestManager implements ModelAdmin {
 
 export interface TestServer {
   readonly server: RunningServer;
+  readonly engine: Engine;
   readonly manager: TestManager;
   readonly base: string;
   readonly management: string;
@@ -250,6 +251,7 @@ export async function startTestServer(
   const url = (address: { readonly port: number }): string => `http://127.0.0.1:${address.port}`;
   return {
     server,
+    engine,
     manager: manager!,
     base: url(inference),
     management: url(management),

@@ -28,6 +28,11 @@ export interface PredictorContext {
   readonly pipeline: Pipeline;
   /** Registered versions of a name that are not being served. */
   readonly unready: (name: string) => readonly ModelEntry[];
+  /** Calls `go` once the load that holds a request up is over; returns how to leave before. Undefined: nothing holds it up. */
+  readonly loadWait?: (
+    asked: { readonly name: string; readonly version: string },
+    go: () => boolean,
+  ) => (() => void) | undefined;
   readonly report: (level: "warn" | "error", message: string, fields: Readonly<Record<string, unknown>>) => void;
   /** Another way to say an error, for `--compat torchserve`. Undefined: it is said as it is. */
   readonly words?: (code: ErrorCode, asked: { readonly name: string; readonly version: string }) => Refusal | undefined;
@@ -64,6 +69,22 @@ export interface Launch {
   readonly outcome: Outcome;
 }
 
+type Asked = Pick<PredictionsRequest, "model_name" | "model_version">;
+
+interface Told extends Pick<Outcome, "failed"> {
+  refused(error: ServerError): void;
+}
+
+function begun(begin: () => Running, told: Told): Running | undefined {
+  try {
+    return begin();
+  } catch (error) {
+    if (!(error instanceof ServerError)) throw error;
+    told.refused(error);
+    return undefined;
+  }
+}
+
 /** Node's timers take no more. */
 const maxTimerMs = 2_147_483_647;
 
@@ -78,16 +99,39 @@ export class Predictor {
     this.context = context;
   }
 
-  /** Starts it; a refusal is told to `outcome` before this returns. */
+  /** Starts it, once its model is loaded; a refusal is told to `outcome`. */
   start(request: PredictionsRequest, rpc: RpcCall, outcome: Outcome): Running | undefined {
-    try {
-      return this.run(request, rpc, outcome);
-    } catch (error) {
-      if (!(error instanceof ServerError)) throw error;
+    const refused = (error: ServerError): void => {
       const { code, message } = this.worded(request, error);
       outcome.failed(code, message);
-      return undefined;
-    }
+    };
+    return this.whenLoaded(request, { ...outcome, refused }, () => this.run(request, rpc, outcome));
+  }
+
+  /**
+   * `begin` may throw a ServerError, which is told to `refused`. Whoever waits for a load and leaves, as by a deadline, is
+   * forgotten.
+   */
+  whenLoaded(request: Asked, told: Told, begin: () => Running): Running | undefined {
+    let running: Running | undefined;
+    const leave = this.context.loadWait?.({ name: request.model_name, version: request.model_version }, () => {
+      try {
+        running = begun(begin, told);
+      } catch (error) {
+        // Nobody above catches it by now.
+        const { stack } = error as Error;
+        this.context.report("error", "a request failed", { model: request.model_name, code: "internal", error: stack });
+        told.failed("internal", "The server failed; its log has the reason.");
+      }
+      return true;
+    });
+    if (leave === undefined) return begun(begin, told);
+    return {
+      cancel: () => {
+        leave();
+        running?.cancel();
+      },
+    };
   }
 
   worded(request: PredictionsRequest, { code, message }: Refusal): Refusal {

@@ -48,7 +48,7 @@ export function openInferenceServices(predictor: Predictor, context: InferenceCo
     ModelInfer: {
       takes: "one",
       answers: "one",
-      start: (request, call) => refusing(call, () => infer(predictor, request as InferRequest, call)),
+      start: (request, call) => infer(predictor, request as InferRequest, call),
     },
   };
   const [own = "", torchserves = ""] = names;
@@ -102,16 +102,10 @@ function inferInTurn(predictor: Predictor, call: RpcCall): Begin<InferRequest, S
     const { model_name, model_version, id } = request;
     const failed = (_code: ErrorCode, message: string): void =>
       answered({ error_message: message, infer_response: { model_name, model_version, id } });
-    try {
-      return launch(predictor, request, call, {
-        answered: (_model, answer) => answered({ error_message: "", infer_response: responseOf(answer) }),
-        failed,
-      });
-    } catch (error) {
-      if (!(error instanceof ServerError)) throw error;
-      failed(error.code, error.message);
-      return undefined;
-    }
+    return launch(predictor, request, call, {
+      answered: (_model, answer) => answered({ error_message: "", infer_response: responseOf(answer) }),
+      failed,
+    });
   };
 }
 
@@ -142,10 +136,15 @@ function infer(predictor: Predictor, request: InferRequest, call: RpcCall): void
     },
     failed: (code, message) => failCall(call, code, message),
   });
-  call.gone = () => running.cancel();
+  call.gone = () => running?.cancel();
 }
 
-function launch(predictor: Predictor, request: InferRequest, call: RpcCall, outcome: Outcome): Running {
+function launch(predictor: Predictor, request: InferRequest, call: RpcCall, outcome: Outcome): Running | undefined {
+  const refused = ({ code, message }: ServerError): void => outcome.failed(code, message);
+  return predictor.whenLoaded(request, { ...outcome, refused }, () => begin(predictor, request, call, outcome));
+}
+
+function begin(predictor: Predictor, request: InferRequest, call: RpcCall, outcome: Outcome): Running {
   const { model_name: name, model_version: version } = request;
   const known = predictor.route(name, version);
   const { handler } = known;

@@ -36,6 +36,13 @@ export interface InferenceContext extends PredictContext, HostedRoutes {
   readonly version: string;
   /** What stands before every path; "": nothing. */
   readonly basePath: string;
+  /** The name of the only model there is or will be; undefined when there are more, or none. */
+  readonly onlyName: () => string | undefined;
+}
+
+/** Of SageMaker's path: the model that the query names. During `Dialect.head`. */
+export function invokedName(exchange: Exchange): string | undefined {
+  return new URLSearchParams(exchange.details(false).query).get("model_name") ?? undefined;
 }
 
 /** The inference port. */
@@ -49,6 +56,7 @@ export class InferenceDialect implements Dialect {
   private readonly description: unknown;
   private readonly transform: unknown;
   private readonly base: string;
+  private readonly onlyName: () => string | undefined;
 
   constructor(context: InferenceContext, state: HttpState) {
     this.state = state;
@@ -57,6 +65,7 @@ export class InferenceDialect implements Dialect {
     this.pipeline = context.pipeline;
     this.compat = context.compat;
     this.base = context.basePath;
+    this.onlyName = context.onlyName;
     this.description = inferenceApi(context.version, context.basePath);
     this.transform = executionParameters(context.maxRequestSize);
   }
@@ -84,8 +93,7 @@ export class InferenceDialect implements Dialect {
 
   /** Of SageMaker: the model of the query, else the only one there is. */
   private invocations(exchange: Exchange): void {
-    const asked = new URLSearchParams(exchange.details(false).query).get("model_name");
-    const name = asked ?? this.pipeline.onlyName();
+    const name = invokedName(exchange) ?? this.onlyName();
     if (name === undefined) sendError(exchange, "bad_request", "Parameter model_name is required.");
     else if (!isModelName(name)) refuseTarget(exchange, { kind: "badName", name });
     else {

@@ -29,8 +29,8 @@ const terminal: Terminal = {
 
 const metrics = (requests: number): string => `
 sconce_build_info{version="0.1.0",libtorch="2.13",cuda="false",node="v20"} 1
-sconce_requests_total{model="m",version="1",protocol="http",code="ok"} ${requests}
-sconce_requests_total{model="m",version="1",protocol="http",code="queue_full"} ${requests / 2}
+sconce_requests_total{model="m",version="1",code="ok"} ${requests}
+sconce_requests_total{model="m",version="1",code="queue_full"} ${requests / 2}
 sconce_request_duration_seconds_bucket{le="0.01",model="m",version="1"} ${requests}
 sconce_request_duration_seconds_bucket{le="+Inf",model="m",version="1"} ${requests}
 sconce_queue_depth{model="m",version="1"} 4

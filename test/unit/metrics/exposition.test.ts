@@ -70,7 +70,7 @@ const snapshot: Snapshot = {
   ],
   inference: [{ name: "m", version: "1", requests: 6, requestSeconds: 4.5, queueSeconds: 0.25 }],
   entries: [],
-  waits: new Map([["mlp/1.0", 3]]),
+  waits: { of: ({ name, version }) => (`${name}/${version}` === "mlp/1.0" ? 3 : 0) },
   loads: [{ trigger: "startup", outcome: "ok", count: 1 }],
   http: new HttpState(createHttpState(1), 0),
   otherPorts: [new HttpState(createHttpState(1), 0)],
@@ -112,8 +112,8 @@ test("histograms are cumulative, counters are what the engine says", async () =>
     'sconce_request_duration_seconds_bucket{le="+Inf",model="m",version="1"} 6',
     'sconce_request_duration_seconds_sum{model="m",version="1"} 4.5',
     'sconce_request_duration_seconds_count{model="m",version="1"} 6',
-    'sconce_requests_total{model="m",version="1",protocol="http",code="ok"} 5',
-    'sconce_requests_total{model="m",version="1",protocol="http",code="queue_full"} 1',
+    'sconce_requests_total{model="m",version="1",code="ok"} 5',
+    'sconce_requests_total{model="m",version="1",code="queue_full"} 1',
     'sconce_batches_total{model="m",version="1",executor="lane"} 3',
     'ts_inference_latency_microseconds{model_name="m",model_version="1",hostname="h",} 4500000.0',
     'ts_queue_latency_microseconds{model_name="m",model_version="1",hostname="h",} 250000.0',
@@ -200,5 +200,25 @@ test("families of handlers appear when they are there, filtered or not; a name t
   expect(text).toContain('Size_bucket{ModelName="m",Hostname="h",le="+Inf",} 2.0\n');
   expect((await exposition.scrape(["Cups"])).text).toContain("Cups{");
   now = snapshot;
-  expect((await exposition.scrape()).text).not.toContain("Cups{");
+  expect((await exposition.scrape()).text).not.toMatch(/Cups|Size/);
+  now = { ...snapshot, stats: [other] };
+  expect(families((await exposition.scrape()).text).get("Cups")).toEqual(['Cups{ModelName="m",Hostname="h",} 9.0']);
+});
+
+test("a model's weights are on the GPUs that hold it, or on the CPU", () => {
+  const entry = (name: string, weightsBytes: number) => ({ name, version: "1", report: { weightsBytes } });
+  const device = (name: string, ...held: string[]) => ({
+    name,
+    models: Object.fromEntries(held.map((model) => [model, 9])),
+  });
+  const placed = {
+    entries: [entry("spread", 40), entry("here", 8), { name: "coming", version: "1" }],
+    devices: [device("cuda:0", "spread/1"), device("cuda:1", "spread/1"), device("cuda:2")],
+  };
+  const found = readers.sconce_model_memory_bytes({ ...snapshot, ...placed } as unknown as Snapshot);
+  expect(found).toEqual([
+    { labels: { model: "spread", version: "1", device: "cuda:0" }, value: 40 },
+    { labels: { model: "spread", version: "1", device: "cuda:1" }, value: 40 },
+    { labels: { model: "here", version: "1", device: "cpu" }, value: 8 },
+  ]);
 });

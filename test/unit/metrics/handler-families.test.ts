@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { HandlerFamily } from "../../../src/engine/engine.js";
-import { HandlerFamilies, maxLearned } from "../../../src/metrics/handler-families.js";
+import { HandlerFamilies, maxFamilies } from "../../../src/metrics/handler-families.js";
 import type { Snapshot } from "../../../src/metrics/samples.js";
 
 const labels = { ModelName: "m" };
@@ -26,13 +26,12 @@ test("a family is told once, and its samples are those of every model that has i
   const families = new HandlerFamilies(["taken"]);
   const other: HandlerFamily = { ...family("Cups", "counter"), series: [{ labels: { ModelName: "n" }, value: 3 }] };
   const now = snapshot([family("Cups", "counter", 2)], [other], [family("Cups", "gauge", 9)]);
-  expect(families.learn(now)).toMatchObject([{ name: "Cups", type: "counter" }]);
-  expect(families.learn(now)).toEqual([]);
-  expect(families.samples("Cups", now)).toEqual([
+  expect(families.learn(now)).toMatchObject({ come: [{ name: "Cups", type: "counter" }], gone: [] });
+  expect(families.learn(now)).toEqual({ come: [], gone: [] });
+  expect(families.samples("Cups", "h")).toEqual([
     { labels: { ModelName: "m", Hostname: "h" }, value: 2 },
     { labels: { ModelName: "n", Hostname: "h" }, value: 3 },
   ]);
-  expect(families.samples("Cups", snapshot())).toEqual([]);
   expect([...families.names]).toEqual(["Cups"]);
 });
 
@@ -44,25 +43,40 @@ test("two versions with the same dimensions are one series: a page with both wou
   const now = snapshot(version, [family("Cups", "counter", 3), family("Heat", "gauge", 6), size]);
   families.learn(now);
   const labelled = { ModelName: "m", Hostname: "h" };
-  expect(families.samples("Cups", now)).toEqual([{ labels: labelled, value: 5 }]);
-  expect(families.samples("Heat", now)).toEqual([{ labels: labelled, value: 6 }]);
-  expect(families.samples("Size", now)).toEqual([
+  expect(families.samples("Cups", "h")).toEqual([{ labels: labelled, value: 5 }]);
+  expect(families.samples("Heat", "h")).toEqual([{ labels: labelled, value: 6 }]);
+  expect(families.samples("Size", "h")).toEqual([
     { labels: labelled, histogram: { bounds: [1], counts: [4, 6], sum: 15 } },
   ]);
 });
 
 test("names are learned up to a bound", () => {
   const families = new HandlerFamilies([]);
-  const many = Array.from({ length: maxLearned + 1 }, (_, i) => family(`Name${i}`, "gauge"));
-  expect(families.learn(snapshot(many))).toHaveLength(maxLearned);
-  expect(families.learn(snapshot([family("Late", "gauge")]))).toEqual([]);
+  const many = Array.from({ length: maxFamilies + 1 }, (_, i) => family(`Name${i}`, "gauge"));
+  expect(families.learn(snapshot(many)).come).toHaveLength(maxFamilies);
+  expect(families.learn(snapshot(many, [family("Late", "gauge")])).come).toEqual([]);
+});
+
+test("names that no version reports any more go, and may come back as another type", () => {
+  const families = new HandlerFamilies([]);
+  const [counter, gauge] = [family("Cups", "counter"), family("Cups", "gauge", 7)];
+  families.learn(snapshot([counter], [gauge]));
+  expect(families.learn(snapshot([gauge]))).toMatchObject({ come: [{ name: "Cups", type: "gauge" }], gone: ["Cups"] });
+  expect(families.samples("Cups", "h")).toMatchObject([{ value: 7 }]);
+  expect(families.learn(snapshot())).toEqual({ come: [], gone: ["Cups"] });
+  expect([families.samples("Cups", "h"), [...families.names]]).toEqual([[], []]);
+  for (let i = 0; i < 2 * maxFamilies; i += 100) {
+    const some = Array.from({ length: 100 }, (_, k) => family(`Name${i + k}`, "gauge"));
+    expect(families.learn(snapshot(some)).come).toHaveLength(100);
+  }
+  expect(families.names.size).toBe(100);
 });
 
 test("what would be taken for another family's sample is left out, whichever came first", () => {
   const families = new HandlerFamilies(["taken", "times"]);
   const wanted = [family("taken", "gauge"), family("times_sum", "gauge"), family("Size", "histogram")];
-  expect(namesOf(families.learn(snapshot([...wanted, family("Size_bucket", "counter")])))).toEqual(["Size"]);
-  expect(namesOf(families.learn(snapshot([family("Heat_count", "gauge"), family("Heat", "histogram")])))).toEqual([
+  expect(namesOf(families.learn(snapshot([...wanted, family("Size_bucket", "counter")])).come)).toEqual(["Size"]);
+  expect(namesOf(families.learn(snapshot([family("Heat_count", "gauge"), family("Heat", "histogram")])).come)).toEqual([
     "Heat_count",
   ]);
 });

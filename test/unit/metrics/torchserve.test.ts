@@ -29,6 +29,21 @@ test("answers of all ports count by their hundreds; clients that left do not", (
   expect(value("Requests5XX")).toEqual([{ labels, value: 1 }]);
 });
 
+test("counters of versions that are gone are forgotten: one that comes back begins anew", () => {
+  const lines = new MetricLines("log");
+  const of = (requests: number | undefined): string[] => {
+    const inference = requests === undefined ? [] : [{ ...total, requests }];
+    const said = lines.lines({ ...snapshot(5), inference }, 0, "traffic").map(({ text }) => text);
+    return said.filter((text) => text.startsWith("ts_inference_requests_total"));
+  };
+  expect(of(3)[0]).toContain(":3.0|");
+  expect(of(5)[0]).toContain(":2.0|");
+  expect(of(undefined)).toEqual([]);
+  expect(of(7)[0]).toContain(":7.0|");
+});
+
+const total = { name: "m", version: "1", requests: 0, requestSeconds: 0, queueSeconds: 0 };
+
 test("log lines have TorchServe's form; counters are logged by their growth, silent ones not at all", () => {
   const lines = new MetricLines("log");
   const textOf = ({ text }: MetricLine): string => text;

@@ -60,13 +60,15 @@ test("before the first interval has passed, what a model did so far", () => {
   vi.useFakeTimers();
   let now: ModelStats[] = [stats("m", "1", 0, [0, 0, 0])];
   const windows = new Windows({ stats: () => now, intervalMs: 1000, system: false });
-  expect(windows.latest.models).toEqual([]);
+  expect(windows.latest(now).models).toEqual([]);
   now = [stats("m", "1", 4, [4, 1, 1])];
-  expect(windows.latest).toMatchObject({ queueMs: 250, models: [{ name: "m", handlerMs: 750 }] });
+  expect(windows.latest(now)).toMatchObject({ queueMs: 250, models: [{ name: "m", handlerMs: 750 }] });
   // From then on it is the interval's.
   now = [stats("m", "1", 8, [4, 1, 1])];
-  expect(windows.latest.queueMs).toBe(250);
+  expect(windows.latest(now).queueMs).toBe(250);
   vi.advanceTimersByTime(1000);
-  expect(windows.latest.queueMs).toBe(0);
+  expect(windows.latest(now)).toMatchObject({ queueMs: 0, models: [{ name: "m" }] });
+  // Removed within the interval.
+  expect(windows.latest([]).models).toEqual([]);
   windows.close();
 });

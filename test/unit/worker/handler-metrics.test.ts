@@ -1,8 +1,14 @@
 import { expect, test } from "vitest";
 import { HandlerMetrics, maxFamilies, maxSeries } from "../../../src/worker/handler-metrics.js";
+import { parseMetricLine, type WorkerSample } from "../../../src/worker/metric-line.js";
 
-const line = (name: string, value: number, type: string, dimensions = "ModelName:m,Level:Model"): string =>
-  `${name}.count:${value}|#${dimensions}|#type:${type}|#hostname:h,1700000000,id`;
+const line = (
+  name: string,
+  value: number,
+  type: string,
+  dimensions = "ModelName:m,Level:Model",
+): WorkerSample | undefined =>
+  parseMetricLine(`${name}.count:${value}|#${dimensions}|#type:${type}|#hostname:h,1700000000,id`);
 
 test("counters add up, gauges take the last, histograms observe", () => {
   const metrics = new HandlerMetrics();
@@ -39,9 +45,9 @@ test("what does not fit is left out: another type, a counter that shrinks, a buc
     line("Cups", -1, "COUNTER"),
     line("Size", 1, "HISTOGRAM", "le:1"),
     line("Cups", 1, "COUNTER", "__name__:x"),
-    "no metric",
+    parseMetricLine("no metric"),
   ]) {
-    expect(metrics.take(bad), bad).toBe(false);
+    expect(metrics.take(bad), bad?.name).toBe(false);
   }
   expect(metrics.shown).toMatchObject([{ name: "Cups", series: [{ value: 2 }] }]);
 });

@@ -56,13 +56,15 @@ test("a long value is cut", () => {
   expect(found?.dimensions[0]?.[1]).toHaveLength(256);
 });
 
+const logged = (line: string): string => loggedLine(line, parseMetricLine(line));
+
 test("its line in the log is the one of TorchServe's frontend", () => {
   const tail = "|#hostname:h,1700000000,a,b";
-  expect(loggedLine(`PredictionTime.ms:12|#ModelName:m,Level:Model|#type:GAUGE${tail}`)).toBe(
+  expect(logged(`PredictionTime.ms:12|#ModelName:m,Level:Model|#type:GAUGE${tail}`)).toBe(
     "PredictionTime.Milliseconds:12.0|#ModelName:m,Level:Model|#hostname:h,requestID:a,b,timestamp:1700000000",
   );
-  expect(loggedLine("A.MB:1.5|#|#type:HISTOGRAM|#hostname:h,1")).toBe("A.Megabytes:1.5|#|#hostname:h,timestamp:1");
-  expect(loggedLine("no metric")).toBe("no metric");
+  expect(logged("A.MB:1.5|#|#type:HISTOGRAM|#hostname:h,1")).toBe("A.Megabytes:1.5|#|#hostname:h,timestamp:1");
+  expect(logged("no metric")).toBe("no metric");
 });
 
 test("the name alone", () => {
