@@ -205,7 +205,8 @@ export interface GpuPlacement {
 /** One output of a model, without the batch dimension. */
 export interface OutputSpec {
   readonly name: string;
-  readonly dtype: DType;
+  /** string: text, of which there is one for a sample. */
+  readonly dtype: DType | "string";
   readonly shape: readonly number[];
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "core/buffer.h"
 #include "core/tensor.h"
@@ -12,5 +13,10 @@ namespace sconce::codec {
 
 // Appends `count` elements separated by commas, without brackets: what an array of them holds.
 void AppendElements(DType dtype, const std::byte* at, std::int64_t count, Buffer& out);
+
+// What a leaf of LeafKind::kText says.
+inline std::string_view TextOf(const TensorView& view) {
+  return {reinterpret_cast<const char*>(view.data), view.bytes};
+}
 
 }  // namespace sconce::codec

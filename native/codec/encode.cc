@@ -99,7 +99,9 @@ class JsonWriter {
   void Node(const OutputNode& node, const Leaves& leaves) {
     switch (node.kind) {
       case OutputNode::Kind::kTensor:
-        return Tensor(leaves[static_cast<std::size_t>(node.leaf)]);
+        return Leaf(node, leaves[static_cast<std::size_t>(node.leaf)]);
+      case OutputNode::Kind::kNone:
+        return Text("null");
       case OutputNode::Kind::kList:
         return Children(node, leaves, '[', ']');
       case OutputNode::Kind::kDict:
@@ -123,7 +125,8 @@ class JsonWriter {
     Char(close);
   }
 
-  void Tensor(const TensorView& view) {
+  void Leaf(const OutputNode& node, const TensorView& view) {
+    if (node.leaf_kind == LeafKind::kText) return WriteString(TextOf(view), out_);
     at_ = view.data;
     Dimension(view, 0);
   }
@@ -169,7 +172,10 @@ void EncodeJson(const OutputNode& layout, std::span<const Leaves> rows, bool ins
 // .npy and raw hold one tensor: rows of several samples must agree in dtype and shape.
 Status CheckBinary(const OutputNode& layout, std::span<const Leaves> rows) {
   if (layout.kind != OutputNode::Kind::kTensor) {
-    return {Code::kNotAcceptable, "the model has several outputs, which only application/json can hold"};
+    return {Code::kNotAcceptable, "the model has several outputs or none, which only application/json can hold"};
+  }
+  if (layout.leaf_kind == LeafKind::kText) {
+    return {Code::kNotAcceptable, "the model's output is text, which only application/json can hold"};
   }
   const auto leaf = static_cast<std::size_t>(layout.leaf);
   for (const Leaves& row : rows) {

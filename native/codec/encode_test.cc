@@ -45,6 +45,21 @@ TEST(Encode, StructuresKeepTheirForm) {
   EXPECT_EQ(Json({Kind::kList, 0, {}, {}}, {row}), "[]");
 }
 
+TEST(Encode, NoneAndText) {
+  const std::string text = "h\u00e9\"\n";
+  const TensorView view{DType::kUint8, {5}, reinterpret_cast<const std::byte*>(text.data()), text.size(), true};
+  const OutputNode word{Kind::kTensor, 0, {}, {}, LeafKind::kText};
+  const OutputNode none{Kind::kNone, 0, {}, {}};
+  EXPECT_EQ(Json(none, {{}}), "null");
+  EXPECT_EQ(Json({Kind::kDict, 0, {none, word}, {"a", "b"}}, {{view}}), R"({"a":null,"b":"h\u00e9\"\u000a"})");
+  EXPECT_EQ(Json(word, {{View<std::uint8_t>(DType::kUint8, {0}, {})}}), "\"\"");
+  Buffer out;
+  const std::vector<Leaves> rows = {{view}};
+  for (const OutputNode& layout : {none, word}) {
+    EXPECT_EQ(Encode(OutputFormat::kRaw, layout, rows, false, out).code(), Code::kNotAcceptable);
+  }
+}
+
 TEST(Encode, NonFiniteAreStrings) {
   const std::vector<float> values = {NAN, INFINITY, -INFINITY};
   EXPECT_EQ(Json(Leaf(0), {{View(DType::kFloat32, {3}, values)}}), R"(["NaN","Infinity","-Infinity"])");

@@ -17,12 +17,13 @@ namespace {
 struct Named {
   std::string name;
   std::size_t leaf = 0;
+  bool text = false;
 };
 
-// One name per leaf: keys joined by dots, "output_0" where there are none.
+// One name per leaf: keys joined by dots, "output_0" where there are none. None is no output, but keeps its place.
 void Collect(const OutputNode& node, const std::string& path, std::vector<Named>& out) {
   if (node.kind == OutputNode::Kind::kTensor) {
-    out.push_back({path, static_cast<std::size_t>(node.leaf)});
+    out.push_back({path, static_cast<std::size_t>(node.leaf), node.leaf_kind == LeafKind::kText});
     return;
   }
   for (std::size_t i = 0; i < node.children.size(); ++i) {
@@ -64,6 +65,13 @@ Status Choose(const V2Request& asked, std::vector<Named> all, std::vector<Chosen
   return Status::Ok();
 }
 
+constexpr std::size_t kTextLengthBytes = 4;
+
+// `length` in four bytes, little-endian.
+void WriteLength(std::size_t length, std::byte* to) {
+  for (std::size_t i = 0; i < kTextLengthBytes; ++i) to[i] = static_cast<std::byte>(length >> (8 * i) & 0xFFU);
+}
+
 class V2Writer {
  public:
   V2Writer(std::span<const std::vector<TensorView>> rows, bool batched, Buffer& out)
@@ -78,35 +86,57 @@ class V2Writer {
 
   Status Output(const Chosen& chosen) {
     const std::size_t leaf = chosen.output.leaf;
+    const bool text = chosen.output.text;
     const TensorView& first = rows_[0][leaf];
     std::size_t bytes = 0;
     for (const std::vector<TensorView>& row : rows_) {
-      if (row[leaf].dtype != first.dtype || !(row[leaf].shape == first.shape)) {
+      if (row[leaf].dtype != first.dtype || (!text && !(row[leaf].shape == first.shape))) {
         return {Code::kNotAcceptable, "the samples' outputs differ in shape, so they are no one tensor"};
       }
-      bytes += row[leaf].bytes;
+      if (text && row[leaf].bytes > UINT32_MAX) return {Code::kNotAcceptable, "a text is over 4 GiB"};
+      bytes += row[leaf].bytes + (text ? kTextLengthBytes : 0);
     }
     Member("{\"name\":", chosen.output.name);
     Text(",\"shape\":[");
     if (batched_) Text(std::to_string(rows_.size()));
-    for (int i = 0; i < first.shape.size(); ++i) {
+    for (int i = 0; !text && i < first.shape.size(); ++i) {
       Text((batched_ || i > 0 ? "," : "") + std::to_string(first.shape[i]));
     }
     Text("],\"datatype\":\"");
-    Text(V2Type(first.dtype));
+    Text(text ? kV2Text : V2Type(first.dtype));
     if (chosen.binary) {
       Text("\",\"parameters\":{\"binary_data_size\":" + std::to_string(bytes) + "}}");
+    } else if (text) {
+      Texts(leaf);
     } else {
       Data(leaf);
     }
     return Status::Ok();
   }
 
-  void Bytes(std::size_t leaf) {
-    for (const std::vector<TensorView>& row : rows_) out_.Append(row[leaf].data, row[leaf].bytes);
+  // A text is preceded by its length, little-endian.
+  void Bytes(const Named& output) {
+    for (const std::vector<TensorView>& row : rows_) {
+      const TensorView& view = row[output.leaf];
+      if (output.text) {
+        std::array<std::byte, kTextLengthBytes> length{};
+        WriteLength(view.bytes, length.data());
+        out_.Append(length.data(), length.size());
+      }
+      out_.Append(view.data, view.bytes);
+    }
   }
 
  private:
+  void Texts(std::size_t leaf) {
+    Text("\",\"data\":[");
+    for (std::size_t r = 0; r < rows_.size(); ++r) {
+      if (r > 0) Text(",");
+      WriteString(TextOf(rows_[r][leaf]), out_);
+    }
+    Text("]}");
+  }
+
   void Data(std::size_t leaf) {
     Text("\",\"data\":[");
     bool first = true;
@@ -123,12 +153,6 @@ class V2Writer {
   bool batched_;
   Buffer& out_;
 };
-
-void WritePrefix(std::size_t json_bytes, Buffer& out) {
-  for (std::size_t i = 0; i < 4; ++i) {
-    out.data()[4 + i] = static_cast<std::byte>(json_bytes >> (8 * i) & 0xFFU);
-  }
-}
 
 Status Write(const V2Source& source, const V2Request& asked, const std::vector<Chosen>& chosen, V2Writer& writer,
              Buffer& out) {
@@ -147,9 +171,9 @@ Status Write(const V2Source& source, const V2Request& asked, const std::vector<C
   if (!binary) return Status::Ok();
   const std::size_t json_bytes = out.size() - kV2PrefixBytes;
   if (json_bytes > UINT32_MAX) return {Code::kNotAcceptable, "the answer's JSON is over 4 GiB; ask for bytes alone"};
-  WritePrefix(json_bytes, out);
+  WriteLength(json_bytes, out.data() + 4);
   for (const Chosen& each : chosen) {
-    if (each.binary) writer.Bytes(each.output.leaf);
+    if (each.binary) writer.Bytes(each.output);
   }
   return Status::Ok();
 }
@@ -159,7 +183,10 @@ Status Write(const V2Source& source, const V2Request& asked, const std::vector<C
 void NameLeaves(const OutputNode& layout, const std::vector<std::string>& names, std::vector<LeafInfo>& leaves) {
   const std::vector<Named> outputs = Outputs(layout, names);
   for (const Named& output : outputs) {
-    for (std::size_t i = output.leaf; i < leaves.size(); i += outputs.size()) leaves[i].name = output.name;
+    for (std::size_t i = output.leaf; i < leaves.size(); i += outputs.size()) {
+      leaves[i].name = output.name;
+      leaves[i].text = output.text;
+    }
   }
 }
 

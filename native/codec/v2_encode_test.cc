@@ -83,6 +83,30 @@ TEST(EncodeV2, BytesBehindTheJson) {
   EXPECT_EQ(first, 1.5F);
 }
 
+TEST(EncodeV2, NoneIsNoOutputAndTextIsBytes) {
+  OutputNode layout;
+  layout.kind = OutputNode::Kind::kList;
+  layout.children.resize(2);
+  layout.children[0].kind = OutputNode::Kind::kNone;
+  layout.children[1].leaf_kind = LeafKind::kText;
+  const std::vector<std::uint8_t> bytes = {'a', '"'};
+  const std::vector<std::vector<TensorView>> rows = {{View(DType::kUint8, {2}, bytes)},
+                                                     {View<std::uint8_t>(DType::kUint8, {0}, {})}};
+  const std::string head = R"({"model_name":"m","model_version":"1.0","outputs":[)"
+                           R"({"name":"output_1","shape":[2],"datatype":"BYTES",)";
+  Buffer out;
+  ASSERT_TRUE(EncodeV2({kModel, kVersion, {}}, {}, layout, rows, true, out).ok());
+  EXPECT_EQ(TextOf(out), head + R"("data":["a\"",""]}]})");
+  V2Request asked;
+  asked.binary = true;
+  ASSERT_TRUE(EncodeV2({kModel, kVersion, {}}, asked, layout, rows, true, out).ok());
+  const std::string raw("\2\0\0\0a\"\0\0\0\0", 10);
+  EXPECT_EQ(TextOf(out).substr(kV2PrefixBytes), head + R"("parameters":{"binary_data_size":10}}]})" + raw);
+  std::vector<LeafInfo> leaves(2);
+  NameLeaves(layout, {}, leaves);
+  EXPECT_TRUE(leaves[1].text && leaves[1].name == "output_1");
+}
+
 TEST(EncodeV2, SamplesOfDifferentShapesAreNoOneTensor) {
   const std::vector<std::vector<TensorView>> rows = {{View(DType::kFloat32, {2}, kFloats)},
                                                      {View(DType::kFloat32, {1, 2}, kFloats)}};

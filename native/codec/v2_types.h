@@ -15,6 +15,8 @@ namespace sconce::codec {
 inline constexpr std::array<std::string_view, 10> kV2Types = {"BOOL",  "UINT8", "INT8", "INT16", "INT32",
                                                               "INT64", "FP16",  "BF16", "FP32",  "FP64"};
 
+inline constexpr std::string_view kV2Text = "BYTES";  // text; no input here can be that
+
 inline constexpr std::string_view V2Type(DType dtype) { return kV2Types[static_cast<std::size_t>(dtype)]; }
 
 // Nothing for what no tensor here can be: UINT16, UINT32, UINT64, BYTES and words that are none.

@@ -57,7 +57,8 @@ struct LeafInfo {  // OutputFormat::kTensors: where leaf i of row r lies in `ans
   Shape shape;
   std::size_t offset = 0;
   std::size_t bytes = 0;
-  std::string name;  // only where Task::v2 asks for names
+  std::string name;   // only where Task::v2 asks for names
+  bool text = false;  // likewise: the bytes are UTF-8
 };
 
 struct Task {

@@ -96,11 +96,11 @@ Napi::Object FromOutput(Napi::Env env, const LeafInfo& output) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("name", output.name);
   object.Set("dtype", std::string(DTypeName(output.dtype)));
-  Napi::Array shape = Napi::Array::New(env, static_cast<std::size_t>(output.shape.size()));
-  for (int i = 0; i < output.shape.size(); ++i) {
-    shape.Set(static_cast<std::uint32_t>(i), static_cast<double>(output.shape[i]));
+  object.Set("shape", Numbers(env, output.shape.dims()));
+  if (output.text) {  // its bytes are no dimension that clients see
+    object.Set("dtype", "string");
+    object.Set("shape", Napi::Array::New(env));
   }
-  object.Set("shape", shape);
   return object;
 }
 

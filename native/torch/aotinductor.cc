@@ -45,10 +45,13 @@ class Package final : public Executable {
 
   const char* form() const override { return "aotinductor"; }
   std::size_t weights_bytes() const override { return weights_bytes_; }
+  bool takes_copies() const override { return takes_copies_; }
+  void give_copies() override { takes_copies_ = true; }
 
  private:
   std::unique_ptr<AOTIModelPackageLoader> loader_;
   std::size_t weights_bytes_;
+  bool takes_copies_ = false;
 };
 
 }  // namespace

@@ -50,5 +50,26 @@ TEST(AotInductor, EqualsEagerPyTorchAloneBatchedAndFromManyThreads) {
   EXPECT_EQ(wrong.load(), 0);
 }
 
+TEST(AotInductor, WhatChangesItsInputsGetsCopiesAndIsBatched) {
+  const std::string package = std::string(SCONCE_FIXTURES) + "/generated/in_place_wide.pt2";
+  if (!std::filesystem::exists(package)) GTEST_SKIP() << "no " << package;
+  const Golden golden = testing::ReadGolden("../generated/in_place_wide_aoti");
+  LoadSpec spec;
+  spec.path = package;
+  spec.kind = ArtifactKind::kAotInductor;
+  spec.signature = golden.signature;
+  const Loaded loaded = testing::MustLoad(spec);
+  EXPECT_EQ(loaded.config.max_batch_rows, 64u) << loaded.report.batch_reason;
+  EXPECT_NE(loaded.report.form_reason.find("changes its inputs"), std::string::npos) << loaded.report.form_reason;
+  const auto scratch = loaded.runner->NewScratch(1);
+  const TaskPtr task = MakeTask(golden.signature, {&golden.cases[0]});
+  Task* const pointer = task.get();
+  for (int run = 0; run < 2; ++run) {  // the same request again: its numbers are as they were sent
+    loaded.runner->Run({&pointer, 1}, *scratch, true);
+    ASSERT_TRUE(task->status.ok()) << task->status.message();
+    EXPECT_LE(Deviation(*task, 0, golden.cases[0], 1e-6), 1.0);
+  }
+}
+
 }  // namespace
 }  // namespace sconce::torch_engine

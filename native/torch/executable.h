@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/status.h"
+#include "torch/result_type.h"
 
 namespace sconce::torch_engine {
 
@@ -39,6 +40,12 @@ class Executable {
   // forward's arguments; nothing when the artifact does not know their names (then any number is positional).
   virtual const std::vector<Argument>* arguments() const { return nullptr; }
 
+  // What forward() gives; tensors alone where the artifact does not say.
+  virtual const ResultType& result() const {
+    static const ResultType tensors;
+    return tensors;
+  }
+
   // The code changes what the module holds: two threads must not run it at once, and it may keep its inputs.
   virtual bool keeps_state() const { return false; }
   // Branches, loops or sizes depend on numbers of the inputs: samples of one batch may change each other's answers.
@@ -49,6 +56,8 @@ class Executable {
   virtual bool reduced() const { return false; }
   // The code may change or keep what it is given, so it gets copies that own their memory.
   virtual bool takes_copies() const { return false; }
+  // From now on it takes copies: a run was seen to change its inputs. Before any runner is made for it.
+  virtual void give_copies() {}
 };
 
 // An executable that someone else owns and that outlives this one.
@@ -60,6 +69,7 @@ class BorrowedExecutable final : public Executable {
   const char* form() const override { return owner_.form(); }
   std::size_t weights_bytes() const override { return owner_.weights_bytes(); }
   const std::vector<Argument>* arguments() const override { return owner_.arguments(); }
+  const ResultType& result() const override { return owner_.result(); }
   bool keeps_state() const override { return owner_.keeps_state(); }
   bool reads_values() const override { return owner_.reads_values(); }
   bool differentiates() const override { return owner_.differentiates(); }

@@ -341,6 +341,7 @@ at::Tensor Explainer::Outputs(Task& task, const Sample& sample, const std::vecto
   OutputNode layout;
   std::vector<at::Tensor> leaves;
   if (Status status = Flatten(result, {}, layout, leaves); !status.ok()) throw Stopped{status};
+  if (leaves.empty()) throw Stopped{{Code::kNotImplemented, "the model's answer is None, so nothing can be explained"}};
   const at::Tensor& first = leaves[0];
   if (first.dim() == 0 || first.size(0) != rows || !first.is_floating_point()) {
     throw Stopped{{Code::kNotImplemented,

@@ -248,6 +248,10 @@ Result<Loaded> LoadChecked(const LoadSpec& spec) {
   std::unique_ptr<Executable> executable = std::move(*loaded);
   const Nature nature = NatureOf(spec, *executable);
 
+  if (const std::string& refused = executable->result().refused; !refused.empty()) {
+    return Invalid(spec, "forward() returns " + refused);
+  }
+
   RunnerOptions options;
   options.signature = spec.signature;
   options.stateful = spec.stateful;

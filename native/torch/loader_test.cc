@@ -82,6 +82,12 @@ TEST(Load, WithoutDeclaredInputsThereIsNoWarmUp) {
   EXPECT_NE(loaded.report.warmup_reason.find("not declared"), std::string::npos);
 }
 
+TEST(Load, WhatHasNoWireFormIsRefused) {
+  LoadSpec spec = SpecFor("mlp");
+  spec.path = FixturePath("../../e2e/models/imaginary.pt");
+  EXPECT_NE(Refusal(spec).message().find("forward() returns values of type complex"), std::string::npos);
+}
+
 TEST(Load, AFreeDimensionForbidsInline) { EXPECT_FALSE(MustLoad(SpecFor("encoder")).config.inline_allowed); }
 
 TEST(Load, LanesShareTheCores) {

@@ -1,10 +1,13 @@
 #include "torch/outputs.h"
 
+#include <ATen/Functions.h>
 #include <ATen/core/Dict.h>
 #include <ATen/core/List.h>
 #include <ATen/core/function_schema.h>
 #include <ATen/core/jit_type.h>
 
+#include <cstring>
+#include <optional>
 #include <utility>
 
 namespace sconce::torch_engine {
@@ -42,17 +45,45 @@ std::vector<std::string> FieldNames(const c10::ivalue::Tuple& tuple) {
   return names;
 }
 
+at::Tensor TextTensor(const std::string& text) {
+  at::Tensor bytes = at::empty({static_cast<std::int64_t>(text.size())}, at::kByte);
+  if (!text.empty()) std::memcpy(bytes.data_ptr(), text.data(), text.size());
+  return bytes;
+}
+
+struct Leaf {
+  LeafKind kind = LeafKind::kTensor;
+  at::Tensor tensor;
+};
+
+// Python's float is double, its int is int64 in TorchScript.
+std::optional<Leaf> ReadLeaf(const c10::IValue& value) {
+  if (value.isTensor()) return Leaf{LeafKind::kTensor, value.toTensor()};
+  if (value.isInt()) return Leaf{LeafKind::kNumber, at::scalar_tensor(value.toInt(), at::kLong)};
+  if (value.isDouble()) return Leaf{LeafKind::kNumber, at::scalar_tensor(value.toDouble(), at::kDouble)};
+  if (value.isBool()) return Leaf{LeafKind::kNumber, at::scalar_tensor(value.toBool(), at::kBool)};
+  if (value.isString()) return Leaf{LeafKind::kText, TextTensor(value.toStringRef())};
+  return std::nullopt;
+}
+
+// A compiled package gives an undefined tensor for None.
+bool IsNone(const c10::IValue& value) { return value.isNone() || (value.isTensor() && !value.toTensor().defined()); }
+
 class Walk {
  public:
   explicit Walk(std::vector<at::Tensor>& leaves) : leaves_(leaves) {}
 
   Status Node(const c10::IValue& value, const std::string& path, int depth, OutputNode& node) {
     if (depth > kMaxDepth) return Bad(path, "is nested deeper than " + std::to_string(kMaxDepth));
-    if (value.isTensor()) return Leaf(value.toTensor(), path, node);
+    if (IsNone(value)) {
+      node.kind = Kind::kNone;
+      return Status::Ok();
+    }
+    if (std::optional<Leaf> leaf = ReadLeaf(value)) return Keep(std::move(*leaf), node);
     if (value.isTuple()) return Tuple(value, path, depth, node);
     if (value.isList()) return List(value, path, depth, node);
     if (value.isGenericDict()) return Dict(value, path, depth, node);
-    return Bad(path, "is a " + value.tagKind() + ", not a tensor");
+    return Bad(path, "is a " + value.tagKind() + ", which has no wire form");
   }
 
  private:
@@ -61,11 +92,11 @@ class Walk {
     return {Code::kBadOutput, "the model's " + name + " " + what};
   }
 
-  Status Leaf(const at::Tensor& tensor, const std::string& path, OutputNode& node) {
-    if (!tensor.defined()) return Bad(path, "is an undefined tensor");
+  Status Keep(Leaf leaf, OutputNode& node) {
     node.kind = Kind::kTensor;
     node.leaf = static_cast<int>(leaves_.size());
-    leaves_.push_back(tensor);
+    node.leaf_kind = leaf.kind;
+    leaves_.push_back(std::move(leaf.tensor));
     return Status::Ok();
   }
 
@@ -135,6 +166,11 @@ bool DictLike(const c10::IValue& value, const OutputNode& layout, std::vector<at
   return true;
 }
 
+void AddKinds(const OutputNode& node, std::vector<LeafKind>& kinds) {
+  if (node.kind == Kind::kTensor) kinds.push_back(node.leaf_kind);
+  for (const OutputNode& child : node.children) AddKinds(child, kinds);
+}
+
 bool FindLeaf(const OutputNode& node, int leaf, std::string& path) {
   if (node.kind == Kind::kTensor) return node.leaf == leaf;
   for (std::size_t i = 0; i < node.children.size(); ++i) {
@@ -153,18 +189,19 @@ Status Flatten(const c10::IValue& value, const std::vector<std::string>& names, 
   layout = OutputNode{};
   leaves.clear();
   if (Status status = Walk(leaves).Node(value, "", 0, layout); !status.ok()) return status;
-  if (leaves.empty()) return {Code::kBadOutput, "the model's output holds no tensor"};
   return NameElements(names, layout);
 }
 
 bool FlattenLike(const c10::IValue& value, const OutputNode& layout, std::vector<at::Tensor>& leaves) {
+  if (IsNone(value)) return layout.kind == Kind::kNone;
   if (layout.kind == Kind::kTensor) {
-    if (!value.isTensor() || !value.toTensor().defined()) return false;
-    leaves.push_back(value.toTensor());
+    std::optional<Leaf> leaf = ReadLeaf(value);
+    if (!leaf || leaf->kind != layout.leaf_kind) return false;
+    leaves.push_back(std::move(leaf->tensor));
     return true;
   }
   if (value.isGenericDict()) return layout.kind == Kind::kDict && DictLike(value, layout, leaves);
-  if (!value.isTuple() && !value.isList()) return false;
+  if (layout.kind == Kind::kNone || (!value.isTuple() && !value.isList())) return false;
   const c10::ArrayRef<c10::IValue> elements =
       value.isTuple() ? value.toTupleRef().elements().asArrayRef() : value.toListRef();
   if (elements.size() != layout.children.size()) return false;
@@ -172,6 +209,12 @@ bool FlattenLike(const c10::IValue& value, const OutputNode& layout, std::vector
     if (!FlattenLike(elements[i], layout.children[i], leaves)) return false;
   }
   return true;
+}
+
+std::vector<LeafKind> LeafKinds(const OutputNode& layout) {
+  std::vector<LeafKind> kinds;
+  AddKinds(layout, kinds);
+  return kinds;
 }
 
 std::string LeafName(const OutputNode& layout, int leaf) {

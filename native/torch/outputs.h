@@ -1,4 +1,4 @@
-// A model's result: which tensors it holds and how they hang together.
+// A model's result: which tensors, numbers and texts it holds and how they hang together.
 // Thread: pure functions; called on executor threads.
 #pragma once
 
@@ -13,13 +13,17 @@
 
 namespace sconce::torch_engine {
 
-// Collects the tensors of `value` into `leaves` and describes the structure in `layout`. `names` turns a tuple or list
-// at the top into a dict. kBadOutput names the leaf that is not a tensor, or the mismatch in number.
+// Collects the tensors of `value` into `leaves` and describes the structure in `layout`; numbers and texts become
+// tensors as LeafKind says. `names` turns a tuple or list at the top into a dict. kBadOutput names what cannot be a
+// leaf, or the mismatch in number.
 Status Flatten(const c10::IValue& value, const std::vector<std::string>& names, OutputNode& layout,
                std::vector<at::Tensor>& leaves);
 
 // The same for a value whose structure is expected to be `layout`; false when it is not (leaves are then undefined).
 bool FlattenLike(const c10::IValue& value, const OutputNode& layout, std::vector<at::Tensor>& leaves);
+
+// What each leaf was.
+std::vector<LeafKind> LeafKinds(const OutputNode& layout);
 
 // How messages call a leaf: "output", "output 'boxes'", "output 'boxes[1]'".
 std::string LeafName(const OutputNode& layout, int leaf);

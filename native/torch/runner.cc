@@ -29,11 +29,16 @@ struct Gradients {
 
 std::size_t RowsOf(const Task& task) { return task.is_image ? 1 : task.rows.size(); }
 
+Status OfWholeBatch(const OutputNode& layout, std::size_t leaf, LeafKind kind) {
+  return {Code::kBadOutput, "the model's " + LeafName(layout, static_cast<int>(leaf)) + " is one " +
+                                (kind == LeafKind::kText ? "text" : "number") +
+                                " for the whole batch, so samples must run one by one (batchSize: 1)"};
+}
+
 Status WrongRows(const OutputNode& layout, std::size_t leaf, const at::Tensor& tensor, std::size_t rows) {
-  std::string got = tensor.dim() == 0 ? "it is a scalar" : "it is " + std::to_string(tensor.size(0));
   return {Code::kBadOutput, "the model's " + LeafName(layout, static_cast<int>(leaf)) +
                                 " cannot be split per sample: its dimension 0 must be the batch (" +
-                                std::to_string(rows) + "), " + got};
+                                std::to_string(rows) + "), it is " + std::to_string(tensor.size(0))};
 }
 
 // A dense tensor with a dtype that has a wire form.
@@ -74,7 +79,10 @@ struct TorchRunner::Scratch final : RunnerScratch {
   Status broken;  // why there is no stream: the device is lost
   torch::jit::Stack stack;
   OutputNode layout;
+  std::vector<LeafKind> kinds;  // of the layout's leaves
   bool has_layout = false;
+  bool new_layout = false;  // the last result was of another structure than the one before
+  bool own_leaves = false;  // the leaves are one sample's own, without a batch dimension
   std::vector<at::Tensor> leaves;
   std::vector<at::Tensor> kept;  // outputs of earlier slices
   std::vector<const Row*> rows;
@@ -94,18 +102,31 @@ struct TorchRunner::Scratch final : RunnerScratch {
     view_count = 0;
   }
 
+  // The leaf belongs to the run's only row as it is.
+  bool is_own(std::size_t leaf) const {
+    return own_leaves || kinds[leaf] != LeafKind::kTensor || leaves[leaf].dim() == 0;
+  }
+
+  Status CheckRows(std::size_t row_count) const;
   Status Split(std::size_t row_count);
 };
 
-// Views of the leaves, in host memory, row by row, appended to `views`.
-Status TorchRunner::Scratch::Split(std::size_t row_count) {
+Status TorchRunner::Scratch::CheckRows(std::size_t row_count) const {
   for (std::size_t leaf = 0; leaf < leaves.size(); ++leaf) {
     const at::Tensor& tensor = leaves[leaf];
     if (Status status = CheckPlain(layout, leaf, tensor); !status.ok()) return status;
-    if (tensor.dim() == 0 || tensor.size(0) != static_cast<std::int64_t>(row_count)) {
+    if (is_own(leaf)) {
+      if (row_count != 1) return OfWholeBatch(layout, leaf, kinds[leaf]);
+    } else if (tensor.size(0) != static_cast<std::int64_t>(row_count)) {
       return WrongRows(layout, leaf, tensor, row_count);
     }
   }
+  return Status::Ok();
+}
+
+// Views of the leaves, in host memory, row by row, appended to `views`.
+Status TorchRunner::Scratch::Split(std::size_t row_count) {
+  if (Status status = CheckRows(row_count); !status.ok()) return status;
   if (Status status = device.Download(leaves, *stream, *done); !status.ok()) return status;
   if (views.size() < view_count + row_count) views.resize(view_count + row_count);
   for (std::size_t r = 0; r < row_count; ++r) views[view_count + r].resize(leaves.size());
@@ -116,7 +137,7 @@ Status TorchRunner::Scratch::Split(std::size_t row_count) {
     TensorView view;
     view.dtype = *FromTorch(tensor.scalar_type());
     const at::IntArrayRef sizes = tensor.sizes();
-    for (std::size_t d = 1; d < sizes.size(); ++d) view.shape.push_back(sizes[d]);
+    for (std::size_t d = is_own(leaf) ? 0 : 1; d < sizes.size(); ++d) view.shape.push_back(sizes[d]);
     view.bytes = tensor.nbytes() / row_count;
     view.data = static_cast<const std::byte*>(tensor.const_data_ptr());
     for (std::size_t r = 0; r < row_count; ++r) {
@@ -230,10 +251,11 @@ Status TorchRunner::RunSlices(Task& task, std::uint32_t max_rows, Scratch& scrat
     while (end < task.rows.size() && end - first < max_rows && SameShape(task.rows[first], task.rows[end])) ++end;
     scratch.rows.clear();
     for (std::size_t r = first; r < end; ++r) scratch.rows.push_back(&task.rows[r]);
-    const std::size_t leaves_before = scratch.leaves.size();
     if (Status status = CallRows(scratch.rows, task.names, scratch); !status.ok()) return status;
-    if (first > 0 && leaves_before != scratch.leaves.size()) {
-      return {Code::kBadOutput, "the model returned another number of outputs for another slice of the instances"};
+    if (first > 0 && scratch.new_layout) {
+      return {Code::kBadOutput,
+              "the model's answers to these instances differ in structure (a value or None, keys, the length of a "
+              "list), so they are not one answer; send them one by one"};
     }
     if (device_.device().is_host()) {
       for (at::Tensor& leaf : scratch.leaves) leaf = leaf.clone();
@@ -275,7 +297,7 @@ Status TorchRunner::CallRows(std::span<const Row* const> rows, std::span<const s
       scratch.stack.emplace_back(device_.Upload(scratch.collator.Gather(input, rows)));
     }
   }
-  return CallModel(scratch);
+  return CallModel(rows.size(), scratch);
 }
 
 Status TorchRunner::CallImages(std::span<Task* const> batch, Scratch& scratch) {
@@ -309,22 +331,33 @@ Status TorchRunner::CallImages(std::span<Task* const> batch, Scratch& scratch) {
       scratch.stack.push_back(slot.fallback);
     }
   }
-  return CallModel(scratch);
+  return CallModel(batch.size(), scratch);
 }
 
-// Runs what is on the stack and flattens the result into `leaves`.
-Status TorchRunner::CallModel(Scratch& scratch) {
+// What the model left on the stack; of a list of dicts with one entry for the one row, that entry.
+const c10::IValue& TorchRunner::ReadResult(std::size_t rows, Scratch& scratch) {
+  const c10::IValue& result = scratch.stack.back();
+  scratch.own_leaves = rows == 1 && executable_->result().may_list_samples && result.toListRef().size() == 1;
+  if (!scratch.own_leaves) return result;
+  lists_samples_.store(true, std::memory_order_relaxed);
+  return result.toListRef()[0];
+}
+
+// Runs what is on the stack, for `rows` samples, and flattens the result into `leaves`.
+Status TorchRunner::CallModel(std::size_t rows, Scratch& scratch) {
   try {
     executable_->Call(scratch.stack);
   } catch (...) {
     return CurrentFailure(Code::kModelError, "the model raised");
   }
-  const c10::IValue& result = scratch.stack.back();
+  const c10::IValue& result = ReadResult(rows, scratch);
   scratch.leaves.clear();
-  if (!scratch.has_layout || !FlattenLike(result, scratch.layout, scratch.leaves)) {
+  scratch.new_layout = !scratch.has_layout || !FlattenLike(result, scratch.layout, scratch.leaves);
+  if (scratch.new_layout) {
     scratch.has_layout = false;
     Status status = Flatten(result, options_.signature.outputs, scratch.layout, scratch.leaves);
     if (!status.ok()) return status;
+    scratch.kinds = LeafKinds(scratch.layout);
     scratch.has_layout = true;
   }
   if (executable_->differentiates()) {

@@ -2,6 +2,7 @@
 // Thread: NewScratch and Run on executor threads; set_max_rows before the first of them.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <span>
@@ -45,6 +46,8 @@ class TorchRunner final : public Runner, public BatchProgram {
   void set_max_rows(std::uint32_t rows) { max_rows_ = rows; }
   const Executable& executable() const { return *executable_; }
   const Device& device() const { return device_.device(); }
+  // A run of one sample gave a list of one dict, which was read as that sample's own.
+  bool lists_samples() const { return lists_samples_.load(std::memory_order_relaxed); }
 
  private:
   struct Scratch;
@@ -54,7 +57,8 @@ class TorchRunner final : public Runner, public BatchProgram {
   Status RunSlices(Task& task, std::uint32_t max_rows, Scratch& scratch);
   Status CallRows(std::span<const Row* const> rows, std::span<const std::string> names, Scratch& scratch);
   Status CallImages(std::span<Task* const> batch, Scratch& scratch);
-  Status CallModel(Scratch& scratch);
+  Status CallModel(std::size_t rows, Scratch& scratch);
+  const c10::IValue& ReadResult(std::size_t rows, Scratch& scratch);
   Result<const ArgPlan*> PlanFor(std::span<const std::string> names, std::size_t count, Scratch& scratch);
   void Finish(Task& task, std::size_t first_view, std::size_t rows, Scratch& scratch);
 
@@ -62,6 +66,7 @@ class TorchRunner final : public Runner, public BatchProgram {
   RunnerOptions options_;
   const TensorDevice& device_;
   std::uint32_t max_rows_ = 1;
+  std::atomic<bool> lists_samples_ = false;
   std::unique_ptr<Explainer> explainer_;
   std::string why_not_ = "this model gives no explanations";
 };

@@ -2,10 +2,12 @@
 #include "torch/runner.h"
 
 #include <gtest/gtest.h>
+#include <torch/csrc/jit/api/module.h>
 
 #include <thread>
 
 #include "torch/test_support.h"
+#include "torch/torchscript.h"
 
 namespace sconce::torch_engine {
 namespace {
@@ -51,7 +53,8 @@ TEST_P(Models, SingleEqualsEagerPyTorch) {
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, Models,
                          ::testing::Values("mlp", "convnet", "encoder", "integers", "dict", "tuple", "named", "list",
-                                           "branches", "half", "bfloat", "in_place", "swapped", "quantised"));
+                                           "branches", "half", "bfloat", "in_place", "swapped", "quantised", "none",
+                                           "numbers"));
 
 class Batches : public ::testing::TestWithParam<const char*> {};
 
@@ -80,7 +83,7 @@ TEST_P(Batches, BatchEqualsEagerPyTorch) {
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, Batches,
                          ::testing::Values("mlp", "convnet", "encoder", "integers", "dict", "tuple", "named", "list",
-                                           "half", "bfloat", "in_place", "swapped"));
+                                           "half", "bfloat", "in_place", "swapped", "none"));
 
 TEST(TorchRunner, OnlyTheSampleThatRaisesFails) {
   Golden golden = ReadGolden("raises");
@@ -155,16 +158,58 @@ TEST(TorchRunner, OutputThatIsNotTheBatchIsNamed) {
   EXPECT_NE(tasks[0]->status.message().find("output cannot be split"), std::string::npos) << tasks[0]->status.message();
 }
 
-TEST(TorchRunner, LeafThatIsNoTensorIsNamed) {
-  LoadSpec spec = SpecFor("not_a_tensor");
+TEST(TorchRunner, NumbersOfTheWholeBatchKeepSamplesApart) {
+  const Golden golden = ReadGolden("numbers");
+  LoadSpec spec = SpecFor("numbers");
+  for (const bool declared : {true, false}) {
+    if (!declared) spec.signature = Signature{};  // no warm-up: the type of forward() tells
+    spec.batch_size = 8;
+    const Loaded loaded = MustLoad(spec);
+    EXPECT_EQ(loaded.config.max_batch_rows, 1u);
+    EXPECT_NE(loaded.report.batch_reason.find("batchSize: 8 has no effect"), std::string::npos)
+        << loaded.report.batch_reason;
+    std::vector<TaskPtr> tasks;
+    tasks.push_back(MakeTask(golden.signature, Pointers(golden, {0, 1, 2})));
+    RunAll(*loaded.runner, tasks);
+    ASSERT_TRUE(tasks[0]->status.ok()) << tasks[0]->status.message();
+    for (std::size_t r = 0; r < 3; ++r) EXPECT_LE(Deviation(*tasks[0], r, golden.cases[r], 1e-6), 1.0);
+  }
+}
+
+// A tensor without dimensions is no sample's either, but no type tells.
+TEST(TorchRunner, AScalarOfTheWholeBatchBelongsToALoneSample) {
+  torch::jit::Module module("m");
+  module.define("def forward(self, x):\n  return x, x.sum()\n");
+  module.eval();
+  const std::string path = ::testing::TempDir() + "/scalar.pt";
+  module.save(path);
+  LoadSpec spec = SpecFor("numbers");
+  spec.path = path;
+  const Golden golden = ReadGolden("numbers");
   const Loaded loaded = MustLoad(spec);
-  GoldenCase one;
-  one.inputs["x"] = {DType::kFloat32, {4}, {1, 2, 3, 4}, {}};
+  EXPECT_EQ(loaded.config.max_batch_rows, 1u);
+  EXPECT_NE(loaded.report.batch_reason.find("is one number for the whole batch"), std::string::npos)
+      << loaded.report.batch_reason;
   std::vector<TaskPtr> tasks;
-  tasks.push_back(MakeTask(spec.signature, {&one}));
+  tasks.push_back(MakeTask(golden.signature, Pointers(golden, {0, 1})));
   RunAll(*loaded.runner, tasks);
+  ASSERT_TRUE(tasks[0]->status.ok()) << tasks[0]->status.message();
+  ASSERT_EQ(tasks[0]->leaves.size(), 4u);
+  EXPECT_EQ(tasks[0]->leaves[3].shape, Shape());
+}
+
+TEST(TorchRunner, ANumberForSeveralRowsIsNamed) {
+  const Golden golden = ReadGolden("numbers");
+  Result<std::unique_ptr<TorchScript>> script = LoadTorchScript(testing::FixturePath("numbers.pt"));
+  ASSERT_TRUE(script.ok());
+  TorchRunner runner(std::move(*script), RunnerOptions{});
+  runner.set_max_rows(8);  // warm-up never allows it
+  std::vector<TaskPtr> tasks;
+  tasks.push_back(MakeTask(golden.signature, Pointers(golden, {0, 1})));
+  RunAll(runner, tasks);
   EXPECT_EQ(tasks[0]->status.code(), Code::kBadOutput);
-  EXPECT_NE(tasks[0]->status.message().find("output '1' is a Int"), std::string::npos) << tasks[0]->status.message();
+  EXPECT_NE(tasks[0]->status.message().find("output 'rows' is one number for the whole batch"), std::string::npos)
+      << tasks[0]->status.message();
 }
 
 TEST(TorchRunner, UndeclaredInputsGoByNameOrPosition) {

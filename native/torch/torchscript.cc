@@ -79,6 +79,9 @@ class Script final : public TorchScript {
     const torch::jit::Method forward = module_.get_method("forward");
     function_ = &forward.function();
     arguments_ = ReadArguments(function_->getSchema());
+    if (const auto& returns = function_->getSchema().returns(); returns.size() == 1) {
+      result_ = ReadResultType(*returns.front().type());
+    }
     effects_ = ReadEffects(module_);
   }
 
@@ -100,6 +103,7 @@ class Script final : public TorchScript {
   const char* form() const override { return form_.c_str(); }
   std::size_t weights_bytes() const override { return weights_bytes_; }
   const std::vector<Argument>* arguments() const override { return &arguments_; }
+  const ResultType& result() const override { return result_; }
   bool keeps_state() const override { return effects_.keeps_state; }
   bool reads_values() const override { return effects_.reads_values; }
   bool differentiates() const override { return effects_.differentiates; }
@@ -162,6 +166,7 @@ class Script final : public TorchScript {
   std::optional<Conversion> conversion_;
   torch::jit::Function* function_ = nullptr;
   std::vector<Argument> arguments_;
+  ResultType result_;
   Effects effects_;
 };
 

@@ -1,12 +1,16 @@
 #include "torch/warmup.h"
 
+#include <c10/core/InferenceMode.h>
+
 #include <algorithm>
 #include <bit>
 #include <cstdio>
+#include <cstring>
 #include <limits>
 #include <utility>
 
 #include "core/clock.h"
+#include "torch/collate.h"
 #include "torch/forms.h"
 #include "torch/trial.h"
 
@@ -42,7 +46,11 @@ Signature SampleSignature(const LoadSpec& spec) {
 class Session {
  public:
   Session(const LoadSpec& spec, const RunnerOptions& options, std::unique_ptr<Executable>& executable)
-      : spec_(spec), options_(options), executable_(executable), signature_(SampleSignature(spec)) {}
+      : spec_(spec),
+        options_(options),
+        executable_(executable),
+        signature_(SampleSignature(spec)),
+        type_(executable->result()) {}
 
   Result<WarmupResult> Run() {
     if (const char* why = WhyNot(); why != nullptr) return Skipped(why);
@@ -86,9 +94,27 @@ class Session {
     result_.form = executable_ ? executable_->form() : "plain";
     result_.batch = spec_.batch_size.value_or(1);
     result_.batch_reason = spec_.batch_size ? "as configured; not checked: " + why : "1: not checked: " + why;
+    // Nothing has shown whether a list has an entry per sample.
+    if (const char* never = NeverTogether(type_.may_list_samples)) RunAlone(never);
     if (!keeps_state_ && trial_) executable_ = Release();
     if (executable_) result_.form = executable_->form();
     return std::move(result_);
+  }
+
+  // Why samples cannot share a batch, whatever the configuration says; null: they may.
+  const char* NeverTogether(bool lists_samples) const {
+    if (type_.whole_batch)
+      return "the model returns numbers or text, which belong to a whole batch and to no sample of it";
+    if (lists_samples) return "the model returns a list of dicts with an entry per sample";
+    return nullptr;
+  }
+
+  void RunAlone(const std::string& why) {
+    result_.batch = 1;
+    result_.batch_reason = "1: " + why + ", so samples run one by one";
+    if (spec_.batch_size.value_or(1) > 1) {
+      result_.batch_reason += "; batchSize: " + std::to_string(*spec_.batch_size) + " has no effect";
+    }
   }
 
   // At least `count` samples.
@@ -104,6 +130,7 @@ class Session {
   // Puts the model (or a copy of one that keeps state) on trial and runs single samples.
   Status FirstRuns() {
     const auto* script = dynamic_cast<const TorchScript*>(executable_.get());
+    if (script == nullptr && ChangesInputs()) executable_->give_copies();
     keeps_state_ = script != nullptr && (spec_.stateful || script->keeps_state());
     Try(keeps_state_ ? std::unique_ptr<Executable>(script->Copy()) : std::move(executable_));
     result_.single_seconds = std::numeric_limits<double>::infinity();
@@ -115,6 +142,31 @@ class Session {
     }
     result_.outputs = samples_[0]->leaves;
     return Status::Ok();
+  }
+
+  // Whether a run writes into its inputs: a compiled package does not tell. What a device runs on are copies anyway.
+  bool ChangesInputs() const {
+    if (on_device()) return false;
+    const Row* const row = samples_[0]->rows.data();
+    Collator collator(options_.device->device(), /*copies=*/true);
+    std::vector<at::Tensor> inputs;
+    for (std::size_t i = 0; i < row->inputs.size(); ++i) inputs.push_back(collator.Gather(i, {&row, 1}));
+    try {
+      const c10::InferenceMode inference;
+      torch::jit::Stack stack;
+      executable_->Begin(stack);
+      for (const ArgPlan::Slot& slot : options_.plan.slots) {
+        stack.push_back(slot.input < 0 ? slot.fallback : inputs[static_cast<std::size_t>(slot.input)]);
+      }
+      executable_->Call(stack);
+    } catch (...) {
+      return false;  // the first sample says what is wrong
+    }
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      const TensorView& sent = row->inputs[i];
+      if (sent.bytes > 0 && std::memcmp(inputs[i].const_data_ptr(), sent.data, sent.bytes) != 0) return true;
+    }
+    return false;
   }
 
   void Try(std::unique_ptr<Executable> executable) {
@@ -148,6 +200,7 @@ class Session {
     const auto* script = dynamic_cast<const TorchScript*>(on_trial_);
     if (script == nullptr) {
       result_.form_reason = "compiled ahead of time";
+      if (on_trial_->takes_copies()) result_.form_reason += "; it changes its inputs, so each run gets copies of them";
       return Status::Ok();
     }
     if (keeps_state_) {
@@ -155,7 +208,8 @@ class Session {
           spec_.stateful ? "stateful: true forbids freezing" : "the model's code changes its attributes";
       return IsRequired(spec_.precision) ? NoPrecision(result_.form_reason) : Status::Ok();
     }
-    const std::uint32_t rows = RowsWithin(kFormBatchSeconds, Limit());
+    const bool alone = NeverTogether(trial_->runner().lists_samples()) != nullptr;
+    const std::uint32_t rows = alone ? 1 : RowsWithin(kFormBatchSeconds, Limit());
     if (Status status = More(rows); !status.ok()) {
       return IsRequired(spec_.precision) ? NoPrecision(status.message()) : Status::Ok();
     }
@@ -221,6 +275,7 @@ class Session {
   }
 
   void PickBatch() {
+    if (const char* why = NeverTogether(trial_->runner().lists_samples())) return RunAlone(why);
     const std::uint32_t asked = Limit();
     const std::uint32_t limit = spec_.stateful ? asked : Fitting(asked);
     result_.batch = limit < asked ? limit : spec_.batch_size.value_or(1);
@@ -296,6 +351,7 @@ class Session {
   const RunnerOptions& options_;
   std::unique_ptr<Executable>& executable_;
   Signature signature_;
+  const ResultType type_;
   WarmupResult result_;
   std::vector<TaskPtr> samples_;
   std::unique_ptr<Executable> held_;

@@ -1,11 +1,11 @@
 /**
  * model-config.yaml: TorchServe's keys beside the `sconce` section. Keys of `sconce` that are not known are refused;
- * TorchServe's own that this version does not act on are kept out with a warning. Pure.
+ * TorchServe's own that this version does not act on are in server-keys.ts. Pure.
  */
-import { didYouMean } from "../config/suggest.js";
 import { dtypes, type ImageTransform, type InputSpec, type Precision, type Priority } from "../types.js";
 import { deviceOf } from "./device-config.js";
 import { scriptConfigOf, type ScriptConfig } from "./script.js";
+import { nativeWarnings, pythonRefusal, pythonWarnings } from "./server-keys.js";
 import { textConfigOf, type TextConfig } from "./text-config.js";
 import { parseYaml, type Section } from "./yaml-section.js";
 
@@ -41,44 +41,14 @@ export interface ModelConfig {
   readonly text?: TextConfig;
   /** For handlers in TypeScript or JavaScript. */
   readonly script?: ScriptConfig;
-  readonly asyncCommunication?: boolean;
+  /** Why it is refused where Python would run it. */
+  readonly pythonRefusal?: string;
   /** What the operator should know and is no error. */
   readonly warnings: readonly string[];
   /** The same where Python runs the model, whose handler may read any other key. */
   readonly pythonWarnings: readonly string[];
 }
 
-const usedKeys = [
-  "minWorkers",
-  "maxWorkers",
-  "batchSize",
-  "maxBatchDelay",
-  "responseTimeout",
-  "startupTimeout",
-  "jobQueueSize",
-  "deviceType",
-  "deviceIds",
-  "handler",
-  "sconce",
-];
-/** TorchServe's server acts on these and this one does not, whoever runs the model. */
-const ignoredServerKeys = [
-  "parallelType",
-  "parallelLevel",
-  "torchrun",
-  "clientTimeoutInMills",
-  "useJobTicket",
-  "sequenceBatching",
-  "continuousBatching",
-  "sequenceMaxIdleMSec",
-  "sequenceTimeoutMSec",
-  "maxNumSequence",
-  "maxSequenceJobQueueSize",
-  "asyncCommunication",
-];
-/** Of use to Python models alone, whose workers and handlers read them. */
-const pythonKeys = ["maxRetryTimeoutInSec", "useVenv", "pt2", "micro_batching", "pippy", "deepspeed", "dali"];
-const ignoredKeys = [...ignoredServerKeys, ...pythonKeys];
 const sconceKeys = [
   "inputs",
   "outputs",
@@ -128,36 +98,16 @@ export function parseModelConfig(file: string, text: string, given?: string): Mo
     ...present("responseTimeoutMs", responseTimeout === undefined ? undefined : Math.ceil(responseTimeout * 1000)),
     ...present("maxRetryMs", maxRetry === undefined ? undefined : Math.ceil(maxRetry * 1000)),
     ...present("useVenv", top.boolean("useVenv")),
-    ...present("asyncCommunication", top.boolean("asyncCommunication")),
+    ...present("pythonRefusal", pythonRefusal(top)),
     ...present("jobQueueSize", top.integer("jobQueueSize", 1, 1_000_000)),
     ...deviceOf(top),
     ...present("instances", least),
     ...present("maxWorkers", most),
     ...present("startupTimeoutMs", startupTimeout === undefined ? undefined : Math.ceil(startupTimeout * 1000)),
     ...sconceSection(top.section("sconce"), given ?? (typeof handler === "string" ? handler : "")),
-    warnings: warningsOf(file, top),
-    pythonWarnings: askedInVain(top, ignoredServerKeys).map((key) => withoutEffect(file, key)),
+    warnings: nativeWarnings(file, top),
+    pythonWarnings: pythonWarnings(file, top),
   };
-}
-
-/** Those of `keys` that ask for something: `false` and 0 ask for what is so anyway. */
-function askedInVain(top: Section, keys: readonly string[]): readonly string[] {
-  return keys.filter((key) => top.has(key) && top.plain(key) !== false && top.plain(key) !== 0);
-}
-
-function withoutEffect(file: string, key: string): string {
-  return `${file}: ${key} has no effect in this version`;
-}
-
-function warningsOf(file: string, top: Section): string[] {
-  return top
-    .keys()
-    .filter((key) => !usedKeys.includes(key))
-    .map((key) =>
-      ignoredKeys.includes(key)
-        ? withoutEffect(file, key)
-        : `${file}: ${key} is not a key that sconce or TorchServe reads${didYouMean(key, usedKeys)}`,
-    );
 }
 
 /** {key: value}, or nothing when there is no value (the types here are exact about absent keys). */

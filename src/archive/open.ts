@@ -175,8 +175,8 @@ async function pythonOf(
   const { path } = request;
   const { root, manifest } = files;
   const handler = handlerName(request, manifest, config);
-  const { maxRetryMs, useVenv, asyncCommunication } = config;
-  return pythonModel({ path, root, manifest, handler, bare, maxRetryMs, useVenv, asyncCommunication });
+  const { maxRetryMs, useVenv, pythonRefusal } = config;
+  return pythonModel({ path, root, manifest, handler, bare, maxRetryMs, useVenv, refusal: pythonRefusal });
 }
 
 /** Its weights tell one from another, or else its code. */

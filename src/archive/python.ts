@@ -24,19 +24,20 @@ export interface PythonQuestion {
   readonly bare: boolean;
   readonly maxRetryMs?: number | undefined;
   readonly useVenv?: boolean | undefined;
-  readonly asyncCommunication?: boolean | undefined;
+  /** Why its configuration cannot be followed where Python runs it. */
+  readonly refusal?: string | undefined;
 }
 
 /**
- * Undefined: it runs natively. Rejects with ServerError invalid_model when the handler is nowhere to be found, or gives
- * coroutines, which nobody would run here: each of its predictions would fail.
+ * Undefined: it runs natively. Rejects with ServerError invalid_model when the handler is nowhere to be found, or its
+ * configuration asks for what would make its answers other ones here.
  */
 export async function pythonModel(question: PythonQuestion): Promise<PythonModel | undefined> {
-  const { path, root, manifest, handler, bare, maxRetryMs, useVenv, asyncCommunication } = question;
+  const { path, root, manifest, handler, bare, maxRetryMs, useVenv, refusal } = question;
   const eager = manifest.modelFile !== undefined;
   if (!eager && nativeHandlers.includes(handler) && !(await hasPickledWords(root, handler))) return undefined;
   if (!builtinHandlers.includes(handler)) await checkFile(path, root, handler, bare);
-  if (asyncCommunication === true) throw invalid(path, asynchronous);
+  if (refusal !== undefined) throw invalid(path, refusal);
   return {
     folder: root,
     handler,
@@ -45,9 +46,6 @@ export async function pythonModel(question: PythonQuestion): Promise<PythonModel
     ...(useVenv === true ? { useVenv } : {}),
   };
 }
-
-const asynchronous =
-  "its configuration asks for asyncCommunication, with which TorchServe awaits what the handler returns; there are no such workers here, so make the handler synchronous and take the key out";
 
 /** TorchServe's text_classifier, whose vocabulary is a pickle, and no tokenizer that could be used instead. */
 async function hasPickledWords(root: string, handler: string): Promise<boolean> {

@@ -73,7 +73,8 @@ export function tritonConfig(name: string, { about }: ModelAbout, instances: num
 }
 
 function tensor({ name, dtype, shape }: ModelInterface["outputs"][number]): ConfigTensor {
-  return { name, data_type: `TYPE_${datatypes[dtype]}`, dims: shape };
+  const word = dtype === "string" ? "STRING" : datatypes[dtype];
+  return { name, data_type: `TYPE_${word}`, dims: shape };
 }
 
 /**

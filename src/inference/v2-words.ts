@@ -1,10 +1,10 @@
 /** The Open Inference Protocol's words for dtypes, platforms and models. Pure. */
 
 import type { ModelAbout } from "./pipeline.js";
-import type { DType, ModelInterface } from "../types.js";
+import type { ModelInterface, OutputSpec } from "../types.js";
 
 /** As native/codec/v2_types.h has them. */
-export const datatypes: Readonly<Record<DType, string>> = {
+export const datatypes: Readonly<Record<OutputSpec["dtype"], string>> = {
   bool: "BOOL",
   uint8: "UINT8",
   int8: "INT8",
@@ -15,6 +15,7 @@ export const datatypes: Readonly<Record<DType, string>> = {
   bfloat16: "BF16",
   float32: "FP32",
   float64: "FP64",
+  string: "BYTES",
 };
 
 /**

@@ -85,6 +85,7 @@ function exactText(value: unknown): string {
 function flatten(value: unknown, shapes: Readonly<Record<string, Tensor>>, path = ""): Record<string, unknown[]> {
   const own = shapes[path === "" ? "output" : path];
   if (own !== undefined) return { [path === "" ? "output" : path]: [value].flat(Infinity) };
+  if (value === null) return {};
   const found: Record<string, unknown[]> = {};
   for (const [key, each] of Object.entries(value as Record<string, unknown>)) {
     Object.assign(found, flatten(each, shapes, path === "" ? key : `${path}.${key}`));

@@ -29,8 +29,13 @@ def plain(tensor: torch.Tensor) -> dict:
 
 
 def flatten(value, path: str = "") -> dict:
+    if value is None:
+        return {}
     if isinstance(value, torch.Tensor):
         return {path or "output": plain(value[0])}
+    if isinstance(value, (int, float)):
+        dtype = {int: "int64", float: "float64", bool: "bool"}[type(value)]
+        return {path or "output": {"dtype": dtype, "shape": [], "data": [value]}}
     if hasattr(value, "_asdict"):
         value = value._asdict()
     items = value.items() if isinstance(value, dict) else enumerate(value)

@@ -190,9 +190,34 @@ class Half(nn.Module):
         return (y * 1.5 + 0.25).to(x.dtype)
 
 
-class NotATensor(nn.Module):
-    def forward(self, x) -> Tuple[torch.Tensor, int]:
-        return x, 7
+class Mixture(NamedTuple):
+    twice: torch.Tensor
+    none: Optional[torch.Tensor]
+    rows: int
+    mean: float
+    high: bool
+
+
+class ReturnsNumbers(nn.Module):
+    """Numbers of the whole batch beside a tensor, and None."""
+
+    def forward(self, x) -> Mixture:
+        mean = float(x.mean().item())
+        none: Optional[torch.Tensor] = None
+        return Mixture(x * 2, none, x.size(0), mean, mean > 0)
+
+
+class ReturnsNone(nn.Module):
+    """Heads that are there in training alone."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Linear(6, 3)
+
+    def forward(self, x) -> Tuple[Optional[torch.Tensor], torch.Tensor, Optional[torch.Tensor]]:
+        y = self.body(x)
+        aux: Optional[torch.Tensor] = y if self.training else None
+        return aux, y, aux
 
 
 class InPlace(nn.Module):
@@ -235,12 +260,13 @@ MODELS = {
     "counter": (Counter, [spec("x", F, [2])]),
     "half": (Half, [spec("x", "float16", [4])]),
     "bfloat": (Half, [spec("x", "bfloat16", [4])]),
-    "not_a_tensor": (NotATensor, [spec("x", F, [4])]),
+    "numbers": (ReturnsNumbers, [spec("x", F, [4])]),
+    "none": (ReturnsNone, [spec("x", F, [6])]),
     "in_place": (InPlace, [spec("x", F, [4])]),
     "swapped": (Swapped, [spec("b", F, [4]), spec("a", F, [4])]),
     "quantised": (Mlp, [spec("x", F, [16])]),
 }
-NO_CASES = {"wrong_rows", "counter", "not_a_tensor"}
+NO_CASES = {"wrong_rows", "counter"}
 
 
 def settle_norms(model):
@@ -278,6 +304,9 @@ def sample(entry, generator, index):
 
 
 def numbers(tensor):
+    """Of a tensor with its batch dimension, or a Python number."""
+    if not isinstance(tensor, torch.Tensor):
+        return [tensor]
     flat = tensor.detach().reshape(-1)
     if flat.dtype in (torch.float16, torch.bfloat16):
         flat = flat.float()
@@ -286,8 +315,16 @@ def numbers(tensor):
     return flat.tolist()
 
 
-def flatten(value, path=""):
+def described(value):
     if isinstance(value, torch.Tensor):
+        return {"dtype": str(value.dtype)[6:], "shape": list(value.shape[1:]), "data": numbers(value)}
+    return {"dtype": {int: "int64", float: "float64", bool: "bool"}[type(value)], "shape": [], "data": numbers(value)}
+
+
+def flatten(value, path=""):
+    if value is None:
+        return {}
+    if isinstance(value, (torch.Tensor, int, float)):
         return {path or "output": value}
     if isinstance(value, dict):
         items = value.items()
@@ -311,9 +348,7 @@ def golden(name, model, inputs, count):
             tensors = {k: v.abs() for k, v in tensors.items()}
         with torch.inference_mode():
             result = model(**{k: v.clone().unsqueeze(0) for k, v in tensors.items()})
-        outputs = {
-            k: {"dtype": str(v.dtype)[6:], "shape": list(v.shape[1:]), "data": numbers(v)} for k, v in flatten(result).items()
-        }
+        outputs = {k: described(v) for k, v in flatten(result).items()}
         given = {k: {"shape": list(v.shape), "data": numbers(v)} for k, v in tensors.items()}
         cases.append({"inputs": given, "outputs": outputs})
     return {"inputs": inputs, "cases": cases}
@@ -370,6 +405,10 @@ def main():
         write_script(args.folder, "resnet18", 1)
     if not args.only or "mlp" in args.only:
         write_package(args.folder, "mlp", (torch.randn(4, 16),), True)
+    if not args.only or "in_place_wide" in args.only:
+        # Large enough that its input is not copied for other reasons.
+        MODELS["in_place_wide"] = (InPlace, [spec("x", F, [8192])])
+        write_package(args.folder, "in_place_wide", (torch.randn(4, 8192),), True)
     return 0
 
 

@@ -6,14 +6,19 @@ moody    raises for x[0] > 100; log(x[0]) otherwise, so 0 gives -inf and -1 give
 slow     x[0] milliseconds of work, answers x[0] (the batch works as long as its largest sample).
 wide     one number in, two million out: a large answer for slow readers.
 dtypes   one input of every dtype, answered as they came.
-lopsided an output whose dimension 0 is not the batch.    wordy   an output that is no tensor.
+lopsided an output whose dimension 0 is not the batch.    wordy   a text.    imaginary   a number without wire form.
+answers  of every kind that a TorchScript model can answer, with numbers and a text that tell of the whole batch.
+heads    logits and two further heads that are None in eval mode, as in torchvision's GoogLeNet.
+found    a list of dicts, one per sample, with as many scores as the sample has positive numbers, as in its detectors.
 leaky    keeps 64 KiB for every call, for ever: the control that the growth checks must catch.
 missing_op   calls an operator that only the exporting process has.
 nms      calls torchvision's operator of that name: three boxes, of which it keeps two.
 """
 
+import io
 import pathlib
-from typing import Dict, List, Tuple
+import zipfile
+from typing import Dict, List, NamedTuple, Optional, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -80,6 +85,57 @@ class Wordy(nn.Module):
         return "words"
 
 
+class Imaginary(nn.Module):
+    def forward(self, x: Tensor) -> Tuple[Tensor, complex]:
+        return x, 1j
+
+
+class Answer(NamedTuple):
+    twice: Tensor
+    none: Optional[Tensor]
+    rows: int
+    mean: float
+    high: bool
+    word: str
+    sizes: List[int]
+    nested: Dict[str, Tuple[Tensor, Optional[float]]]
+
+
+class Answers(nn.Module):
+    def forward(self, x: Tensor) -> Answer:
+        mean = float(x.mean().item())
+        high = mean > 0
+        word = "high \u00e9\"" if high else ""
+        none: Optional[Tensor] = None
+        return Answer(x * 2, none, x.size(0), mean, high, word, x.size(), {"sum": (x.sum(1), mean if high else None)})
+
+
+class Heads(NamedTuple):
+    logits: Tensor
+    aux2: Optional[Tensor]
+    aux1: Optional[Tensor]
+
+
+class Headed(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(grid(4, 3, 7, 13, 0.125))
+
+    def forward(self, x: Tensor) -> Heads:
+        logits = x @ self.weight
+        aux: Optional[Tensor] = logits if self.training else None
+        return Heads(logits, aux, aux)
+
+
+class Found(nn.Module):
+    def forward(self, x: Tensor) -> List[Dict[str, Tensor]]:
+        found: List[Dict[str, Tensor]] = []
+        for sample in x:
+            scores = sample[sample > 0]
+            found.append({"boxes": torch.stack([scores, scores, scores, scores], 1), "scores": scores})
+        return found
+
+
 class Leaky(nn.Module):
     held: List[Tensor]
 
@@ -109,7 +165,14 @@ class Boxes(nn.Module):
 
 
 def save(name: str, module: nn.Module) -> None:
-    torch.jit.save(torch.jit.script(module.eval()), str(HERE / f"{name}.pt"))
+    """Without the debug records, which name the folder that this file was in."""
+    buffer = io.BytesIO()
+    torch.jit.save(torch.jit.script(module.eval()), buffer)
+    with zipfile.ZipFile(buffer) as source, zipfile.ZipFile(HERE / f"{name}.pt", "w", zipfile.ZIP_DEFLATED) as target:
+        for entry in source.infolist():
+            if not entry.filename.endswith(".debug_pkl"):
+                record = zipfile.ZipInfo(f"{name}/{entry.filename.split('/', 1)[1]}", (1980, 1, 1, 0, 0, 0))
+                target.writestr(record, source.read(entry), zipfile.ZIP_DEFLATED)
 
 
 def main() -> None:
@@ -126,6 +189,10 @@ def main() -> None:
         ("dtypes", Dtypes()),
         ("lopsided", Lopsided()),
         ("wordy", Wordy()),
+        ("imaginary", Imaginary()),
+        ("answers", Answers()),
+        ("heads", Headed()),
+        ("found", Found()),
         ("leaky", Leaky()),
         ("missing_op", MissingOp()),
         ("nms", Boxes()),

@@ -107,14 +107,15 @@ sconce:
     ]);
   });
 
-  test("of a Python model only what the server itself would have to do", () => {
-    const asked = "torchrun: { nproc-per-node: 4 }\nsequenceBatching: true\nmaxNumSequence: 4\n";
-    const idle = "continuousBatching: false\nclientTimeoutInMills: 0\nuseVenv: true\nmine: 1\n";
-    expect(parse(asked + idle).pythonWarnings).toEqual([
-      "model-config.yaml: torchrun has no effect in this version",
-      "model-config.yaml: sequenceBatching has no effect in this version",
-      "model-config.yaml: maxNumSequence has no effect in this version",
-    ]);
+  test("of a Python model what the server itself would have to do, or why that cannot be left out", () => {
+    expect(parse("useJobTicket: true\nmine: 1\n")).toEqual({
+      warnings: [
+        "model-config.yaml: useJobTicket has no effect in this version",
+        "model-config.yaml: mine is not a key that sconce or TorchServe reads",
+      ],
+      pythonWarnings: ["model-config.yaml: useJobTicket has no effect in this version"],
+    });
+    expect(parse("sequenceBatching: true\n").pythonRefusal).toMatch(/sequenceBatching/);
   });
 
   test.each<[string, RegExp]>([

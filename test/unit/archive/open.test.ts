@@ -83,11 +83,12 @@ describe("openModel", () => {
           { name: "model-config.yaml", data: yaml },
         ]),
       );
-    const { warnings } = await python("sequenceBatching: true\nhandler: { mine: 1 }\nother: 2\n");
+    const { warnings } = await python("clientTimeoutInMills: 500\nhandler: { mine: 1 }\nother: 2\n");
     expect(warnings).toEqual([
-      expect.stringMatching(/a\.mar: model-config\.yaml: sequenceBatching has no effect in this version$/),
+      expect.stringMatching(/a\.mar: model-config\.yaml: clientTimeoutInMills has no effect in this version$/),
     ]);
-    await expect(python("asyncCommunication: true\n")).rejects.toThrow(/a\.mar: .* asks for asyncCommunication/);
+    await expect(python("sequenceBatching: true\n")).rejects.toThrow(/a\.mar: .* asks for sequenceBatching/);
+    await expect(python("torchrun: { nproc-per-node: 4 }\n")).rejects.toThrow(/a\.mar: .* 4 processes of torchrun/);
   });
 
   test("the same content is unpacked once, whatever its name", async () => {

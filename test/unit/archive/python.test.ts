@@ -48,12 +48,10 @@ test("a handler that is nowhere, and a bare file with a Python handler beside it
   await expect(ask("mine.py", { bare: true })).rejects.toThrow(/needs an archive or a folder/);
 });
 
-test("a handler that gives coroutines is refused; a native model has none", async () => {
-  await expect(ask("mine.py", { asyncCommunication: true })).rejects.toThrow(
-    /^m\.mar: its configuration asks for asyncCommunication/,
-  );
-  expect(await ask("mine.py", { asyncCommunication: false })).toBeDefined();
-  expect(await ask("base_handler", { asyncCommunication: true })).toBeUndefined();
+test("a configuration that cannot be followed where Python runs the model is refused there alone", async () => {
+  const refusal = "its configuration asks for more";
+  await expect(ask("mine.py", { refusal })).rejects.toThrow(/^m\.mar: its configuration asks for more$/);
+  expect(await ask("base_handler", { refusal })).toBeUndefined();
 });
 
 test.each([

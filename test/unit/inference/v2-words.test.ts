@@ -10,7 +10,10 @@ test("shapes are told with the batch in front", () => {
   const about = {
     kind: "aotinductor",
     inputs: [{ name: "x", dtype: "float16", shape: [3, -1], optional: false }],
-    outputs: [{ name: "y", dtype: "int64", shape: [] }],
+    outputs: [
+      { name: "y", dtype: "int64", shape: [] },
+      { name: "word", dtype: "string", shape: [] },
+    ],
     maxBatchSize: 4,
     maxBatchDelayMs: 0,
   } as const;
@@ -19,6 +22,9 @@ test("shapes are told with the batch in front", () => {
     versions: ["1", "2"],
     platform: "pytorch_aotinductor",
     inputs: [{ name: "x", datatype: "FP16", shape: [-1, 3, -1] }],
-    outputs: [{ name: "y", datatype: "INT64", shape: [-1] }],
+    outputs: [
+      { name: "y", datatype: "INT64", shape: [-1] },
+      { name: "word", datatype: "BYTES", shape: [-1] },
+    ],
   });
 });
