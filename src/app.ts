@@ -29,6 +29,7 @@ import { openAccessLog } from "./server/inference-server.js";
 import { MainPort, type MainPortOptions, noBodies } from "./server/main-port.js";
 import { threadLimits } from "./server/limits.js";
 import { Measuring } from "./server/measuring.js";
+import { refusalsOf } from "./server/refusals.js";
 import type { News, ThreadLimits } from "./server/messages.js";
 import { manageOnMain } from "./server/grpc-management.js";
 import { type GrpcThread, grpcSetup, startGrpc } from "./server/grpc.js";
@@ -150,6 +151,7 @@ class Server implements RunningServer {
     this.measuring = new Measuring({
       ...{ config, log, engine, hostname: hostname(), snapshot: this.snapshot },
       answers: () => [this.state, ...this.mainStates].reduce((sum, each) => sum + each.allAnswers, this.rpc.allEnded),
+      refusals: () => refusalsOf([this.state, ...this.mainStates], this.rpc),
       write: (lines) => deps.writeMetrics?.(lines),
     });
   }

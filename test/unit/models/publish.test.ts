@@ -72,7 +72,7 @@ test("a registration without instances ends when the one that it was loaded with
   [model.name, model.version] = ["m", "1.0"];
   let over = false;
   const load = publisher
-    .load(model, { ...spec, handler: { name: "base_handler" }, instances: 0 })
+    .load(model, { ...spec, handler: { name: "base_handler", topK: 5 }, instances: 0 })
     .then(() => (over = true));
   for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
   expect([resized, over]).toEqual([[0], false]);
