@@ -70,8 +70,8 @@ export interface ServerDependencies {
   readonly log: Log;
   /** This package's version. */
   readonly version: string;
-  /** For HTTP/1.0. */
-  readonly sockets?: SocketCalls;
+  /** For HTTP/1.0; undefined: it is not spoken. */
+  readonly sockets?: SocketCalls | undefined;
   /** Takes those of TorchServe's metric lines that `metricsMode` says are logged. */
   readonly writeMetrics?: (lines: readonly MetricLine[]) => void;
   /** Takes the access log's lines, with their line feeds. */
@@ -210,7 +210,7 @@ class Server implements RunningServer {
       limits: this.limits,
       tls: config.https ? tls : undefined,
       ...{ engine, engineModule, listener, memory, log, writeAccess, waits: this.waits },
-      sockets: config.oldHttp ? deps.sockets : undefined,
+      sockets: deps.sockets,
     };
     const setup = grpcSetup(config);
     // Loads its library while the HTTP threads start.
@@ -333,7 +333,7 @@ class Server implements RunningServer {
     const state = new HttpState(createHttpState(1), 0);
     this.mainStates.push(state);
     const access = openAccessLog(options.limits, this.writeAccess);
-    const main = new MainPort({ ...options, listener: this.listener, state, access });
+    const main = new MainPort({ ...options, listener: this.listener, state, access, sockets: this.deps.sockets });
     this.mainPorts.push(main);
     const listening = await main.listen(host, port);
     this.listening.push(listening);
