@@ -30,6 +30,7 @@ import { openAccessLog } from "./server/inference-server.js";
 import { MainPort, type MainPortOptions, noBodies } from "./server/main-port.js";
 import { threadLimits } from "./server/limits.js";
 import { Measuring } from "./server/measuring.js";
+import { refusalsOf } from "./server/refusals.js";
 import type { News, ThreadLimits } from "./server/messages.js";
 import { manageOnMain } from "./server/grpc-management.js";
 import { type GrpcThread, grpcSetup, startGrpc } from "./server/grpc.js";
@@ -70,8 +71,8 @@ export interface ServerDependencies {
   readonly log: Log;
   /** This package's version. */
   readonly version: string;
-  /** For HTTP/1.0. */
-  readonly sockets?: SocketCalls;
+  /** For HTTP/1.0; undefined: it is not spoken. */
+  readonly sockets?: SocketCalls | undefined;
   /** Takes those of TorchServe's metric lines that `metricsMode` says are logged. */
   readonly writeMetrics?: (lines: readonly MetricLine[]) => void;
   /** Takes the access log's lines, with their line feeds. */
@@ -151,6 +152,7 @@ class Server implements RunningServer {
     this.measuring = new Measuring({
       ...{ config, log, engine, hostname: hostname(), snapshot: this.snapshot },
       answers: () => [this.state, ...this.mainStates].reduce((sum, each) => sum + each.allAnswers, this.rpc.allEnded),
+      refusals: () => refusalsOf([this.state, ...this.mainStates], this.rpc),
       write: (lines) => deps.writeMetrics?.(lines),
     });
   }
@@ -209,7 +211,7 @@ class Server implements RunningServer {
       limits: this.limits,
       tls: config.https ? tls : undefined,
       ...{ engine, engineModule, listener, memory, log, writeAccess, waits: this.waits },
-      sockets: config.oldHttp ? deps.sockets : undefined,
+      sockets: deps.sockets,
     };
     const setup = grpcSetup(config);
     // Loads its library while the HTTP threads start.
@@ -329,7 +331,7 @@ class Server implements RunningServer {
     const state = new HttpState(createHttpState(1), 0);
     this.mainStates.push(state);
     const access = openAccessLog(options.limits, this.writeAccess);
-    const main = new MainPort({ ...options, listener: this.listener, state, access });
+    const main = new MainPort({ ...options, listener: this.listener, state, access, sockets: this.deps.sockets });
     this.mainPorts.push(main);
     const listening = await main.listen(host, port);
     this.listening.push(listening);

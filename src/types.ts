@@ -271,8 +271,8 @@ export interface ExplainSettings {
 export interface SocketCalls {
   /** A connection is accepted when its first bytes are there, or after that many seconds. */
   deferAccept(listening: number, seconds: number): void;
-  /** A descriptor of its own for an accepted connection; -1: its first line says HTTP/1.0. */
-  takeSocket(accepted: number): number;
+  /** A descriptor of its own for an accepted connection; -1: its first line says HTTP/1.0; -2, if `whole`: it has no end yet. */
+  takeSocket(accepted: number, whole: boolean): number;
   /** The two ends of a connection inside this process. */
   socketPair(): [number, number];
   closeSocket(fd: number): void;

@@ -34,17 +34,26 @@ Napi::Value DeferAccept(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-bool IsOldHttp(int fd) {
+enum class FirstLine { kOld, kOther, kBegun };
+
+bool IsLetter(char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
+
+FirstLine LookAtFirstLine(int fd) {
   std::array<char, kMaxFirstLine> bytes;
   const ssize_t count = recv(fd, bytes.data(), bytes.size(), MSG_PEEK | MSG_DONTWAIT);
-  if (count <= 0) return false;
+  if (count <= 0) return FirstLine::kOther;
   const std::string_view text(bytes.data(), static_cast<size_t>(count));
-  return text.substr(0, text.find('\n')).find(" HTTP/1.0") != std::string_view::npos;
+  const size_t end = text.find('\n');
+  if (end == std::string_view::npos && text.size() < bytes.size() && IsLetter(text.front())) return FirstLine::kBegun;
+  return text.substr(0, end).find(" HTTP/1.0") == std::string_view::npos ? FirstLine::kOther : FirstLine::kOld;
 }
 
 Napi::Value TakeSocket(const Napi::CallbackInfo& info) {
   const int fd = Descriptor(info);
-  if (IsOldHttp(fd)) return Napi::Number::New(info.Env(), -1);
+  const bool whole = info.Length() > 1 && info[1].ToBoolean();
+  const FirstLine line = LookAtFirstLine(fd);
+  if (line == FirstLine::kOld) return Napi::Number::New(info.Env(), -1);
+  if (line == FirstLine::kBegun && whole) return Napi::Number::New(info.Env(), -2);
   const int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
   if (own < 0) Throw(info.Env(), "a connection could not be taken");
   return Napi::Number::New(info.Env(), own);

@@ -187,7 +187,7 @@ async function runWith(
     createModelManager,
     log,
     version,
-    sockets: socketCalls(),
+    sockets: config.oldHttp ? socketCalls() : undefined,
     writeMetrics: (lines) => writeMetrics(lines, sinks, config),
     writeAccess: sinks.access,
   });

@@ -46,7 +46,7 @@ export const securityRows = {
     flag,
     "auto",
     "listeners",
-    "Whether the inference port speaks HTTP/1.0, too, as ab and nginx do unless told otherwise; not over TLS.",
+    "Whether the HTTP ports speak HTTP/1.0, too, as ab and nginx do unless told otherwise; not over TLS.",
     { auto: "on when started as torchserve or with a config.properties" },
   ),
   trustedProxies: row(

@@ -144,7 +144,7 @@ class RpcPort implements RpcListening, CallOwner {
     this.sockets = new CappedSockets(
       options.limits,
       (socket) => injector.injectConnection(socket),
-      (change) => options.counters.addConnections(change),
+      options.counters,
       options.tls,
     );
     this.health = new HealthImplementation();

@@ -1,11 +1,13 @@
 /**
- * A listening socket with caps on its connections, in total and per address; a connection over a cap is closed before
- * anything is read. What comes in is handed on as it is, or as what is inside its TLS. Thread: the one that made it.
+ * A listening socket with caps on its connections, in total, per address and by the descriptors left; a connection over a
+ * cap is closed before anything is read. What comes in is handed on as it is, or as what is inside its TLS. Thread: the one that made it.
  */
 
 import { createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
+import { Descriptors } from "../config/descriptors.js";
 import { ServerError } from "../errors.js";
+import type { RefusalReason, RpcCounters } from "../metrics/rpc-counters.js";
 
 /** PEM texts of a certificate chain and its key. */
 export interface TlsTexts {
@@ -23,23 +25,31 @@ export interface SocketCaps {
   readonly exempt?: (address: string) => boolean;
 }
 
+type ConnectionCounters = Pick<RpcCounters, "addConnections" | "countRefused">;
+
 export class CappedSockets {
   private readonly caps: SocketCaps;
-  private readonly counted: (change: number) => void;
+  private readonly counters: ConnectionCounters;
+  private readonly descriptors = new Descriptors();
   private readonly server: Server;
   /** Never listens: it is given what was admitted. */
   private readonly tls: TlsServer | undefined;
   private readonly open = new Set<Socket>();
   private readonly byAddress = new Map<string, number>();
 
-  /** `counted` is told +1 and -1. */
-  constructor(caps: SocketCaps, accept: (socket: Socket) => void, counted: (change: number) => void, tls?: TlsTexts) {
+  constructor(caps: SocketCaps, accept: (socket: Socket) => void, counters: ConnectionCounters, tls?: TlsTexts) {
     this.caps = caps;
-    this.counted = counted;
+    this.counters = counters;
     this.tls = tls && tlsServer(tls, accept);
     this.server = createServer({ noDelay: true }, (socket) => {
-      if (!this.admit(socket)) socket.destroy();
-      else if (this.tls === undefined) accept(socket);
+      const refusal = this.refusalOf(socket);
+      if (refusal !== undefined) {
+        counters.countRefused(refusal);
+        socket.destroy();
+        return;
+      }
+      this.admit(socket);
+      if (this.tls === undefined) accept(socket);
       else this.tls.emit("connection", socket);
     });
   }
@@ -57,6 +67,8 @@ export class CappedSockets {
       this.server.once("error", refused);
       this.server.listen({ host, port, exclusive: true }, () => {
         this.server.off("error", refused);
+        // A connection that could not be accepted, as no descriptor was left for it.
+        this.server.on("error", () => this.counters.countRefused("descriptors"));
         const address = this.server.address();
         resolve(typeof address === "object" && address !== null ? address.port : port);
       });
@@ -72,23 +84,27 @@ export class CappedSockets {
     for (const socket of this.open) socket.destroy();
   }
 
-  private admit(socket: Socket): boolean {
-    const address = socket.remoteAddress ?? "";
-    const same = (this.byAddress.get(address) ?? 0) + 1;
-    if (this.open.size >= this.caps.maxConnections) return false;
-    if (same > this.caps.maxConnectionsPerAddress && this.caps.exempt?.(address) !== true) return false;
+  private refusalOf({ remoteAddress: address = "" }: Socket): RefusalReason | undefined {
+    const { maxConnections, maxConnectionsPerAddress, exempt } = this.caps;
+    if (this.open.size >= maxConnections) return "total";
+    const same = this.byAddress.get(address) ?? 0;
+    if (same >= maxConnectionsPerAddress && exempt?.(address) !== true) return "address";
+    return this.descriptors.refuses(this.open.size) ? "descriptors" : undefined;
+  }
+
+  private admit(socket: Socket): void {
+    const { remoteAddress: address = "" } = socket;
     this.open.add(socket);
-    this.byAddress.set(address, same);
-    this.counted(1);
+    this.byAddress.set(address, (this.byAddress.get(address) ?? 0) + 1);
+    this.counters.addConnections(1);
     // A peer that resets is no news; without a listener it would end the thread.
     socket.on("error", () => undefined);
     socket.once("close", () => this.left(socket, address));
-    return true;
   }
 
   private left(socket: Socket, address: string): void {
     this.open.delete(socket);
-    this.counted(-1);
+    this.counters.addConnections(-1);
     const rest = (this.byAddress.get(address) ?? 1) - 1;
     if (rest > 0) this.byAddress.set(address, rest);
     else this.byAddress.delete(address);

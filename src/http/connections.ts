@@ -1,5 +1,6 @@
 /**
- * Caps on open connections, in total and per address. Connections over a cap are closed before anything is read.
+ * Caps on open connections, in total, per address and by the descriptors left. Connections over a cap are closed before
+ * anything is read.
  *
  * The library tells that a connection closed but not which one, so there is no count per address to decrement.
  * While all connections together are within one address's cap, no address can be over it. Beyond that the kernel's own
@@ -9,6 +10,7 @@
  */
 
 import { readFileSync } from "node:fs";
+import { Descriptors } from "../config/descriptors.js";
 import type { HttpState } from "../metrics/http-counters.js";
 import { type ProxyOptions, TrustedProxies } from "./proxies.js";
 import type { RawApp, RawResponse } from "./raw.js";
@@ -27,6 +29,7 @@ export class ConnectionCaps {
   private readonly state: HttpState;
   private readonly port: () => number;
   private readonly proxies: TrustedProxies;
+  private readonly descriptors = new Descriptors();
   private counts = new Map<string, number>();
   private countedAt = -Infinity;
   private open = 0;
@@ -56,6 +59,7 @@ export class ConnectionCaps {
     this.state.count("connections_opened");
     const total = this.state.addConnections(1);
     if (total > this.limits.maxConnections) this.refuse(res, "refused_total");
+    else if (this.descriptors.refuses(total)) this.refuse(res, "refused_descriptors");
     else if (total > this.limits.maxConnectionsPerAddress && this.addressIsFull(res))
       this.refuse(res, "refused_address");
   }
@@ -66,7 +70,7 @@ export class ConnectionCaps {
     this.state.addConnections(-1);
   }
 
-  private refuse(res: RawResponse, row: "refused_total" | "refused_address"): void {
+  private refuse(res: RawResponse, row: "refused_total" | "refused_address" | "refused_descriptors"): void {
     this.state.count(row);
     res.close();
   }

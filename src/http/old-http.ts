@@ -33,16 +33,20 @@ export interface OldHttpOptions {
   readonly connect: () => Socket;
   /** In which header the client's address is passed on. */
   readonly header: ProxyOptions["proxyHeader"];
+  /** A connection was closed, as no descriptor is left for its way inside. */
+  readonly refused: () => void;
 }
 
 export class OldHttp {
   private readonly server: Server;
   private readonly agent: Agent;
   private readonly header: ProxyOptions["proxyHeader"];
+  private readonly refused: () => void;
   private readonly open = new Map<Socket, NodeJS.Timeout>();
 
-  constructor({ connect, header }: OldHttpOptions) {
+  constructor({ connect, header, refused }: OldHttpOptions) {
     this.header = header;
+    this.refused = refused;
     this.agent = new InsideAgent(connect);
     this.server = createServer({ maxHeaderSize: maxHeaderBytes }, (req, res) => this.pass(req, res));
   }
@@ -79,6 +83,7 @@ export class OldHttp {
     res.once("finish", () => this.wait(socket));
     const inside = this.ask({ method, path: url, headers: this.headersFor(req) });
     if (inside === undefined) {
+      this.refused();
       socket.destroy();
       return;
     }

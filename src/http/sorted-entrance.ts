@@ -13,6 +13,11 @@ import type { ProxyOptions } from "./proxies.js";
 
 /** Connections that come faster than they are accepted wait in the kernel. */
 const backlog = 512;
+/** So long a first line that has begun may take; then, and where too many are waited for, HTTP/1.1's parser has to see. */
+const firstLineMs = 5000;
+const maxWaiting = 1024;
+/** Nobody tells that more of it is there without taking it: it is looked at again after that long, then half as long again. */
+const [firstLookMs, slowestLookMs] = [2, 250];
 /** A client that sends nothing is accepted after about so many seconds, and taken for one of HTTP/1.1. */
 const firstBytesSeconds = 1;
 
@@ -21,25 +26,37 @@ export interface SortedEntranceOptions {
   /** Gives a connection to one of the apps, which owns the descriptor from then on. */
   readonly adopt: (fd: number) => void;
   readonly header: ProxyOptions["proxyHeader"];
+  /** A connection was closed, as no descriptor is left for it. */
+  readonly refused: () => void;
 }
 
 export class SortedEntrance {
   private readonly options: SortedEntranceOptions;
   private readonly server: Server;
   private readonly old: OldHttp;
+  /** Their first line has begun. */
+  private readonly waiting = new Set<Socket>();
 
   constructor(options: SortedEntranceOptions) {
     this.options = options;
-    this.server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => this.sort(socket));
-    this.old = new OldHttp({ connect: () => this.connectInside(), header: options.header });
+    this.server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => {
+      socket.on("error", () => socket.destroy());
+      this.sort(socket, performance.now() + firstLineMs, firstLookMs);
+    });
+    const { header, refused } = options;
+    this.old = new OldHttp({ connect: () => this.connectInside(), header, refused });
   }
 
   listen(host: string, port: number): Promise<Listening> {
     const { server } = this;
     return new Promise((resolve, reject) => {
-      // Later errors are of single connections, for which no descriptor is left.
-      server.on("error", () => reject(new ServerError("conflict", cannotListen(host, port))));
+      let open = false;
+      server.on("error", () => {
+        if (open) this.options.refused();
+        else reject(new ServerError("conflict", cannotListen(host, port)));
+      });
       server.listen({ host, port, backlog, exclusive: true }, () => {
+        open = true;
         this.options.sockets.deferAccept(descriptorOf(server), firstBytesSeconds);
         const address = server.address();
         const found = typeof address === "object" && address !== null ? address.port : port;
@@ -50,17 +67,25 @@ export class SortedEntrance {
 
   close(): void {
     this.server.close();
+    for (const socket of this.waiting) socket.destroy();
     this.old.close();
   }
 
-  private sort(socket: Socket): void {
-    socket.on("error", () => socket.destroy());
+  private sort(socket: Socket, until: number, lookMs: number): void {
+    this.waiting.delete(socket);
+    if (socket.destroyed) return;
+    const mayWait = performance.now() < until && this.waiting.size < maxWaiting;
     let own = -1;
     try {
-      own = this.options.sockets.takeSocket(descriptorOf(socket));
+      own = this.options.sockets.takeSocket(descriptorOf(socket), mayWait);
     } catch {
-      // No descriptor is left for it.
+      this.options.refused();
       socket.destroy();
+      return;
+    }
+    if (own === -2) {
+      this.waiting.add(socket);
+      setTimeout(() => this.sort(socket, until, Math.min(lookMs * 1.5, slowestLookMs)), lookMs);
       return;
     }
     if (own < 0) {

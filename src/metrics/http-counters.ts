@@ -18,6 +18,7 @@ export const threadRows = [
   "refused_address",
   "writes_cut",
   "in_flight",
+  "refused_descriptors",
 ] as const;
 export type ThreadRow = (typeof threadRows)[number];
 

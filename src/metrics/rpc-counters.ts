@@ -8,7 +8,13 @@ export const rpcStatusNames = Object.keys(rpcStatus) as readonly RpcStatus[];
 
 const openRow = rpcStatusNames.length;
 const connectionsRow = openRow + 1;
-const rows = connectionsRow + 1;
+const refusedRow = connectionsRow + 1;
+
+/** Why a connection is closed at once. */
+export const refusalReasons = ["total", "address", "descriptors"] as const;
+export type RefusalReason = (typeof refusalReasons)[number];
+
+const rows = refusedRow + refusalReasons.length;
 
 export function createRpcMemory(): SharedArrayBuffer {
   return new SharedArrayBuffer(rows * 8);
@@ -32,6 +38,10 @@ export class RpcCounters {
   addConnections(change: number): void {
     this.all[connectionsRow] = this.connections + change;
   }
+  countRefused(reason: RefusalReason): void {
+    const row = refusedRow + refusalReasons.indexOf(reason);
+    this.all[row] = (this.all[row] ?? 0) + 1;
+  }
 
   ended(status: RpcStatus): number {
     return this.all[rpcStatus[status]] ?? 0;
@@ -42,6 +52,9 @@ export class RpcCounters {
   }
   get open(): number {
     return this.all[openRow] ?? 0;
+  }
+  refused(reason: RefusalReason): number {
+    return this.all[refusedRow + refusalReasons.indexOf(reason)] ?? 0;
   }
   get connections(): number {
     return this.all[connectionsRow] ?? 0;

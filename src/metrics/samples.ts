@@ -7,7 +7,7 @@ import type { LoadCount } from "../models/models.js";
 import { countedStatuses, type HttpState } from "./http-counters.js";
 import type { InferenceTotal } from "./inference-totals.js";
 import type { LoadWaits } from "./load-waits.js";
-import { type RpcCounters, rpcStatusNames } from "./rpc-counters.js";
+import { refusalReasons, type RpcCounters, rpcStatusNames } from "./rpc-counters.js";
 import type { MetricName } from "./table.js";
 import { torchserveReaders } from "./torchserve.js";
 import type { Window } from "./window.js";
@@ -99,10 +99,11 @@ export const readers: Readonly<Record<MetricName, Reader>> = {
   sconce_http_in_flight: ({ http }) => single(http.total("in_flight")),
   sconce_http_connections: ({ http }) => single(http.connections),
   sconce_http_connections_opened_total: ({ http }) => single(http.total("connections_opened")),
-  sconce_http_connections_refused_total: ({ http }) => [
-    { labels: { reason: "total" }, value: http.total("refused_total") },
-    { labels: { reason: "address" }, value: http.total("refused_address") },
-  ],
+  sconce_http_connections_refused_total: ({ http, otherPorts }) =>
+    refusalReasons.map((reason) => ({
+      labels: { reason },
+      value: [http, ...otherPorts].reduce((sum, port) => sum + port.total(`refused_${reason}`), 0),
+    })),
   sconce_http_writes_cut_total: ({ http }) => single(http.total("writes_cut")),
   sconce_grpc_calls_total: ({ rpc }) =>
     rpcStatusNames
@@ -110,6 +111,8 @@ export const readers: Readonly<Record<MetricName, Reader>> = {
       .map((status) => ({ labels: { status }, value: rpc.ended(status) })),
   sconce_grpc_open_calls: ({ rpc }) => single(rpc.open),
   sconce_grpc_connections: ({ rpc }) => single(rpc.connections),
+  sconce_grpc_connections_refused_total: ({ rpc }) =>
+    refusalReasons.map((reason) => ({ labels: { reason }, value: rpc.refused(reason) })),
   sconce_token_requests_total: ({ tokens }) =>
     tokens.flatMap(({ name: token, allowed, limited }) => [
       { labels: { token, outcome: "allowed" }, value: allowed },

@@ -83,7 +83,7 @@ export const metricTable = [
     "sconce_http_connections_refused_total",
     "counter",
     ["reason"],
-    "Connections closed at once: over --max-connections (total) or --max-connections-per-address (address).",
+    "Connections closed at once, of all HTTP ports: over --max-connections (total) or --max-connections-per-address (address), or as the process has few file descriptors left (descriptors).",
   ),
   row(
     "sconce_http_writes_cut_total",
@@ -99,6 +99,12 @@ export const metricTable = [
   ),
   row("sconce_grpc_open_calls", "gauge", [], "gRPC calls without their end; health watches and reflection aside."),
   row("sconce_grpc_connections", "gauge", [], "Open connections to the gRPC ports."),
+  row(
+    "sconce_grpc_connections_refused_total",
+    "counter",
+    ["reason"],
+    "Connections to the gRPC ports closed at once, by the reasons of sconce_http_connections_refused_total.",
+  ),
   row(
     "sconce_token_requests_total",
     "counter",

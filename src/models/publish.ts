@@ -55,6 +55,8 @@ export class Publisher {
     const { maxWorkers: max } = spec;
     const own = max === undefined ? undefined : { min: spec.instances, max };
     await this.published(model, none ? { min: 0, max: 0 } : (model.workers ?? own));
+    // The one that it was loaded with is not shown as a worker of a model that has none.
+    if (none) await this.with.instances.settled(model, this.with.config.unloadTimeoutMs);
   }
 
   /** Cancelled with the model, and when it takes longer than it may; waiting for its turn does not count. */

@@ -10,6 +10,7 @@ import type { Snapshot } from "../metrics/samples.js";
 import type { MetricLine } from "../metrics/torchserve.js";
 import { Windows } from "../metrics/window.js";
 import type { Log } from "../telemetry/log.js";
+import { RefusalLog, type Refusals } from "./refusals.js";
 
 export interface MeasuringOptions {
   readonly config: Pick<ServeConfig, "metricsMode" | "metricsIntervalMs" | "systemMetrics" | "compat">;
@@ -19,6 +20,8 @@ export interface MeasuringOptions {
   readonly snapshot: () => Snapshot;
   /** How many requests were answered, on all ports. */
   readonly answers: () => number;
+  /** Of connections. */
+  readonly refusals: () => Refusals;
   /** Takes the lines, in the modes that log any. */
   readonly write: (lines: readonly MetricLine[]) => void;
 }
@@ -28,10 +31,12 @@ export class Measuring {
   private readonly windows: Windows;
   private readonly lines: MetricLog;
   private readonly totals: InferenceTotals;
+  private readonly refusals: RefusalLog;
 
-  constructor({ config, log, engine, hostname, snapshot, answers, write }: MeasuringOptions) {
+  constructor({ config, log, engine, hostname, snapshot, answers, refusals, write }: MeasuringOptions) {
     const mode = config.metricsMode;
     this.totals = new InferenceTotals(config.compat === "torchserve");
+    this.refusals = new RefusalLog(refusals, log);
     this.page = createExposition(snapshot, { processMetrics: true, mode });
     this.lines = new MetricLog({
       ...{ mode, hostname, snapshot, answers, write },
@@ -62,6 +67,7 @@ export class Measuring {
 
   /** To be called often. */
   tick(): void {
+    this.refusals.tick();
     this.lines.tick();
   }
 

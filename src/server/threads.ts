@@ -66,9 +66,15 @@ export async function startThreads(options: ThreadsOptions): Promise<InferenceTh
 }
 
 /** Where HTTP/1.0 is spoken. A first line under TLS nobody can look at. */
-function sorted({ sockets, tls, limits }: ThreadsOptions, adopt: (fd: number) => void): SortedEntrance | undefined {
+function sorted(
+  { sockets, tls, limits, memory }: ThreadsOptions,
+  adopt: (fd: number) => void,
+): SortedEntrance | undefined {
   if (sockets === undefined || tls !== undefined) return undefined;
-  return new SortedEntrance({ sockets, adopt, header: limits.proxyHeader });
+  // Main's region.
+  const state = new HttpState(memory, 0);
+  const refused = (): void => state.count("refused_descriptors");
+  return new SortedEntrance({ sockets, adopt, header: limits.proxyHeader, refused });
 }
 
 class OnMain implements InferenceThreads {

@@ -176,6 +176,26 @@ describe("case 18: old, odd and upgraded HTTP", () => {
     await connection.closed(10_000);
   });
 
+  test("the metrics port passes over a body, however it is framed", async () => {
+    for (const framed of ["content-length: 3\r\n\r\nabc", "transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"]) {
+      const connection = await Connection.open(server.metricsPort);
+      await connection.send(`GET /metrics HTTP/1.1\r\nhost: x\r\n${framed}`);
+      expect((await connection.next())?.status).toBe(200);
+      expect((await connection.ask({ path: "/metrics" }))?.status).toBe(200);
+      connection.destroy();
+    }
+  });
+
+  test("a client that shuts down its side before the answer is taken for one that left", async () => {
+    const connection = await Connection.open(server.port);
+    await connection.send(post(length, ""));
+    connection.socket.end();
+    await connection.closed(5000);
+    expect(connection.rest).toBe("");
+    await server.idle();
+    await stillServes(server);
+  });
+
   test("Upgrade is ignored", async () => {
     const { answer } = await raw(post(`connection: Upgrade\r\nupgrade: websocket\r\n${length}`));
     expect(answer?.status).toBe(200);

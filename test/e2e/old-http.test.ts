@@ -1,4 +1,4 @@
-/** HTTP/1.0 on the inference port, with --old-http: what ab, old health checks and nginx as it comes send. */
+/** HTTP/1.0, with --old-http: what ab, old health checks and nginx as it comes send. */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
@@ -26,6 +26,23 @@ function raw(port: number, text: string, then?: (socket: ReturnType<typeof conne
       got += bytes.toString("latin1");
       then?.(socket);
     });
+    socket.on("error", reject);
+    socket.on("close", () => resolve(got));
+  });
+}
+/** All bytes until the server closes, of what is sent piece by piece. */
+function inPieces(port: number, pieces: readonly string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let got = "";
+    const socket = connect({ port, host: "127.0.0.1", noDelay: true });
+    const send = async (): Promise<void> => {
+      for (const piece of pieces) {
+        socket.write(piece);
+        await sleep(40);
+      }
+    };
+    socket.on("connect", () => void send());
+    socket.on("data", (bytes: Buffer) => (got += bytes.toString("latin1")));
     socket.on("error", reject);
     socket.on("close", () => resolve(got));
   });
@@ -81,6 +98,29 @@ describe("with --old-http", () => {
     ["GET /ping HTTP/9.0\r\n\r\n", 505],
   ] as const)("%j: %i", async (text, status) => {
     expect(await raw(server.port, text)).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+  });
+
+  test.each(["GET /models HTTP/1.0\r\n\r\n", "GET /models HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"])(
+    "on the management port, too: %j",
+    async (text) => expect(await raw(server.managementPort, text)).toMatch(/^HTTP\/1\.1 200 [^]*"modelName": "ledger"/),
+  );
+
+  test("on the metrics port, too", async () => {
+    expect(await raw(server.metricsPort, "GET /metrics HTTP/1.0\r\n\r\n")).toMatch(/^HTTP\/1\.1 200 [^]*sconce_/);
+  });
+
+  test.each(["1.0", "1.1"])("a first line that comes in two pieces, cut anywhere: HTTP/%s", async (version) => {
+    const text = `GET /ping HTTP/${version}\r\nhost: x\r\nconnection: close\r\n\r\n`;
+    const ports = [server.port, server.managementPort];
+    const cuts = Array.from({ length: text.indexOf("\n") }, (_, index) => index + 1);
+    const answers = cuts.map((cut, index) => inPieces(ports[index % 2] ?? 0, [text.slice(0, cut), text.slice(cut)]));
+    for (const [index, answer] of (await Promise.all(answers)).entries()) {
+      expect(answer, `cut at ${cuts[index]}`).toMatch(/^HTTP\/1\.1 200 /);
+    }
+  });
+
+  test("a first line that never ends", { timeout: 60_000 }, async () => {
+    expect(await raw(server.port, "GET /pi")).toBe("");
   });
 
   test("a client cannot say that it is another", async () => {

@@ -220,12 +220,17 @@ function alive(pid: number): boolean {
 }
 
 describe("case 53: file descriptors run out", () => {
-  test("at the limit it refuses or waits, keeps serving, and recovers", { timeout: 90_000 }, async () => {
+  test("near the limit it refuses, counts and says so, keeps serving, and recovers", { timeout: 90_000 }, async () => {
     const server = await Server.start([model], { shellBefore: "ulimit -n 160" });
     const first = await Connection.open(server.port);
     const crowd = await Promise.allSettled(Array.from({ length: 400 }, () => Connection.open(server.port)));
     const answer = await first.ask({ path: "/ping" }, 5000);
     expect(answer?.status).toBe(200);
+    // The other ports answer, and say what happens.
+    const refused = await server.metric(/^sconce_http_connections_refused_total\{reason="descriptors"\}/);
+    expect(refused).toBeGreaterThan(200);
+    expect((await call(server.managementPort, { path: "/models" }, 5000)).status).toBe(200);
+    await eventually(15_000, "a line", () => server.process.output.includes("ulimit -n") || undefined);
     for (const each of crowd) if (each.status === "fulfilled") each.value.destroy();
     first.destroy();
     await eventually(15_000, "recovery", async () =>

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { createRpcMemory, RpcCounters, rpcStatusNames } from "../../../src/metrics/rpc-counters.js";
+import { createRpcMemory, refusalReasons, RpcCounters, rpcStatusNames } from "../../../src/metrics/rpc-counters.js";
 
 test("what one view writes another reads, each status apart", () => {
   const memory = createRpcMemory();
@@ -11,8 +11,10 @@ test("what one view writes another reads, each status apart", () => {
   thread.addOpen(1);
   thread.addConnections(3);
   thread.addConnections(-1);
+  thread.countRefused("address");
   const counted = rpcStatusNames.filter((name) => main.ended(name) > 0);
   expect(counted).toEqual(["OK", "UNAUTHENTICATED"]);
   expect(main.ended("UNAUTHENTICATED")).toBe(2);
   expect([main.open, main.connections]).toEqual([1, 2]);
+  expect(refusalReasons.map((reason) => main.refused(reason))).toEqual([0, 1, 0]);
 });

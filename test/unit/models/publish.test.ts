@@ -11,7 +11,7 @@ import { silentLog } from "../../../src/telemetry/log.js";
 import type { ModelSpec } from "../../../src/types.js";
 
 /** Loads only end when they are cancelled, as one whose warm-up never comes to its end. */
-function make() {
+function make(more: object = {}) {
   let reject: (error: Error) => void = () => undefined;
   let progress: LoadProgress | undefined;
   const engine = {
@@ -20,10 +20,11 @@ function make() {
       return new Promise((___, no) => (reject = no));
     },
     cancelLoad: () => reject(new ServerError("cancelled", "the load was cancelled")),
+    ...more,
   } as unknown as Engine;
   const done = () => Promise.resolve();
   const announce = { handler: done, defaultVersion: done, withdraw: done, visible: done };
-  const [defaults, config] = [new Defaults(), {} as ServeConfig];
+  const [defaults, config] = [new Defaults(), { unloadTimeoutMs: 10_000, modelSettings: {} } as ServeConfig];
   const table = new ModelTable(defaults);
   const instances = new Instances(engine);
   const lent = { engine, announce, table, defaults, instances, config, log: silentLog };
@@ -52,4 +53,29 @@ test("one that is cancelled says so", async () => {
   begin();
   model.abort.abort();
   await expect(load).rejects.toMatchObject({ code: "cancelled" });
+});
+
+test("a registration without instances ends when the one that it was loaded with has ended", async () => {
+  const stats = { name: "m", version: "1.0", instances: 1, lanes: 1 };
+  const resized: number[] = [];
+  const { publisher } = make({
+    load: () => Promise.resolve({ outputs: [] }),
+    publish: () => undefined,
+    setDefault: () => undefined,
+    stats: () => [stats],
+    resize: (_: string, __: string, count: number) => {
+      resized.push(count);
+      stats.instances = count;
+    },
+  });
+  const model = new Tracked("1", { path: "m.mar", required: false, trigger: "management" });
+  [model.name, model.version] = ["m", "1.0"];
+  let over = false;
+  const load = publisher
+    .load(model, { ...spec, handler: { name: "base_handler", topK: 5 }, instances: 0 })
+    .then(() => (over = true));
+  for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
+  expect([resized, over]).toEqual([[0], false]);
+  stats.lanes = 0;
+  await load;
 });
