@@ -1,16 +1,7 @@
 import { expect, test } from "vitest";
 import { emptyFault, hostedSettings } from "../../../src/config/hosting.js";
 import { optionRows } from "../../../src/config/options.js";
-import { resolveServe } from "../../../src/config/resolve.js";
-
-const resolve = (env: Readonly<Record<string, string>>, words: readonly string[] = []) =>
-  resolveServe({
-    words,
-    env,
-    machine: { cores: 2, logToTerminal: false },
-    readFile: () => "",
-    exists: () => false,
-  });
+import { resolve } from "./resolved.js";
 
 test("the other listeners take the first ports of SageMaker's range, unless they are told others", () => {
   const env = { SAGEMAKER_BIND_TO_PORT: "7001", SAGEMAKER_SAFE_PORT_RANGE: "7100-7110" };

@@ -1,14 +1,5 @@
 import { expect, test } from "vitest";
-import { resolveServe } from "../../../src/config/resolve.js";
-
-const resolve = (env: Readonly<Record<string, string>>, words: readonly string[] = []) =>
-  resolveServe({
-    words,
-    env,
-    machine: { cores: 2, logToTerminal: false },
-    readFile: () => "",
-    exists: () => false,
-  });
+import { resolve } from "./resolved.js";
 
 test("the port that a hosting service names, the first of them, and open to it; sconce's own names win", () => {
   const both = { AIP_HTTP_PORT: "7001", SAGEMAKER_BIND_TO_PORT: "7002", PORT: "7003" };
