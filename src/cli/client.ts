@@ -136,6 +136,11 @@ function parsed(text: string): unknown {
   }
 }
 
+/** What an answer of 400 or more says, in its own words where it has any. */
+export function refusalOf(status: number, text: string): Refused {
+  return refusal(status, parsed(text), text);
+}
+
 function refusal(status: number, body: unknown, text: string): Refused {
   const { type, message } = (body ?? {}) as { readonly type?: unknown; readonly message?: unknown };
   const words = typeof message === "string" ? message : text.slice(0, 500).trim();

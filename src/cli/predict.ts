@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { extname } from "node:path";
 import { parseFlags } from "../config/flags.js";
 import { UsageError } from "../config/usage-error.js";
-import { authorization, baseUrl, clientFlags, reasonOf, timeoutOf } from "./client.js";
+import { authorization, baseUrl, clientFlags, reasonOf, refusalOf, timeoutOf } from "./client.js";
 import { exitCodes } from "./exit-codes.js";
 import type { Terminal } from "./terminal.js";
 
@@ -62,7 +62,8 @@ export async function predict(words: readonly string[], terminal: Terminal): Pro
   }
   const bytes = Buffer.from(await answer.arrayBuffer());
   if (!answer.ok) {
-    terminal.err(`sconce: HTTP ${answer.status}: ${bytes.toString("utf8").trim()}\n`);
+    const { message } = refusalOf(answer.status, bytes.toString("utf8"));
+    terminal.err(`sconce: HTTP ${answer.status}: ${message}\n`);
     return exitCodes.failure;
   }
   const text = /json|text/.test(answer.headers.get("content-type") ?? "json");

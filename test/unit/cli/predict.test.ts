@@ -53,6 +53,9 @@ describe("predict", () => {
 
   test("an error's answer goes to standard error", async () => {
     expect(await ask("missing", file)).toEqual({ code: 1, out: "", err: "sconce: HTTP 404: [1]\n" });
+    const told = join(folder, "error.json");
+    writeFileSync(told, '{"code": 404, "type": "ModelNotFoundException", "message": "Model not found: missing"}');
+    expect(await ask("missing", told)).toMatchObject({ err: "sconce: HTTP 404: Model not found: missing\n" });
   });
 
   test("no server: says where it looked", async () => {
