@@ -145,6 +145,13 @@ export const errorTable = [
     true,
   ),
   row(
+    "client_timeout",
+    504,
+    "RequestTimeoutException",
+    "DEADLINE_EXCEEDED",
+    "No answer within the model's `clientTimeoutInMills`, after which its clients do not wait.",
+  ),
+  row(
     "invalid_key",
     400,
     "InvalidKeyException",

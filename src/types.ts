@@ -145,6 +145,12 @@ export interface Lineage {
   readonly torchVersion?: string;
 }
 
+/** By when a request must be answered (0: never), and who waits no longer: a client by clientTimeoutInMills, or the server. */
+export interface AnswerLimit {
+  readonly timeoutMs: number;
+  readonly by: "client" | "server";
+}
+
 /** Everything needed to load one version of one model; made by `archive`, read by `models` and `engine`. */
 export interface ModelSpec {
   readonly name: string;
@@ -162,6 +168,8 @@ export interface ModelSpec {
   readonly maxBatchDelayMs: number;
   readonly jobQueueSize: number;
   readonly responseTimeoutMs: number;
+  /** Clients wait no longer than that; absent: as long as responseTimeoutMs. It ends no worker. */
+  readonly clientTimeoutMs?: number;
   /** Narrow lanes; 0: one per core. */
   readonly instances: number;
   /** What they may grow to under load; absent: they stay. */

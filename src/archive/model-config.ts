@@ -15,6 +15,8 @@ export interface ModelConfig {
   readonly batchSize?: number;
   readonly maxBatchDelayMs?: number;
   readonly responseTimeoutMs?: number;
+  /** clientTimeoutInMills; 0 is none. */
+  readonly clientTimeoutMs?: number;
   readonly jobQueueSize?: number;
   /** minWorkers. */
   readonly instances?: number;
@@ -96,6 +98,7 @@ export function parseModelConfig(file: string, text: string, given?: string): Mo
     ...present("batchSize", top.integer("batchSize", 1, 65_536)),
     ...present("maxBatchDelayMs", top.number("maxBatchDelay", 0, maxSeconds * 1000)),
     ...present("responseTimeoutMs", responseTimeout === undefined ? undefined : Math.ceil(responseTimeout * 1000)),
+    ...present("clientTimeoutMs", top.integer("clientTimeoutInMills", 0, maxSeconds * 1000)),
     ...present("maxRetryMs", maxRetry === undefined ? undefined : Math.ceil(maxRetry * 1000)),
     ...present("useVenv", top.boolean("useVenv")),
     ...present("pythonRefusal", pythonRefusal(top)),

@@ -7,7 +7,7 @@ export type ServingDefaults = Pick<ModelSpec, "jobQueueSize" | "responseTimeoutM
   Partial<Pick<ModelSpec, "instances" | "maxWorkers" | "startupTimeoutMs">>;
 
 type Serving = ServingDefaults &
-  Pick<ModelSpec, "batchSize" | "maxBatchDelayMs" | "instances" | "executor" | "stateful"> &
+  Pick<ModelSpec, "batchSize" | "maxBatchDelayMs" | "clientTimeoutMs" | "instances" | "executor" | "stateful"> &
   Pick<ModelSpec, "deviceType" | "deviceIds" | "priority" | "precision" | "precisionTolerance">;
 
 export function servingOf(config: ModelConfig, set: VersionSettings, defaults: ServingDefaults): Serving {
@@ -18,6 +18,7 @@ export function servingOf(config: ModelConfig, set: VersionSettings, defaults: S
     maxBatchDelayMs: config.maxBatchDelayMs ?? set.maxBatchDelay ?? 0,
     jobQueueSize: config.jobQueueSize ?? defaults.jobQueueSize,
     responseTimeoutMs: config.responseTimeoutMs ?? setTimeoutMs ?? defaults.responseTimeoutMs,
+    ...clientTimeoutOf(config),
     ...workersOf(config, set, defaults),
     ...startupTimeoutOf(config, set, defaults),
     executor: config.executor ?? "auto",
@@ -26,6 +27,10 @@ export function servingOf(config: ModelConfig, set: VersionSettings, defaults: S
     ...deviceOf(config),
     maxInstances: config.maxInstances ?? defaults.maxInstances,
   };
+}
+
+function clientTimeoutOf({ clientTimeoutMs = 0 }: ModelConfig): Pick<ModelSpec, "clientTimeoutMs"> {
+  return clientTimeoutMs === 0 ? {} : { clientTimeoutMs };
 }
 
 function deviceOf({

@@ -1,6 +1,6 @@
 /** The handlers of the models on one HTTP thread: what main announced, ready to run. */
 
-import type { HandlerSpec, ModelInterface } from "../types.js";
+import type { AnswerLimit, HandlerSpec, ModelInterface } from "../types.js";
 import { baseHandler } from "./builtin/base-handler.js";
 import { pythonHandler } from "./builtin/python.js";
 import { imageClassifier } from "./builtin/image-classifier.js";
@@ -19,7 +19,7 @@ export interface KnownVersion {
   readonly name: string;
   readonly version: string;
   readonly handler: Handler;
-  readonly responseTimeoutMs: number;
+  readonly limit: AnswerLimit;
   /** The handler in words: two versions with equal ones read and answer alike. */
   readonly words: string;
   readonly about: ModelInterface;
@@ -52,14 +52,14 @@ export class HandlerRegistry {
   }
 
   /** Replaces what was known of this version. The first version of a name is its default until told otherwise. */
-  announce(name: string, version: string, spec: HandlerSpec, responseTimeoutMs: number, about = unknown): void {
+  announce(name: string, version: string, spec: HandlerSpec, limit: AnswerLimit, about = unknown): void {
     const model = this.models.get(name) ?? { versions: new Map<string, KnownVersion>(), defaultVersion: version };
     const words = JSON.stringify(spec);
     model.versions.set(version, {
       name,
       version,
-      handler: this.make(name, version, spec, responseTimeoutMs),
-      responseTimeoutMs,
+      handler: this.make(name, version, spec, limit.timeoutMs),
+      limit,
       words,
       about,
     });

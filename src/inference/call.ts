@@ -3,7 +3,7 @@
 import type { InputFormat, OutputFormat } from "../engine/engine.js";
 import type { ErrorCode } from "../errors.js";
 import type { Handler } from "../handlers/handler.js";
-import type { ExplainSettings } from "../types.js";
+import type { AnswerLimit, ExplainSettings } from "../types.js";
 import type { CleanHead } from "./answer-head.js";
 import type { PlainRequest } from "./request.js";
 
@@ -16,7 +16,7 @@ export function standsAlone({ serve, spec: { script } }: Route["handler"]): bool
 }
 
 /** A model as a client names it, resolved on this thread; worth keeping with the path that named it. */
-export interface Route {
+export interface Route extends AnswerLimit {
   readonly name: string;
   /** "": the default version, whichever it is when the request is routed. */
   readonly version: string;
@@ -25,8 +25,6 @@ export interface Route {
   /** The engine's number for the name. */
   readonly nameId: number;
   readonly handler: Handler;
-  /** 0: none. */
-  readonly timeoutMs: number;
 }
 
 export interface Call {

@@ -83,7 +83,7 @@ export class Pipeline {
   route(name: string, version: string): Route | undefined {
     const known = this.handlers.find(name, version) ?? this.handlers.find(name, "");
     if (known === undefined) return undefined;
-    const { handler, responseTimeoutMs: timeoutMs } = known;
+    const { handler, limit } = known;
     const nameId = this.channel.nameId(name);
     // What is served elsewhere need not be in the engine, so nobody there would refuse an unknown version.
     if (handler.serve !== undefined && version !== "" && version !== known.version) return undefined;
@@ -91,7 +91,7 @@ export class Pipeline {
     // The handler that reads the body must be the one of the version that runs it, also when the default changes between.
     const own = version === "" && (handler.serve !== undefined || !this.handlers.alike(name));
     const named = version !== "";
-    return { name, version: own ? known.version : version, named, nameId, handler, timeoutMs };
+    return { name, version: own ? known.version : version, named, nameId, handler, ...limit };
   }
 
   /** What a version (version "": the default one) takes and gives; undefined when it was not announced. */

@@ -22,9 +22,11 @@ export function missingModel(name: string, version: string, waiting: readonly Mo
   return { code: "version_not_found", message: `Model version: ${version} does not exist for model: ${name}` };
 }
 
-export function tooLate({ name, timeoutMs }: Route): Refusal {
-  const message = `Model "${name}" gave no answer within ${timeoutMs / 1000} s (--response-timeout or the model's responseTimeout).`;
-  return { code: "deadline_exceeded", message };
+export function tooLate({ name, timeoutMs, by }: Route): Refusal {
+  const late = `Model "${name}" gave no answer within ${timeoutMs / 1000} s`;
+  return by === "client"
+    ? { code: "client_timeout", message: `${late} (the model's clientTimeoutInMills).` }
+    : { code: "deadline_exceeded", message: `${late} (--response-timeout or the model's responseTimeout).` };
 }
 
 /** For the Open Inference Protocol, which speaks tensors: this model's handler answers requests by itself. */

@@ -1,7 +1,7 @@
 /** What every thread is told of a version before it is routed. Pure. */
 
 import type { ModelEntry } from "../models/models.js";
-import type { HandlerSpec } from "../types.js";
+import type { AnswerLimit, HandlerSpec, ModelSpec } from "../types.js";
 import type { Announcement } from "./messages.js";
 
 /** `entry`: the version as the models know it; without one only the handler is known. */
@@ -16,7 +16,7 @@ export function announcementOf(
     name,
     version,
     spec: handler,
-    responseTimeoutMs: spec?.responseTimeoutMs ?? responseTimeoutMs,
+    limit: limitOf(spec ?? { responseTimeoutMs }),
     about: {
       kind: spec?.kind ?? "torchscript",
       inputs: spec?.signature.inputs ?? [],
@@ -25,4 +25,13 @@ export function announcementOf(
       maxBatchDelayMs: spec?.maxBatchDelayMs ?? 0,
     },
   };
+}
+
+/** The first of both to pass. */
+function limitOf({
+  responseTimeoutMs,
+  clientTimeoutMs,
+}: Pick<ModelSpec, "responseTimeoutMs" | "clientTimeoutMs">): AnswerLimit {
+  const sooner = clientTimeoutMs !== undefined && (responseTimeoutMs === 0 || clientTimeoutMs < responseTimeoutMs);
+  return sooner ? { timeoutMs: clientTimeoutMs, by: "client" } : { timeoutMs: responseTimeoutMs, by: "server" };
 }

@@ -143,8 +143,8 @@ export class GrpcServer {
   /** Calls that come after it see it. */
   learn(news: News): void {
     if (news.type === "handler") {
-      const { name, version, spec, responseTimeoutMs, about } = news.announcement;
-      this.handlers.announce(name, version, spec, responseTimeoutMs, about);
+      const { name, version, spec, limit, about } = news.announcement;
+      this.handlers.announce(name, version, spec, limit, about);
     } else if (news.type === "unready") this.loads.show(news.entries);
     else if (news.type === "default") this.handlers.setDefault(news.name, news.version);
     else this.handlers.withdraw(news.name, news.version);

@@ -112,8 +112,8 @@ export class InferenceServer {
     return this.port.renew(tls);
   }
 
-  announce({ name, version, spec, responseTimeoutMs, about }: Announcement): void {
-    this.handlers.announce(name, version, spec, responseTimeoutMs, about);
+  announce({ name, version, spec, limit, about }: Announcement): void {
+    this.handlers.announce(name, version, spec, limit, about);
     this.forget();
   }
 

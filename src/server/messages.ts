@@ -8,7 +8,7 @@ import type { ExchangeLimits } from "../http/limits.js";
 import type { TlsFiles } from "../http/raw.js";
 import type { ModelEntry } from "../models/models.js";
 import type { LogFormat } from "../telemetry/log.js";
-import type { HandlerSpec, ModelInterface } from "../types.js";
+import type { AnswerLimit, HandlerSpec, ModelInterface } from "../types.js";
 import type { GrpcSetup } from "./grpc-server.js";
 
 export interface ThreadLimits extends ExchangeLimits, ConnectionLimits {
@@ -66,7 +66,7 @@ export interface Announcement {
   readonly name: string;
   readonly version: string;
   readonly spec: HandlerSpec;
-  readonly responseTimeoutMs: number;
+  readonly limit: AnswerLimit;
   /** For clients that ask what the model takes. */
   readonly about: ModelInterface;
 }

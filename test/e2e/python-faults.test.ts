@@ -38,6 +38,7 @@ describe.skipIf(torchPython === undefined)("handlers of TorchServe's that go wro
   beforeAll(async () => {
     lay("together", "minWorkers: 1\nbatchSize: 16\nmaxBatchDelay: 100\n");
     lay("alone", "minWorkers: 2\nbatchSize: 1\n");
+    lay("hasty", "minWorkers: 1\nclientTimeoutInMills: 700\n");
     if (full) lay("late", "minWorkers: 1\nresponseTimeout: 1\n");
     const words = ["--model-store", store, "--models", "all", "--poll-model-store", "100ms"];
     const worker = ["--python", torchPython ?? "", "--worker-env", "SCONCE_TEST_GATE"];
@@ -98,6 +99,23 @@ describe.skipIf(torchPython === undefined)("handlers of TorchServe's that go wro
     await eventually(20_000, "an answer of the new worker", async () =>
       (await ask("late")).status === 200 ? true : undefined,
     );
+  });
+
+  test("clientTimeoutInMills: the client is told, and the worker goes on with the next", async () => {
+    const { pid } = toldOf(await ask("hasty"));
+    const running = ask("hasty", "pause");
+    const waiting = sleep(50).then(() => ask("hasty"));
+    for (const late of await Promise.all([running, waiting])) {
+      expect(errorOf(late)).toMatchObject({
+        code: 504,
+        message: expect.stringMatching(/0\.7 s .*clientTimeoutInMills/),
+      });
+    }
+    const after = await eventually(10_000, "an answer", async () => {
+      const answer = await ask("hasty");
+      return answer.status === 200 ? toldOf(answer) : undefined;
+    });
+    expect(after.pid).toBe(pid);
   });
 
   // Each costs two workers, the second one for the request alone.

@@ -13,6 +13,7 @@ const specs = [
   modelSpec("raise", "raise.pt"),
   modelSpec("slow", "slow.pt", { responseTimeoutMs: 0 }),
   modelSpec("late", "slow-late.pt", { responseTimeoutMs: 40 }),
+  modelSpec("hasty", "slow-hasty.pt", { responseTimeoutMs: 0, clientTimeoutMs: 40 }),
   modelSpec("loading", "loading.pt"),
   modelSpec("failing", "failing.pt"),
 ];
@@ -108,6 +109,14 @@ describe("time", () => {
     const got = await client.predict("late", "[1]");
     expect(got).toMatchObject({ code: rpcStatus.DEADLINE_EXCEEDED });
     expect(got.details).toContain("responseTimeout");
+    await ended();
+  });
+
+  test("so is its clientTimeoutInMills, unless the client's own deadline passes first", async () => {
+    const got = await client.predict("hasty", "[1]");
+    expect(got).toMatchObject({ code: rpcStatus.DEADLINE_EXCEEDED });
+    expect(got.details).toContain("within 0.04 s (the model's clientTimeoutInMills)");
+    expect((await client.predict("hasty", "[1]", { deadlineMs: 20 })).details).not.toContain("clientTimeoutInMills");
     await ended();
   });
 

@@ -4,7 +4,11 @@ import { modelSpec, pause, post, RawClient, startTestServer, type TestServer } f
 let it: TestServer;
 beforeAll(async () => {
   it = await startTestServer(
-    [modelSpec("echo", "echo.pt"), modelSpec("slow", "slow.pt", { responseTimeoutMs: 200 })],
+    [
+      modelSpec("echo", "echo.pt"),
+      modelSpec("slow", "slow.pt", { responseTimeoutMs: 200 }),
+      modelSpec("hasty", "slow-hasty.pt", { responseTimeoutMs: 2000, clientTimeoutMs: 100 }),
+    ],
     {},
     600,
   );
@@ -147,6 +151,17 @@ test("no answer within the model's timeout: 504, and the connection goes on", as
   expect(body).toContain("--response-timeout");
   client.send(post("/predictions/echo", "[1]"));
   expect((await client.answer()).body).toBe("[1]");
+  client.socket.destroy();
+});
+
+test.each([
+  ["/predictions/hasty", "[1]"],
+  ["/v2/models/hasty/infer", '{"inputs": [{"name": "x", "shape": [1], "datatype": "FP32", "data": [1]}]}'],
+])("no answer within the model's clientTimeoutInMills: 504 at %s", async (path, asked) => {
+  const began = performance.now();
+  const { status, body, client } = await exchange(post(path, asked));
+  expect([status, body]).toEqual([504, expect.stringContaining("within 0.1 s (the model's clientTimeoutInMills)")]);
+  expect(performance.now() - began).toBeLessThan(550);
   client.socket.destroy();
 });
 

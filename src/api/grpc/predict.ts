@@ -205,7 +205,7 @@ export class Predictor {
 /** The engine drops what waits beyond the earlier of both. */
 function withDeadline(route: Route, remainingMs: number): Route {
   const limit = route.timeoutMs > 0 ? route.timeoutMs : Infinity;
-  return remainingMs < limit ? { ...route, timeoutMs: Math.max(1, Math.ceil(remainingMs)) } : route;
+  return remainingMs < limit ? { ...route, timeoutMs: Math.max(1, Math.ceil(remainingMs)), by: "server" } : route;
 }
 
 class RunningCall implements Call, Running {

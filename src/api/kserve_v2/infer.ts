@@ -165,8 +165,7 @@ export class Infer {
   expired(exchange: Exchange): void {
     const call = exchange.attachment;
     if (!(call instanceof V2Call)) return;
-    const { code, message } = tooLate(call.route);
-    sendError(exchange, code, message);
+    this.late(call);
     this.end(exchange);
   }
 
@@ -194,8 +193,13 @@ export class Infer {
       this.context.report("error", "a request failed", { model: route.name, code, error });
     }
     if (code === "model_not_found" || code === "version_not_found") this.missing(exchange, route);
-    else if (code === "deadline_exceeded") sendError(exchange, code, tooLate(route).message);
+    else if (code === "deadline_exceeded") this.late(call);
     else sendError(exchange, code, message);
+  }
+
+  private late({ exchange, route }: V2Call): void {
+    const { code, message } = tooLate(route);
+    sendError(exchange, code, message);
   }
 
   /** Nothing serves this name or version: say whether it is unknown, on its way or broken. */

@@ -139,7 +139,7 @@ const defaultRetryMs = 300_000;
 function fixedFields(spec: ModelEntry["spec"]): Readonly<Record<string, unknown>> {
   return {
     maxRetryTimeoutInSec: Math.round((spec?.python?.maxRetryMs ?? defaultRetryMs) / 1000),
-    clientTimeoutInMills: 0,
+    clientTimeoutInMills: spec?.clientTimeoutMs ?? 0,
     parallelType: "",
     parallelLevel: 0,
     deviceType: spec?.gpu === undefined ? "cpu" : "gpu",

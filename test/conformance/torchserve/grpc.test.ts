@@ -9,7 +9,7 @@ import { rpcStatus } from "../../../src/rpc.js";
 import { repository, Server } from "../../e2e/server.js";
 import { rpcForm, type RpcForm } from "./rpc-form.js";
 import { openPlayer, type RpcPlayer, type RpcSeen } from "./rpc-player.js";
-import { askRest, dense, makeStore, pattern, suites, type Transcript } from "./suites.js";
+import { askRest, authorizationOf, dense, keyFileOf, makeStore, pattern, suites, type Transcript } from "./suites.js";
 
 const { root, store } = makeStore();
 afterAll(() => rmSync(root, { recursive: true }));
@@ -49,6 +49,11 @@ function compareWithRest(status: number, body: string, seen: RpcSeen, form: RpcF
     return;
   }
   const { type, message } = JSON.parse(body) as RestError;
+  if (type === "InvalidKeyException") {
+    // docs/grpc.md: refused before any method is looked at, without the trailer.
+    expect([seen.code, seen.details]).toEqual([rpcStatus.UNAUTHENTICATED, message]);
+    return;
+  }
   const row = documented.get(seen.error);
   expect(row, `${seen.code} ${seen.details} (${seen.error}) for ${body}`).toBeDefined();
   // docs/grpc.md: the one verb that can be switched off.
@@ -71,9 +76,12 @@ describe.each(suites.map((suite) => [suite.about, suite] as const))("by gRPC: %s
   const compat = suite.args[suite.args.indexOf("--compat") + 1] ?? "sconce";
   let server: Server;
   let player: RpcPlayer;
+  let keys: ReturnType<typeof keyFileOf>;
   beforeAll(async () => {
+    const file = join(root, "grpc_keys.json");
     const ports = ["--grpc-inference-port", "0", "--grpc-management-port", "0"];
-    server = await Server.start([...suite.args, "--model-store", store, ...ports]);
+    server = await Server.start([...suite.args, "--model-store", store, "--key-file", file, ...ports]);
+    keys = keyFileOf(suite, file);
     player = openPlayer(server);
   });
   afterAll(async () => {
@@ -83,17 +91,20 @@ describe.each(suites.map((suite) => [suite.about, suite] as const))("by gRPC: %s
 
   const forms = suite.transcripts.map((each) => [each, rpcForm(each, compat)] as const);
   /** What gRPC cannot say is said by REST where the rest of the story needs it. */
-  const told = forms.filter(([each, form]) => form ?? (each.on === "management" && !each.ask.startsWith("GET")));
+  const changes = ({ on, ask }: Transcript): boolean =>
+    on === "management" && (!ask.startsWith("GET") || ask.startsWith("GET /token"));
+  const told = forms.filter(([each, form]) => form ?? changes(each));
 
   test.each(told.map(([each, form], at) => [at, `${each.ask} ${form?.method ?? "(REST)"}`, each, form] as const))(
     "%i %s",
     async (__, ___, transcript, form) => {
-      const seen = form && (await player.play(form));
+      const metadata = { ...form?.metadata, ...authorizationOf(transcript, keys) };
+      const seen = form && (await player.play({ ...form, metadata }));
       if (form?.changes === true && seen?.code === 0) {
         compareWithTranscript(transcript, seen);
         return;
       }
-      const rest = await askRest(server, transcript);
+      const rest = await askRest(server, transcript, keys);
       expect(rest.status, rest.body.toString()).toBe(transcript.status);
       if (form && seen) compareWithRest(rest.status, rest.body.toString(), seen, form);
     },

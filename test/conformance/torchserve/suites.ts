@@ -13,6 +13,8 @@ export interface Transcript {
   readonly file?: string;
   readonly type?: string;
   readonly accept?: string;
+  /** The Authorization header; "inference", "management" and "API" stand for the key of that name, behind "former" as it first was. */
+  readonly key?: string;
   readonly status: number;
   readonly says?: string;
   readonly heads?: Readonly<Record<string, string>>;
@@ -63,8 +65,32 @@ export function bodyOf({ send, file }: Transcript): string | Buffer | undefined 
   return file === undefined ? send : readFileSync(join(repository, file));
 }
 
+interface KeyFile {
+  readonly path: string;
+  /** By name, as they were at the start. */
+  readonly first: Keys;
+}
+type Keys = Readonly<Record<string, { readonly key: string } | undefined>>;
+
+const readKeys = (path: string): Keys => JSON.parse(readFileSync(path, "utf8")) as Keys;
+
+/** Of a server that has just started; undefined for a suite without keys. */
+export function keyFileOf({ args }: Suite, path: string): KeyFile | undefined {
+  return args.includes("--token-auth") ? { path, first: readKeys(path) } : undefined;
+}
+
+/** The Authorization header that a transcript asks with, if any. */
+export function authorizationOf({ key }: Transcript, file: KeyFile | undefined): Readonly<Record<string, string>> {
+  if (key === undefined || file === undefined) return {};
+  const now = readKeys(file.path);
+  const authorization = key.replace(/(former )?(inference|management|API)/, (_, former: unknown, name: string) => {
+    return (former === undefined ? now : file.first)[name]?.key ?? "";
+  });
+  return { authorization };
+}
+
 /** The transcript's request, as REST. */
-export function askRest(server: Server, transcript: Transcript): Promise<Answer> {
+export function askRest(server: Server, transcript: Transcript, keys?: KeyFile): Promise<Answer> {
   const [method = "", path = ""] = transcript.ask.split(" ");
   const body = bodyOf(transcript);
   const ports = { inference: server.port, management: server.managementPort, metrics: server.metricsPort };
@@ -74,6 +100,7 @@ export function askRest(server: Server, transcript: Transcript): Promise<Answer>
     headers: {
       ...(transcript.type === undefined ? {} : { "content-type": transcript.type }),
       ...(transcript.accept === undefined ? {} : { accept: transcript.accept }),
+      ...authorizationOf(transcript, keys),
     },
     ...(body === undefined ? {} : { body }),
   });

@@ -7,9 +7,10 @@
  * space, `…` stands for anything; `heads` are headers, "-" means absent. Runs against a real process.
  */
 import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Server } from "../../e2e/server.js";
-import { askRest, dense, makeStore, pattern, suites } from "./suites.js";
+import { askRest, dense, keyFileOf, makeStore, pattern, suites } from "./suites.js";
 
 const { root, store } = makeStore();
 afterAll(() => rmSync(root, { recursive: true }));
@@ -20,8 +21,11 @@ test("there are at least 150 transcripts", () => {
 
 describe.each(suites.map((suite) => [suite.about, suite] as const))("%s", (_, suite) => {
   let server: Server;
+  let keys: ReturnType<typeof keyFileOf>;
   beforeAll(async () => {
-    server = await Server.start([...suite.args, "--model-store", store]);
+    const file = join(root, "rest_keys.json");
+    server = await Server.start([...suite.args, "--model-store", store, "--key-file", file]);
+    keys = keyFileOf(suite, file);
   });
   afterAll(async () => {
     expect(await server.stop()).toEqual({ code: 0, signal: null });
@@ -30,7 +34,7 @@ describe.each(suites.map((suite) => [suite.about, suite] as const))("%s", (_, su
   test.each(suite.transcripts.map((each) => [`${each.ask} ${each.send?.slice(0, 40) ?? ""}`, each] as const))(
     "%s",
     async (__, transcript) => {
-      const answer = await askRest(server, transcript);
+      const answer = await askRest(server, transcript, keys);
       const text = answer.body.toString("utf8");
       expect(`${answer.status} ${text}`).toMatch(new RegExp(`^${transcript.status} `));
       if (transcript.says !== undefined) expect(dense(text)).toMatch(pattern(transcript.says));

@@ -83,10 +83,13 @@ describe("openModel", () => {
           { name: "model-config.yaml", data: yaml },
         ]),
       );
-    const { warnings } = await python("clientTimeoutInMills: 500\nhandler: { mine: 1 }\nother: 2\n");
+    const { spec, warnings } = await python(
+      "useJobTicket: true\nclientTimeoutInMills: 500\nhandler: { mine: 1 }\nother: 2\n",
+    );
     expect(warnings).toEqual([
-      expect.stringMatching(/a\.mar: model-config\.yaml: clientTimeoutInMills has no effect in this version$/),
+      expect.stringMatching(/a\.mar: model-config\.yaml: useJobTicket has no effect in this version$/),
     ]);
+    expect(spec).toMatchObject({ clientTimeoutMs: 500 });
     await expect(python("sequenceBatching: true\n")).rejects.toThrow(/a\.mar: .* asks for sequenceBatching/);
     await expect(python("torchrun: { nproc-per-node: 4 }\n")).rejects.toThrow(/a\.mar: .* 4 processes of torchrun/);
   });

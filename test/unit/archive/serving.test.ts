@@ -37,6 +37,11 @@ describe("servingOf", () => {
     expect(serve({ instances: 6, maxWorkers: 4 })).toMatchObject({ instances: 6, maxWorkers: 6 });
   });
 
+  test("how long clients wait; 0 is no limit of theirs", () => {
+    expect(serve({ clientTimeoutMs: 500 })).toMatchObject({ clientTimeoutMs: 500 });
+    expect(serve({ clientTimeoutMs: 0 })).not.toHaveProperty("clientTimeoutMs");
+  });
+
   test("devices and precision as the model says", () => {
     const said = { deviceType: "gpu", deviceIds: [1], priority: "high", precision: "auto", precisionTolerance: 0.1 };
     expect(serve(said)).toMatchObject(said);

@@ -67,7 +67,7 @@ async function open(artifact: string): Promise<{ pipeline: Pipeline; route: Rout
   const handlers = new HandlerRegistry({ maxImagePixels: 1000, maxRequestSize: 1000, decodeParallelism: 1 });
   const pipeline = new Pipeline(engine, handlers);
   expect(pipeline.route("m", "")).toBeUndefined();
-  handlers.announce("m", "1.0", baseSpec, 1000);
+  handlers.announce("m", "1.0", baseSpec, { timeoutMs: 1000, by: "server" });
   const route = pipeline.route("m", "");
   if (route === undefined) throw new Error("announced and published, and yet unknown");
   expect(pipeline.route("other", "")).toBeUndefined();
@@ -174,7 +174,7 @@ test("what a route was asked for by name is counted as named, and nothing else",
   ] as const) {
     await engine.load({ ...modelSpec("m", "echo.pt"), version }, version);
     engine.publish(version);
-    handlers.announce("m", version, spec, 1000);
+    handlers.announce("m", version, spec, { timeoutMs: 1000, by: "server" });
   }
   const named = (): number => engine.stats().reduce((sum, each) => sum + each.named.requests, 0);
   const ask = async (version: string): Promise<Route> => {

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { missingModel } from "../../../src/inference/refusals.js";
+import { missingModel, tooLate } from "../../../src/inference/refusals.js";
+import type { Route } from "../../../src/inference/call.js";
 import type { ModelEntry } from "../../../src/models/models.js";
 
 const entry = (version: string, more: Partial<ModelEntry>): ModelEntry => ({
@@ -27,4 +28,16 @@ test("unknown, unknown version, on its way, broken", () => {
   });
   const failed = missingModel("m", "1", [entry("1", { state: "failed", reason: "not a model" })], true);
   expect(failed.message).toBe('Model "m" version 1 failed to load: not a model');
+});
+
+test("too late says by which of its limits", () => {
+  const route = { name: "m", timeoutMs: 500 } as Route;
+  expect(tooLate({ ...route, by: "server" })).toMatchObject({
+    code: "deadline_exceeded",
+    message: expect.stringMatching(/within 0\.5 s \(--response-timeout/) as string,
+  });
+  expect(tooLate({ ...route, by: "client" })).toEqual({
+    code: "client_timeout",
+    message: 'Model "m" gave no answer within 0.5 s (the model\'s clientTimeoutInMills).',
+  });
 });

@@ -5,7 +5,7 @@ import type { Call } from "../../../src/inference/call.js";
 import { type Failure, Several } from "../../../src/inference/several.js";
 
 const picture: Pixels = { data: Uint8Array.of(1), width: 1, height: 1, channels: 1 };
-const route = { name: "m", version: "", nameId: 4, named: false, timeoutMs: 9 };
+const route = { name: "m", version: "", nameId: 4, named: false, timeoutMs: 9, by: "server" };
 const output = (value: number): OutputTensor[] => [{ dtype: "uint8", shape: [1], data: Uint8Array.of(value) }];
 
 /** Of the engine's status.h. */

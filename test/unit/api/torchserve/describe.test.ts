@@ -76,9 +76,10 @@ test("has TorchServe's fields in TorchServe's order, and its own last", () => {
       .join(" ")
       .split(" "),
   );
-  const spec = { handler: {}, signature: {}, startupTimeoutMs: 90_000 } as ModelSpec;
+  const spec = { handler: {}, signature: {}, startupTimeoutMs: 90_000, clientTimeoutMs: 500 } as ModelSpec;
   expect(describeModel([entry("m", "1", true, { spec })], "", { stats: [], logLevel: "info" })?.[0]).toMatchObject({
     startupTimeout: 90,
+    clientTimeoutInMills: 500,
   });
   expect(described).toMatchObject({ runtime: "python", parallelLevel: 0, parallelType: "", deviceType: "cpu" });
   const [worker] = described?.["workers"] as Record<string, unknown>[];
