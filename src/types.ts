@@ -64,6 +64,8 @@ export interface TextSpec {
   readonly buckets: readonly number[];
   readonly padId: number;
   readonly padTypeId: number;
+  /** Of the token for what is not in the vocabulary. */
+  readonly unknownId: number | undefined;
   /** Texts of one request. */
   readonly maxTexts: number;
   /** Place of the output that is read. */

@@ -8,6 +8,7 @@ export interface TextConfig {
   readonly maxLength: number | undefined;
   readonly overlong: "refuse" | "cut";
   readonly buckets: readonly number[] | undefined;
+  readonly padToken: string | undefined;
   readonly output: number;
   readonly pooling: "mean" | "cls" | "none";
   readonly normalize: boolean;
@@ -36,7 +37,7 @@ export const textKeys: { readonly [K in keyof TextConfig]: Key<TextConfig[K]> } 
   },
   maxLength: {
     values: `1 to ${maxTextTokens}`,
-    fallback: "the tokenizer's `truncation.max_length`, else 512",
+    fallback: "the tokenizer's `truncation.max_length`, else tokenizer_config.json's `model_max_length`, else 512",
     help: "tokens of one text, special ones included",
     read: (section, key) => section.integer(key, 1, maxTextTokens),
   },
@@ -51,6 +52,12 @@ export const textKeys: { readonly [K in keyof TextConfig]: Key<TextConfig[K]> } 
     fallback: "16, 32, 64… up to `maxLength`",
     help: "inputs are padded to the next of these lengths; requests of one bucket share a batch",
     read: bucketsOf,
+  },
+  padToken: {
+    values: "a token",
+    fallback: "see below",
+    help: "the token that fills up",
+    read: (section, key) => section.text(key),
   },
   output: {
     values: `0 to ${maxOutputs - 1}`,
@@ -80,6 +87,7 @@ export function textConfigOf(section: Section): TextConfig {
     maxLength: read("maxLength"),
     overlong: read("overlong"),
     buckets: read("buckets"),
+    padToken: read("padToken"),
     output: read("output"),
     pooling: read("pooling"),
     normalize: read("normalize"),

@@ -1,10 +1,11 @@
 /** From a text model's folder to the TextSpec its handler works by: tokenizer, inputs by their roles, lengths. */
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { checkTokenizer, type TokenizerFacts } from "../tokenizer/check.js";
 import type { DType, InputSpec, TextInput, TextSpec } from "../types.js";
 import { invalid } from "./failure.js";
-import { maxTextBytes, maxTokenizerBytes } from "./limits.js";
+import { type HuggingFace, huggingFace } from "./hugging-face.js";
+import { maxTokenizerBytes } from "./limits.js";
 import { existing } from "./manifest.js";
 import { maxTextTokens, textConfigOf, type TextConfig } from "./text-config.js";
 import { parseYaml } from "./yaml-section.js";
@@ -42,12 +43,13 @@ export async function textModel(
   const inputs = model.inputs ?? defaultInputs;
   const roles = rolesOf(path, inputs);
   const tokenizer = await tokenizerFile(model, config.tokenizer);
-  const facts = await checkTokenizer(tokenizer).catch((error: unknown) => {
+  const told = await huggingFace(root);
+  const facts = await checkTokenizer(tokenizer, config.padToken ?? told.padToken).catch((error: unknown) => {
     throw invalid(`${path}: ${config.tokenizer}`, error instanceof Error ? error.message : String(error), error);
   });
-  await checkVocabulary(path, root, facts);
+  checkVocabulary(path, told, facts);
   const fixed = fixedLength(path, inputs);
-  const maxLength = maxLengthOf(path, config, facts, fixed);
+  const maxLength = maxLengthOf(path, config, facts.maxLength ?? told.maxLength, facts.added, fixed);
   const text: TextSpec = {
     tokenizer,
     inputs: roles,
@@ -55,8 +57,9 @@ export async function textModel(
     overlong: config.overlong,
     cutAt: facts.cutAt,
     buckets: bucketsOf(path, config, maxLength, fixed),
-    padId: facts.padId,
+    padId: padIdOf(path, config, facts, told),
     padTypeId: facts.padTypeId,
+    unknownId: facts.unknownId,
     maxTexts: model.maxInstances,
     output: config.output,
     pooling: config.pooling,
@@ -97,20 +100,19 @@ async function isFile(path: string): Promise<boolean> {
 }
 
 /** Where Hugging Face's config.json is there too, its vocabulary has to hold the tokenizer's. */
-async function checkVocabulary(path: string, root: string, { highestId }: TokenizerFacts): Promise<void> {
-  const file = join(root, "config.json");
-  if (!(await isFile(file)) || (await stat(file)).size > maxTextBytes) return;
-  let size: unknown;
-  try {
-    size = (JSON.parse(await readFile(file, "utf8")) as { vocab_size?: unknown } | null)?.vocab_size;
-  } catch {
-    return; // another program's config.json
-  }
-  if (typeof size !== "number" || highestId < size) return;
+function checkVocabulary(path: string, { vocabularySize }: HuggingFace, { highestId }: TokenizerFacts): void {
+  if (vocabularySize === undefined || highestId < vocabularySize) return;
   throw invalid(
     path,
-    `the tokenizer has ids up to ${highestId} and the model's vocabulary (vocab_size in config.json) ends at ${size - 1}: it is another model's tokenizer`,
+    `the tokenizer has ids up to ${highestId} and the model's vocabulary (vocab_size in config.json) ends at ${vocabularySize - 1}: it is another model's tokenizer`,
   );
+}
+
+/** Models look for where a text ends by it: one that is not theirs gives other answers. */
+function padIdOf(path: string, { padToken }: TextConfig, facts: TokenizerFacts, told: HuggingFace): number {
+  if (padToken === undefined) return facts.padId ?? facts.namedPadId ?? told.padId ?? facts.usualPadId ?? 0;
+  if (facts.namedPadId !== undefined) return facts.namedPadId;
+  throw invalid(path, `sconce.text.padToken is ${JSON.stringify(padToken)}, which is no token of the tokenizer`);
 }
 
 const namesOfRoles: readonly (readonly [TextInput["role"], readonly string[]])[] = [
@@ -163,10 +165,16 @@ function fixedLength(path: string, inputs: readonly InputSpec[]): number | undef
   return first === undefined || first < 0 ? undefined : first;
 }
 
-function maxLengthOf(path: string, config: TextConfig, facts: TokenizerFacts, fixed: number | undefined): number {
-  const most = config.maxLength ?? Math.min(facts.maxLength ?? defaultMaxLength, fixed ?? maxTextTokens);
-  if (most < facts.added + 1) {
-    throw invalid(path, `sconce.text.maxLength is ${most}, and the tokenizer adds ${facts.added} tokens to each text`);
+function maxLengthOf(
+  path: string,
+  config: TextConfig,
+  told: number | undefined,
+  added: number,
+  fixed: number | undefined,
+): number {
+  const most = config.maxLength ?? Math.min(told ?? defaultMaxLength, fixed ?? maxTextTokens);
+  if (most < added + 1) {
+    throw invalid(path, `sconce.text.maxLength is ${most}, and the tokenizer adds ${added} tokens to each text`);
   }
   if (fixed === undefined || most <= fixed) return most;
   throw invalid(path, `sconce.text.maxLength is ${most}, and the model takes ${fixed} tokens (sconce.inputs)`);

@@ -13,15 +13,15 @@ const timeoutMs = 60_000;
 const maxOutputBytes = 65_536;
 const maxHeapMiB = 2048;
 
-/** Rejects with an Error that says what is wrong with the file. */
-export function checkTokenizer(file: string): Promise<TokenizerFacts> {
+/** `padToken`: what its padding token may be called. Rejects with an Error that says what is wrong with the file. */
+export function checkTokenizer(file: string, padToken?: string): Promise<TokenizerFacts> {
   // No secrets of the server's environment.
   const env = { PATH: "/usr/bin:/bin", LANG: "C.UTF-8" };
   const limits = { timeout: timeoutMs, killSignal: "SIGKILL", maxBuffer: maxOutputBytes } as const;
   return new Promise((resolve, reject) => {
     execFile(
       process.execPath,
-      [`--max-old-space-size=${maxHeapMiB}`, program, file],
+      [`--max-old-space-size=${maxHeapMiB}`, program, file, ...(padToken === undefined ? [] : [padToken])],
       { ...limits, env, cwd: "/" },
       (error, out, complaint) => {
         const said = parse(out);

@@ -3,9 +3,13 @@
 export interface TokenizerFacts {
   /** Of all tokens. */
   readonly highestId: number;
-  /** Of the token that fills up. */
-  readonly padId: number;
+  /** Of the token that fills up: the file's `padding`, the one that was asked for, the one that is called like it. */
+  readonly padId: number | undefined;
+  readonly namedPadId: number | undefined;
+  readonly usualPadId: number | undefined;
   readonly padTypeId: number;
+  /** Of the token that stands for what is not in the vocabulary. */
+  readonly unknownId: number | undefined;
   /** Tokens that are put around each text. */
   readonly added: number;
   /** truncation.max_length. */
@@ -17,15 +21,26 @@ export interface TokenizerFacts {
 /** What padding tokens are called where the file has no `padding`. */
 const padTokens = ["[PAD]", "<pad>", "<|padding|>"];
 
-/** `json`: the file, parsed; `added`: as counted on an empty text. */
-export function factsOf(json: unknown, vocabulary: Readonly<Record<string, number>>, added: number): TokenizerFacts {
+/** `json`: the file, parsed; `added`: as counted on an empty text; `padToken`: where another file names it. */
+export function factsOf(
+  json: unknown,
+  vocabulary: Readonly<Record<string, number>>,
+  added: number,
+  padToken?: string,
+): TokenizerFacts {
   const padding = objectIn(json, "padding");
   const truncation = objectIn(json, "truncation");
-  const named = padTokens.find((token) => vocabulary[token] !== undefined);
+  const idOf = (token: string | undefined): number | undefined =>
+    token !== undefined && Object.hasOwn(vocabulary, token) ? vocabulary[token] : undefined;
+  const model = objectIn(json, "model");
+  const unknown = model["unk_token"];
   return {
     highestId: Object.values(vocabulary).reduce((most, id) => Math.max(most, id), 0),
-    padId: wholeIn(padding, "pad_id") ?? (named === undefined ? 0 : (vocabulary[named] ?? 0)),
+    padId: wholeIn(padding, "pad_id"),
+    namedPadId: idOf(padToken),
+    usualPadId: idOf(padTokens.find((token) => idOf(token) !== undefined)),
     padTypeId: wholeIn(padding, "pad_type_id") ?? 0,
+    unknownId: wholeIn(model, "unk_id") ?? idOf(typeof unknown === "string" ? unknown : undefined),
     added,
     maxLength: wholeIn(truncation, "max_length"),
     cutAt: truncation["direction"] === "Left" ? "left" : "right",

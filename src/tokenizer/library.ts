@@ -20,6 +20,7 @@ export interface Encoded {
 }
 
 export interface Piece {
+  /** As the vocabulary has it. */
   readonly token: string;
   /** Was put there by the tokenizer and stands for no text. */
   readonly special: boolean;
@@ -52,9 +53,9 @@ export class Tokenizer {
     if (!withPieces) return { ids, typeIds, pieces: [] };
     const offsets = encoding.getOffsets();
     const special = encoding.getSpecialTokensMask();
-    const pieces = encoding.getTokens().map((token, i): Piece => {
+    const pieces = ids.map((id, i): Piece => {
       const [start = 0, end = 0] = offsets[i] ?? [];
-      return { token, special: special[i] === 1, start, end };
+      return { token: this.library.idToToken(id) ?? "", special: special[i] === 1, start, end };
     });
     return { ids, typeIds, pieces };
   }

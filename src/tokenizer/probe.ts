@@ -1,6 +1,6 @@
 /**
  * A program of its own: loads the tokenizer file that it is given, tries it on some texts, and prints one line of JSON,
- * {"facts": …} or {"reason": …}. So a file that crashes or blows up the library ends this program and not the server.
+ * {"facts": …} or {"reason": …}; a second argument is what its padding token may be called. So a file that crashes or blows up the library ends this program and not the server.
  */
 
 import { readFileSync } from "node:fs";
@@ -16,15 +16,15 @@ const trials = [
   "\u0000\u200b\r\n\t",
 ];
 
-async function run(file: string): Promise<unknown> {
+async function run(file: string, padToken: string | undefined): Promise<unknown> {
   const json: unknown = JSON.parse(readFileSync(file, "utf8"));
   const tokenizer = await Tokenizer.open(file, undefined);
   for (const text of [...trials, ...stressTexts(json)]) await tokenizer.encode(text, true);
   const empty = await tokenizer.encode("", false);
-  return factsOf(json, tokenizer.vocabulary(), empty.ids.length);
+  return factsOf(json, tokenizer.vocabulary(), empty.ids.length, padToken);
 }
 
-const said = await run(process.argv[2] ?? "").then(
+const said = await run(process.argv[2] ?? "", process.argv[3]).then(
   (facts) => ({ facts }),
   (error: unknown) => ({ reason: error instanceof Error ? error.message : String(error) }),
 );

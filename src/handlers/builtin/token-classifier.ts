@@ -1,7 +1,8 @@
 /**
  * A text in, its tokens that have a class out, in the shape of Hugging Face's token-classification pipeline:
  * [{"entity", "score", "index", "word", "start", "end"}, …]. Tokens of class "O" (nothing) and those that the tokenizer
- * adds are left out. `index` counts all tokens, `start` and `end` count code points of the text.
+ * adds are left out. `index` counts all tokens, `start` and `end` count code points of the text. `word` is the token, of
+ * one that is not in the vocabulary what stands in the text.
  */
 
 import { ServerError } from "../../errors.js";
@@ -30,11 +31,23 @@ export function tokenClassifier(spec: HandlerSpec, reader: TextReader): Handler 
     post: (outputs, { state }) => {
       const texts = state as ReadTexts;
       const answers = outputsOf(outputs, texts, text).map((output, i) =>
-        entities(output, texts.tokens[i]?.pieces ?? [], spec),
+        entities(output, wordsOf(texts, i, text.unknownId), spec),
       );
       return together(answers, texts.form);
     },
   };
+}
+
+/** The pieces of a text, of which unknown ones are called what the text calls them. */
+function wordsOf({ texts, tokens }: ReadTexts, row: number, unknownId: number | undefined): readonly Piece[] {
+  const encoded = tokens[row];
+  if (encoded === undefined) return [];
+  const { ids, pieces } = encoded;
+  if (unknownId === undefined || !ids.includes(unknownId)) return pieces;
+  const points = Array.from(texts[row] ?? "");
+  return pieces.map((piece, at) =>
+    ids[at] === unknownId ? { ...piece, token: points.slice(piece.start, piece.end).join("") } : piece,
+  );
 }
 
 function entities(output: OutputTensor, pieces: readonly Piece[], { labels }: HandlerSpec): string {

@@ -83,6 +83,25 @@ describe("a text model", () => {
     expect(spec.text).toMatchObject({ maxLength: 512, buckets: [16, 32, 64, 128, 256, 512] });
   });
 
+  test("whose length and padding Hugging Face's files beside it say", async () => {
+    const files = (pad: unknown, length: number, id: unknown) => ({
+      "tokenizer_config.json": JSON.stringify({ pad_token: pad, model_max_length: length }),
+      "config.json": JSON.stringify({ pad_token_id: id }),
+    });
+    const of = async (yaml: string, more: Readonly<Record<string, string>>) =>
+      (await open(yaml, more, "bytelevel.json")).handler.text;
+    expect(await of(handler, files("!", 48, 7))).toMatchObject({ padId: 1, maxLength: 48, buckets: [16, 32, 48] });
+    expect(await of(handler, files({ content: "!" }, 1e30, 7))).toMatchObject({ padId: 1, maxLength: 512 });
+    expect(await of(handler, files(null, 0, 7))).toMatchObject({ padId: 7, maxLength: 512 });
+    const own = `${handler}sconce:\n  text: { padToken: '"', maxLength: 20 }\n`;
+    expect(await of(own, files("!", 48, 7))).toMatchObject({ padId: 2, maxLength: 20 });
+    // What tokenizer.json itself says goes before.
+    expect((await open(handler, files("[CLS]", 48, 7))).handler.text).toMatchObject({ padId: 0, maxLength: 64 });
+    await expect(of(own.replace("'\"'", "none"), {})).rejects.toThrow(
+      'sconce.text.padToken is "none", which is no token of the tokenizer',
+    );
+  });
+
   test("with config.json of the vocabulary's size", async () => {
     await expect(open(handler, { "config.json": '{"vocab_size": 900}' })).resolves.toBeDefined();
     await expect(open(handler, { "config.json": "other" })).resolves.toBeDefined();

@@ -12,12 +12,15 @@ test("what a tokenizer says of itself", async () => {
   expect(await checkTokenizer(join(folder, "wordpiece.json"))).toEqual({
     highestId: 899,
     padId: 0,
+    usualPadId: 0,
+    unknownId: 1,
     padTypeId: 0,
     added: 2,
     maxLength: 64,
     cutAt: "right",
   });
-  expect(await checkTokenizer(join(folder, "unigram.json"))).toMatchObject({ padId: 1, added: 2 });
+  expect(await checkTokenizer(join(folder, "unigram.json"))).toMatchObject({ usualPadId: 1, added: 2 });
+  expect(await checkTokenizer(join(folder, "bytelevel.json"), "<|endoftext|>")).toMatchObject({ namedPadId: 0 });
 });
 
 test.each([

@@ -18,6 +18,16 @@ test("tokens with a class, and none that the tokenizer added", async () => {
   expect(answerOf(handler, [scores([])], request)).toBe("[]");
 });
 
+test("a word that is not in the vocabulary is what the text has there, in code points", async () => {
+  const request = textRequest("😀 time \u{13000} person");
+  await handler.pre!(request);
+  // [CLS] 😀 time [UNK] person [SEP]
+  expect(JSON.parse(answerOf(handler, [scores([3, 4])], request))).toMatchObject([
+    { index: 3, word: "\u{13000}", start: 7, end: 8 },
+    { index: 4, word: "person", start: 9, end: 15 },
+  ]);
+});
+
 test("a model that answers for fewer tokens, or not for tokens", async () => {
   const request = textRequest("time person");
   await handler.pre!(request);

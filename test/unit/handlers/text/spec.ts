@@ -19,6 +19,7 @@ export function textSpec(more: Partial<TextSpec> = {}): TextSpec {
     buckets: [16, 32, 64],
     padId: 0,
     padTypeId: 0,
+    unknownId: 1,
     maxTexts: 8,
     output: 0,
     pooling: "mean",
