@@ -103,6 +103,16 @@ export function isAnswer(made: unknown): made is Answer {
   return typeof made === "object" && made !== null && (made as Partial<Answer>).kind === "sconce.Answer";
 }
 
+/** What a handler threw, or an Error in its place where even asking what it is throws (a revoked Proxy). */
+export function lookable(thrown: unknown): unknown {
+  try {
+    Object.getPrototypeOf(Object(thrown));
+    return thrown;
+  } catch {
+    return new Error("The handler threw a value that cannot be looked at.");
+  }
+}
+
 /** As above. */
 export function isHandlerError(error: unknown): error is HandlerError {
   return error instanceof Error && (error as Partial<HandlerError>).kind === "sconce.HandlerError";

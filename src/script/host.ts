@@ -8,7 +8,7 @@ import type { Context, HandlerDefinition, ModelInput, OutputTensor } from "../ha
 import type { ScriptSpec } from "../types.js";
 import { noWorkers } from "../worker/policy.js";
 import { Attempts } from "./attempts.js";
-import { answerOf, frameOf, isHandlerError, outputsOf } from "./convert.js";
+import { answerOf, frameOf, isHandlerError, lookable, outputsOf } from "./convert.js";
 import { type FromHandler, linkWords, type ToHandler } from "./messages.js";
 import { HookRequest } from "./request.js";
 import { type RunDone, Runs } from "./runs.js";
@@ -342,9 +342,10 @@ export class Host {
     }
   }
 
-  private raised(job: Job, hook: Hook | "inference" | "answer", error: unknown): void {
+  private raised(job: Job, hook: Hook | "inference" | "answer", thrown: unknown): void {
     if (job.over) return;
     const { ask } = job;
+    const error = lookable(thrown);
     if (isHandlerError(error)) {
       this.say(job, { ask, status: error.status, message: error.message });
     } else if (error instanceof ServerError) this.say(job, { ask, code: error.code, message: error.message });
@@ -358,8 +359,9 @@ export class Host {
   private say(job: Job, answer: FromHandler): void {
     const { code, body, input, status = 200 } = answer;
     const refused = status < 500 ? "bad_request" : "handler_failed";
-    this.done(job, code ?? (body === undefined && input === undefined ? refused : "ok"), body?.length);
-    job.link.say(answer);
+    const length = body?.length;
+    job.link.say(answer); // throws where the answer's memory was given away; the request is then still to be answered
+    this.done(job, code ?? (body === undefined && input === undefined ? refused : "ok"), length);
   }
 }
 

@@ -34,7 +34,7 @@ async function hostOf(handler: HandlerDefinition, hookTimeoutMs = 1000) {
     infer: (input) => made.host?.infer(input) ?? Promise.reject(new Error("no host")),
   };
   const said: FromHandler[] = [];
-  const link: Link = { words: new Int32Array(linkWords.count), say: (answer) => void said.push(answer) };
+  const link: Link = { words: new Int32Array(linkWords.count), say: (answer) => void said.push(structuredClone(answer)) };
   const report = vi.fn();
   const script = { hookTimeoutMs, maxBatch: 4 };
   const host = (made.host = new Host({
@@ -97,6 +97,30 @@ describe("one request at a time", () => {
     expect(said[2]).toMatchObject({ ask: 3, status: 400, message: "The body is not UTF-8." });
     expect(report).toHaveBeenCalledTimes(1);
     expect(report).toHaveBeenCalledWith("preprocess", "r", new Error("inside"));
+  });
+
+  test("an answer that cannot be sent, and one thrown that cannot be looked at, fail their own", async () => {
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    const { ask, said, report } = await hostOf({
+      preprocess: async ({ id }) => {
+        await Promise.resolve();
+        // eslint-disable-next-line @typescript-eslint/only-throw-error -- what a handler may do
+        if (id === "proxy") throw proxy;
+        return tensor(new Float32Array(4), [4]);
+      },
+      postprocess: () => {
+        const bytes = new Uint8Array(64);
+        structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+        return bytes;
+      },
+    });
+    ask(1);
+    ask(2, { ...wire, id: "proxy" });
+    await answered(said, 2);
+    const failed = { code: "handler_failed", message: expect.stringMatching(/^The handler's p\w+ failed/) as string };
+    expect(said).toEqual(expect.arrayContaining([expect.objectContaining({ ask: 1, ...failed }), { ask: 2, ...failed }]));
+    expect(report).toHaveBeenCalledTimes(2);
   });
 
   test("one that is cancelled sees it and is not answered", async () => {
