@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <functional>
+#include <iterator>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -34,10 +36,13 @@ namespace {
 constexpr int kRunsBeforeTiming = 2;  // the profiling executor settles in its second run of a shape
 constexpr double kWorthwhile = 0.98;  // a form must be this much faster than plain to be taken
 constexpr std::size_t kComparedSingles = 2;
+constexpr double kBehind = 1.15;            // what takes that many times the fastest form's time is timed no more …
+constexpr double kTimedOnceSeconds = 5e-3;  // … once its time is long enough for one run to tell
 
 struct Candidate {
   std::unique_ptr<TorchScript> owned;
   std::unique_ptr<Trial> trial;
+  std::vector<Answer> singles;
   std::string note;
   double single = std::numeric_limits<double>::infinity();
   double batch = std::numeric_limits<double>::infinity();
@@ -49,41 +54,56 @@ std::unique_ptr<Trial> MakeTrial(const TorchScript& script, const RunnerOptions&
   return std::make_unique<Trial>(std::move(runner));
 }
 
-// The answers to some samples alone and to one batch (left out when the model cannot run it).
-Status Answers(Trial& trial, std::span<const TaskPtr> samples, std::size_t rows, std::vector<Answer>& answers) {
+// The answers to some samples alone and to one batch (left out when the model cannot run it), with what the runs took
+// once the executor had settled. `settled`: it has, for samples alone.
+Status Answers(Candidate& candidate, std::span<const TaskPtr> samples, std::size_t rows, bool settled,
+               std::vector<Answer>& answers) {
+  Trial& trial = *candidate.trial;
   for (int run = 0; run < kRunsBeforeTiming; ++run) {
+    const bool last = run == kRunsBeforeTiming - 1;
+    const std::size_t singles = last ? std::min(kComparedSingles, samples.size()) : settled ? 0 : 1;
     answers.clear();
-    for (std::size_t i = 0; i < std::min(kComparedSingles, samples.size()); ++i) {
+    for (std::size_t i = 0; i < singles; ++i) {
+      const double start = trial.Seconds();
       if (Status status = trial.Single(samples, i); !status.ok()) return status;
+      if (last) candidate.single = std::min(candidate.single, trial.Seconds() - start);
       answers.push_back(TakeAnswer(*samples[i]));
-      if (run == 0) break;  // one is enough before the executor has settled
     }
+    const double start = trial.Seconds();
     if (rows < 2 || !trial.Batch(samples, rows).ok()) continue;
+    if (last) candidate.batch = trial.Seconds() - start;
     for (const TaskPtr& sample : samples.first(rows)) answers.push_back(TakeAnswer(*sample));
   }
   return Status::Ok();
 }
 
-// A form that may take plain's place.
+// The answers that are to one sample alone.
+std::vector<Answer> TakeSingles(std::vector<Answer>& answers, std::size_t samples) {
+  const auto end = answers.begin() + static_cast<std::ptrdiff_t>(std::min(kComparedSingles, samples));
+  return {std::make_move_iterator(answers.begin()), std::make_move_iterator(end)};
+}
+
+// A form that may take plain's place, made when its turn comes: each has weights of its own.
 struct Form {
   std::string name;
-  Result<std::unique_ptr<TorchScript>> script;
+  std::function<Result<std::unique_ptr<TorchScript>>()> make;
 };
 
 std::vector<Form> FormsOf(const TorchScript& plain, Precision precision, bool fixed_sizes) {
   std::vector<Form> forms;
   const bool has_kernels = plain.has_kernels();
+  const auto converted = [&plain](Conversion to) { return [&plain, to] { return plain.Converted(to); }; };
   if (!IsRequired(precision)) {
-    forms.push_back({"frozen", plain.Frozen()});
-    forms.push_back({"optimised", plain.Optimised()});
+    forms.push_back({"frozen", [&plain] { return plain.Frozen(); }});
+    forms.push_back({"optimised", [&plain] { return plain.Optimised(); }});
     // Code that cannot see a tensor through view() in another order may get by at the samples' sizes alone.
-    if (has_kernels && fixed_sizes) forms.push_back({"frozen, channels last", plain.Converted({{}, true})});
+    if (has_kernels && fixed_sizes) forms.push_back({"frozen, channels last", converted({{}, true})});
   }
   if (precision == Precision::kFloat32) return forms;
   const auto dtype = precision == Precision::kFloat16 ? at::kHalf : at::kBFloat16;
   const std::string name = NameOf(precision == Precision::kAuto ? Precision::kBfloat16 : precision);
-  forms.push_back({name, plain.Converted({dtype, false})});
-  if (has_kernels) forms.push_back({name + ", channels last", plain.Converted({dtype, true})});
+  forms.push_back({name, converted({dtype, false})});
+  if (has_kernels) forms.push_back({name + ", channels last", converted({dtype, true})});
   return forms;
 }
 
@@ -127,13 +147,35 @@ std::string Distance(const std::vector<Answer>& plain, const std::vector<Answer>
          " of sconce.precisionTolerance: " + where;
 }
 
-// Rounds in which each form runs once, so that a noisy moment hits all of them.
+double Cost(const Candidate& candidate, std::size_t rows) {
+  return rows > 1 ? candidate.single + candidate.batch : candidate.single;
+}
+
+// The forms of which more runs may still say which is the fastest.
+std::vector<Candidate*> Undecided(std::vector<Candidate>& candidates, std::size_t rows) {
+  double best = std::numeric_limits<double>::infinity();
+  for (const Candidate& each : candidates) best = std::min(best, Cost(each, rows));
+  std::vector<Candidate*> near;
+  for (Candidate& each : candidates) {
+    const double cost = Cost(each, rows);
+    if (cost < kTimedOnceSeconds || cost <= kBehind * best) near.push_back(&each);
+  }
+  return near;
+}
+
+// Rounds in which each form runs once, so that a noisy moment hits all of them; the runs that were compared are the
+// first.
 void Time(std::vector<Candidate>& candidates, std::span<const TaskPtr> samples, std::size_t rows) {
-  const std::int64_t end = MonotonicNs() + static_cast<std::int64_t>(kFormTrialSeconds * 1e9);
-  for (int round = 0; round < 50 && (round == 0 || MonotonicNs() < end); ++round) {
-    for (Candidate& candidate : candidates) {
-      candidate.single = std::min(candidate.single, candidate.trial->TimeBatch(samples, 1));
-      if (rows > 1) candidate.batch = std::min(candidate.batch, candidate.trial->TimeBatch(samples, rows));
+  const Trial& clock = *candidates[0].trial;
+  const double end = clock.Seconds() + kFormTrialSeconds;
+  for (int round = 0; round < 50; ++round) {
+    const std::vector<Candidate*> undecided = Undecided(candidates, rows);
+    double cost = 0;
+    for (const Candidate* each : undecided) cost += Cost(*each, rows);
+    if (undecided.size() < 2 || clock.Seconds() + cost > end) return;
+    for (Candidate* each : undecided) {
+      each->single = std::min(each->single, each->trial->TimeBatch(samples, 1));
+      if (rows > 1) each->batch = std::min(each->batch, each->trial->TimeBatch(samples, rows));
     }
   }
 }
@@ -152,13 +194,14 @@ class Contest {
 
   Status Start(const TorchScript& plain) {
     candidates_[0].trial = MakeTrial(plain, options_, rows_);
-    Status status = Answers(*candidates_[0].trial, samples_, rows_, reference_);
+    Status status = Answers(candidates_[0], samples_, rows_, /*settled=*/true, reference_);
     NameAsTheFirst(reference_);
     return status;
   }
 
-  void Enter(Form form) {
-    std::string problem = form.script.ok() ? Admit(std::move(*form.script)) : form.script.status().message();
+  void Enter(const Form& form) {
+    Result<std::unique_ptr<TorchScript>> script = form.make();
+    std::string problem = script.ok() ? Admit(std::move(*script)) : script.status().message();
     if (!problem.empty()) reason_ += form.name + " left out (" + problem + "); ";
   }
 
@@ -177,6 +220,10 @@ class Contest {
     return best;
   }
 
+  // Of plain, which is compared with nothing any more.
+  double plain_seconds() const { return candidates_[0].single; }
+  std::vector<Answer> TakePlainSingles() { return TakeSingles(reference_, samples_.size()); }
+
   bool alone() const { return candidates_.size() == 1; }
   // Whether a larger tolerance would have let another form in.
   bool too_far() const { return too_far_; }
@@ -189,7 +236,8 @@ class Contest {
     candidate.owned = std::move(script);
     candidate.trial = MakeTrial(*candidate.owned, options_, rows_);
     std::vector<Answer> answers;
-    if (Status status = Answers(*candidate.trial, samples_, rows_, answers); !status.ok()) return status.message();
+    if (Status status = Answers(candidate, samples_, rows_, /*settled=*/false, answers); !status.ok())
+      return status.message();
     const double tolerance = options_.device->device().is_host() ? kFormTolerance : kDeviceTolerance;
     double worst = 0;
     std::string problem = candidate.owned->reduced() ? Distance(reference_, answers, spec_.precision_tolerance, worst)
@@ -199,6 +247,7 @@ class Contest {
       return problem;
     }
     if (candidate.owned->reduced()) candidate.note = ", its answers differ by " + Share(worst) + " at most";
+    candidate.singles = TakeSingles(answers, samples_.size());
     candidates_.push_back(std::move(candidate));
     return {};
   }
@@ -225,7 +274,10 @@ Result<FormChoice> ChooseForm(const TorchScript& plain, const LoadSpec& spec, co
     if (required) return Status(Code::kInvalidModel, choice.reason);
     return choice;
   }
-  for (Form& form : FormsOf(plain, spec.precision, !HasFreeDims(samples.signature))) contest.Enter(std::move(form));
+  for (const Form& form : FormsOf(plain, spec.precision, !HasFreeDims(samples.signature))) {
+    if (spec.cancelled != nullptr && spec.cancelled->load()) return choice;  // the caller sees that, too
+    contest.Enter(form);
+  }
   if (required && contest.alone()) {
     return Status(Code::kInvalidModel, std::string("sconce.precision: ") + NameOf(spec.precision) +
                                            " does not suit this model: " + contest.reason() +
@@ -234,8 +286,13 @@ Result<FormChoice> ChooseForm(const TorchScript& plain, const LoadSpec& spec, co
   }
   if (Candidate* best = contest.Winner(!required); best != nullptr) {
     choice.form = best->owned->form();
+    choice.single_seconds = best->single;
+    choice.singles = std::move(best->singles);
     best->trial.reset();
     choice.script = std::move(best->owned);
+  } else {
+    choice.single_seconds = contest.plain_seconds();
+    choice.singles = contest.TakePlainSingles();
   }
   choice.reason = contest.reason() + choice.form + " is used";
   return choice;

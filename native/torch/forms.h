@@ -4,9 +4,11 @@
 // Thread: a loader thread.
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "torch/loader.h"
 #include "torch/runner.h"
@@ -16,12 +18,15 @@
 namespace sconce::torch_engine {
 
 inline constexpr double kFormTolerance = 1e-6;
-inline constexpr double kFormTrialSeconds = 1.0;  // spent on timing, all forms together
+inline constexpr double kFormTrialSeconds = 0.5;  // spent on rounds of timing, all forms together
 
 struct FormChoice {
   std::unique_ptr<TorchScript> script;  // null: the plain one stays
   std::string form = "plain";
   std::string reason;
+  double single_seconds =
+      std::numeric_limits<double>::infinity();  // its fastest run of one sample; infinity: not known
+  std::vector<Answer> singles;                  // its answers to the first samples, each alone
 };
 
 struct FormSamples {

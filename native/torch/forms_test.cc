@@ -65,6 +65,20 @@ TEST(Forms, AModelWithoutKernelsIsNot) {
   EXPECT_NE(report.form_reason.find("frozen takes"), std::string::npos) << report.form_reason;
 }
 
+TEST(Forms, AKernelBesideFarMoreOtherWeightsIsNoReasonEither) {
+  torch::jit::Module module("m");
+  module.register_parameter("a", at::ones({2, 3, 1, 1}), false);
+  module.register_parameter("b", at::ones({2, 200}), false);
+  module.define("def forward(self, x):\n  return torch.conv2d(x, self.a).mean([2, 3]).matmul(self.b)\n");
+  module.eval();
+  const std::string path = ::testing::TempDir() + "sconce_kernel_" + std::to_string(::getpid()) + ".pt";
+  module.save(path);
+  Result<std::unique_ptr<TorchScript>> script = LoadTorchScript(path);
+  std::filesystem::remove(path);
+  ASSERT_TRUE(script.ok());
+  EXPECT_FALSE((*script)->has_kernels());
+}
+
 TEST(Forms, SizesThatAreNotKnownRuleItOut) {
   const Convolutions model("  return y.mean([2, 3])\n");
   const LoadReport report = MustLoad(model.Spec(-1)).report;

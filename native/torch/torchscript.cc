@@ -17,6 +17,8 @@ namespace {
 
 using torch::jit::Module;
 
+constexpr std::size_t kFairShare = 20;  // a twentieth
+
 std::vector<Argument> ReadArguments(const c10::FunctionSchema& schema) {
   std::vector<Argument> arguments;
   for (std::size_t i = 1; i < schema.arguments().size(); ++i) {  // 0 is self
@@ -109,10 +111,15 @@ class Script final : public TorchScript {
   bool differentiates() const override { return effects_.differentiates; }
   bool reduced() const override { return conversion_ && conversion_->dtype; }
   bool has_kernels() const override {
+    std::size_t kernels = 0;
+    std::size_t bytes = 0;
     for (const at::Tensor& parameter : module_.parameters()) {
-      if (parameter.dim() == 4) return true;
+      if (parameter.dim() != 4) continue;
+      ++kernels;
+      bytes += parameter.nbytes();
     }
-    return false;
+    // The one that cuts a picture into patches for a transformer is not worth another form.
+    return kernels > 1 || (kernels == 1 && bytes * kFairShare >= weights_bytes_);
   }
   bool takes_copies() const override { return effects_.keeps_state || effects_.in_place; }
 

@@ -32,7 +32,8 @@ class TorchScript : public Executable {
 
   // The weights converted and then frozen; the inputs are converted at every call.
   virtual Result<std::unique_ptr<TorchScript>> Converted(const Conversion& conversion) const = 0;
-  // Some weight has four dimensions.
+  // Convolutions are much of the work: more than one weight has four dimensions, or one that is a fair share of them
+  // all.
   virtual bool has_kernels() const = 0;
 
   // Frozen, then optimize_for_inference: oneDNN layouts and fusions.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <limits>
@@ -136,6 +137,7 @@ class Session {
     result_.single_seconds = std::numeric_limits<double>::infinity();
     const double first = trial_->Seconds();
     for (int run = 0; run < 4 && (run < 2 || trial_->Seconds() - first < kFirstRunsSeconds); ++run) {
+      if (run == 3 && Heavy()) break;  // the third tells enough
       const double start = trial_->Seconds();
       if (Status status = trial_->Single(samples_, 0); !status.ok()) return status;
       result_.single_seconds = std::min(result_.single_seconds, trial_->Seconds() - start);
@@ -218,8 +220,8 @@ class Session {
     result_.form = choice->form;
     result_.form_reason = choice->reason;
     if (choice->script) Try(std::move(choice->script));
-    static_cast<void>(trial_->TimeBatch(samples_, 1));
-    result_.single_seconds = std::min(trial_->TimeBatch(samples_, 1), trial_->TimeBatch(samples_, 1));
+    singles_ = std::move(choice->singles);
+    if (std::isfinite(choice->single_seconds)) result_.single_seconds = choice->single_seconds;
     return Status::Ok();
   }
 
@@ -229,14 +231,21 @@ class Session {
     return on_device() ? kDeviceTolerance : kBatchTolerance;
   }
 
-  // Empty when a batch of `rows` distinct samples gives what they give alone.
-  std::string BatchDifference(std::size_t rows) {
-    std::vector<Answer> alone;
-    for (std::size_t i = 0; i < rows; ++i) {
-      if (Status status = trial_->Single(samples_, i); !status.ok()) return status.message();
+  // The first `rows` samples' answers alone; those that the choice of the form has shown are not asked for again.
+  Status Alone(std::size_t rows, std::vector<Answer>& alone) {
+    alone = std::move(singles_);
+    for (std::size_t i = alone.size(); i < rows; ++i) {
+      if (Status status = trial_->Single(samples_, i); !status.ok()) return status;
       alone.push_back(TakeAnswer(*samples_[i]));
     }
     NameAsTheFirst(alone);
+    return Status::Ok();
+  }
+
+  // Empty when a batch of `rows` distinct samples gives what they give alone.
+  std::string BatchDifference(std::size_t rows) {
+    std::vector<Answer> alone;
+    if (Status status = Alone(rows, alone); !status.ok()) return status.message();
     for (int run = 0; run < 2; ++run) {  // the second run is the executor's optimised plan for this shape
       if (Status status = trial_->Batch(samples_, rows); !status.ok()) return status.message();
       for (std::size_t i = 0; i < rows; ++i) {
@@ -244,20 +253,16 @@ class Session {
         if (!SameAnswer(TakeAnswer(*samples_[i]), alone[i], BatchTolerance(), &difference)) return difference;
       }
     }
-    return Outlier();
+    return Outlier(alone[0]);
   }
 
-  // Empty when samples whose numbers are far larger or far smaller than another's leave that one's answer alone: what
-  // depends on the extremes of a batch may not show among samples that are alike.
-  std::string Outlier() {
+  // Empty when samples whose numbers are far larger or far smaller than another's leave that one's answer, which is
+  // `alone` without them, alone: what depends on the extremes of a batch may not show among samples that are alike.
+  std::string Outlier(const Answer& alone) {
     Result<std::vector<TaskPtr>> made = MakeSamples(signature_, spec_.warmup_npy, 3);
     if (!made.ok()) return {};
     const std::vector<TaskPtr>& three = made.value();
     if (!Scale(*three[1], kFarOut) || !Scale(*three[2], -kFarOut)) return {};
-    for (const std::size_t each : {2U, 1U, 0U}) {
-      if (!trial_->Single(three, each).ok()) return {};  // it takes no such numbers
-    }
-    const Answer alone = TakeAnswer(*three[0]);
     if (!trial_->Batch(three, three.size()).ok()) return {};  // each would be run again alone
     std::string difference;
     // The others' answers are not compared: softmax and the like turn steps of rounding into more, so far out.
@@ -272,6 +277,11 @@ class Session {
       rows /= 2;
     }
     return rows;
+  }
+
+  std::string TooLong() const {
+    return "a sample takes " + Milliseconds(result_.single_seconds) + " and a batch should stay under " +
+           Milliseconds(kMaxDefaultBatchSeconds) + " (batchSize raises it)";
   }
 
   void PickBatch() {
@@ -297,8 +307,14 @@ class Session {
       return;
     }
     const std::uint32_t fitting = RowsWithin(kMaxDefaultBatchSeconds, limit);
+    if (!spec_.batch_size && fitting == 1) {  // nothing that a check could change
+      result_.batch_reason = "1: " + TooLong();
+      if (!too_many_.empty()) result_.batch_reason += "; " + too_many_;
+      return;
+    }
     const std::uint32_t rows = std::max(2U, Heavy() ? std::min(fitting, kMaxHeavyCheck) : fitting);
     const std::string problem = More(rows).ok() ? BatchDifference(rows) : "no samples";
+    checked_rows_ = rows;
     const std::string checked = "a batch of " + std::to_string(rows) + " distinct samples ";
     if (spec_.batch_size) {
       result_.batch_reason = problem.empty()
@@ -310,11 +326,7 @@ class Session {
     } else {
       result_.batch = fitting;
       result_.batch_reason = checked + "equals the single runs";
-      if (fitting < limit) {
-        result_.batch_reason += "; a sample takes " + Milliseconds(result_.single_seconds) +
-                                " and a batch should stay under " + Milliseconds(kMaxDefaultBatchSeconds) +
-                                " (batchSize raises it)";
-      }
+      if (fitting < limit) result_.batch_reason += "; " + TooLong();
     }
     if (!too_many_.empty()) result_.batch_reason += "; " + too_many_;
   }
@@ -324,14 +336,14 @@ class Session {
     const std::int64_t end = MonotonicNs() + static_cast<std::int64_t>(kWarmupSeconds * 1e9);
     const std::size_t largest = std::min<std::size_t>(result_.batch, kMaxSamples);
     if (!More(RowsWithin(kWarmupSeconds, static_cast<std::uint32_t>(largest))).ok()) return;
-    for (std::size_t rows = 1;; rows = std::min(rows * 2, largest)) {
+    for (std::size_t rows = 1; rows < largest;) {  // one row has run often enough
+      rows = std::min(rows * 2, largest);
       const double estimate = 3 * result_.single_seconds * static_cast<double>(rows);
-      if (rows > samples_.size() || (rows > 1 && MonotonicNs() + static_cast<std::int64_t>(estimate * 1e9) > end))
-        return;
-      for (int run = 0; run < (Heavy() ? 1 : 3); ++run) {
+      if (rows > samples_.size() || MonotonicNs() + static_cast<std::int64_t>(estimate * 1e9) > end) return;
+      if (rows == checked_rows_) continue;
+      for (int run = 0; run < (Heavy() ? 1 : 2); ++run) {
         if (!trial_->Batch(samples_, rows).ok()) return;
       }
-      if (rows == largest) break;
     }
     for (const TaskPtr& sample : samples_) sample->format = OutputFormat::kJson;
     result_.largest_p90_us = TimeLargest(largest) * 1e6;
@@ -340,7 +352,8 @@ class Session {
   double TimeLargest(std::size_t rows) {
     std::vector<double> seconds;
     const std::int64_t end = MonotonicNs() + 100'000'000;
-    while (seconds.size() < 3 || (seconds.size() < 300 && MonotonicNs() < end)) {
+    const std::size_t least = Heavy() ? 1 : 3;
+    while (seconds.size() < least || (seconds.size() < 300 && MonotonicNs() < end)) {
       seconds.push_back(trial_->TimeBatch(samples_, rows));
     }
     std::ranges::sort(seconds);
@@ -358,7 +371,9 @@ class Session {
   const Executable* on_trial_ = nullptr;
   std::unique_ptr<Trial> trial_;
   bool keeps_state_ = false;
-  std::string too_many_;  // why the batch is smaller than asked for
+  std::vector<Answer> singles_;     // of the form on trial to the first samples, each alone
+  std::uint32_t checked_rows_ = 0;  // a batch of so many has run
+  std::string too_many_;            // why the batch is smaller than asked for
 };
 
 }  // namespace
