@@ -34,7 +34,10 @@ async function hostOf(handler: HandlerDefinition, hookTimeoutMs = 1000) {
     infer: (input) => made.host?.infer(input) ?? Promise.reject(new Error("no host")),
   };
   const said: FromHandler[] = [];
-  const link: Link = { words: new Int32Array(linkWords.count), say: (answer) => void said.push(structuredClone(answer)) };
+  const link: Link = {
+    words: new Int32Array(linkWords.count),
+    say: (answer) => void said.push(structuredClone(answer)),
+  };
   const report = vi.fn();
   const script = { hookTimeoutMs, maxBatch: 4 };
   const host = (made.host = new Host({
@@ -119,7 +122,9 @@ describe("one request at a time", () => {
     ask(2, { ...wire, id: "proxy" });
     await answered(said, 2);
     const failed = { code: "handler_failed", message: expect.stringMatching(/^The handler's p\w+ failed/) as string };
-    expect(said).toEqual(expect.arrayContaining([expect.objectContaining({ ask: 1, ...failed }), { ask: 2, ...failed }]));
+    expect(said).toEqual(
+      expect.arrayContaining([expect.objectContaining({ ask: 1, ...failed }), { ask: 2, ...failed }]),
+    );
     expect(report).toHaveBeenCalledTimes(2);
   });
 
