@@ -24,9 +24,10 @@ struct FormChoice {
   std::unique_ptr<TorchScript> script;  // null: the plain one stays
   std::string form = "plain";
   std::string reason;
-  double single_seconds =
-      std::numeric_limits<double>::infinity();  // its fastest run of one sample; infinity: not known
-  std::vector<Answer> singles;                  // its answers to the first samples, each alone
+  // Its fastest run of one sample; infinity: not known.
+  double single_seconds = std::numeric_limits<double>::infinity();
+  // Its answers to the first samples, each alone.
+  std::vector<Answer> singles;
 };
 
 struct FormSamples {

@@ -4,9 +4,8 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/jit/api/module.h>
-#include <unistd.h>
 
-#include <filesystem>
+#include <utility>
 
 #include "torch/test_support.h"
 
@@ -14,48 +13,27 @@ namespace sconce::torch_engine {
 namespace {
 
 using testing::MustLoad;
+using testing::SavedModule;
 
 constexpr const char* kChannelsLast = "frozen, channels last";
 
-// A module with two convolutions of 1 by 1 under a padded one, saved where the test runs.
-class Convolutions {
- public:
-  explicit Convolutions(const std::string& tail)
-      : path_(::testing::TempDir() + "sconce_forms_" + std::to_string(::getpid()) + ".pt") {
-    torch::jit::Module module("m");
-    at::manual_seed(7);
-    module.register_parameter("a", at::randn({8, 3, 3, 3}), false);
-    module.register_parameter("b", at::randn({8, 8, 1, 1}), false);
-    module.define(
-        "def forward(self, x):\n"
-        "  y = torch.conv2d(x, self.a, None, [1, 1], [1, 1])\n"
-        "  y = torch.conv2d(torch.relu(y), self.b)\n" +
-        tail);
-    module.eval();
-    module.save(path_);
-  }
-  ~Convolutions() {
-    std::error_code ignored;
-    std::filesystem::remove(path_, ignored);
-  }
-  Convolutions(const Convolutions&) = delete;
-  Convolutions& operator=(const Convolutions&) = delete;
-
-  LoadSpec Spec(std::int64_t side) const {
-    LoadSpec spec;
-    spec.path = path_;
-    spec.signature.declared = true;
-    spec.signature.inputs = {{"x", DType::kFloat32, {3, side, side}, false}};
-    return spec;
-  }
-
- private:
-  std::string path_;
-};
+// Two convolutions of 1 by 1 under a padded one.
+SavedModule Convolutions(const std::string& tail) {
+  torch::jit::Module module("m");
+  at::manual_seed(7);
+  module.register_parameter("a", at::randn({8, 3, 3, 3}), false);
+  module.register_parameter("b", at::randn({8, 8, 1, 1}), false);
+  module.define(
+      "def forward(self, x):\n"
+      "  y = torch.conv2d(x, self.a, None, [1, 1], [1, 1])\n"
+      "  y = torch.conv2d(torch.relu(y), self.b)\n" +
+      tail);
+  return SavedModule(std::move(module));
+}
 
 TEST(Forms, ConvolutionsAreTriedChannelsLast) {
-  const Convolutions model("  return y.mean([2, 3])\n");
-  const LoadReport report = MustLoad(model.Spec(16)).report;
+  const SavedModule model = Convolutions("  return y.mean([2, 3])\n");
+  const LoadReport report = MustLoad(model.Spec({3, 16, 16})).report;
   EXPECT_NE(report.form_reason.find(std::string(kChannelsLast) + " takes"), std::string::npos) << report.form_reason;
 }
 
@@ -70,30 +48,38 @@ TEST(Forms, AKernelBesideFarMoreOtherWeightsIsNoReasonEither) {
   module.register_parameter("a", at::ones({2, 3, 1, 1}), false);
   module.register_parameter("b", at::ones({2, 200}), false);
   module.define("def forward(self, x):\n  return torch.conv2d(x, self.a).mean([2, 3]).matmul(self.b)\n");
-  module.eval();
-  const std::string path = ::testing::TempDir() + "sconce_kernel_" + std::to_string(::getpid()) + ".pt";
-  module.save(path);
-  Result<std::unique_ptr<TorchScript>> script = LoadTorchScript(path);
-  std::filesystem::remove(path);
+  const SavedModule saved(std::move(module));
+  Result<std::unique_ptr<TorchScript>> script = LoadTorchScript(saved.path());
   ASSERT_TRUE(script.ok());
   EXPECT_FALSE((*script)->has_kernels());
 }
 
+TEST(Forms, AModelThatTakesNoBatchIsComparedBySinglesAlone) {
+  torch::jit::Module module("m");
+  module.register_parameter("a", at::ones({4}), false);
+  module.define("def forward(self, x):\n  return (x * self.a).relu().view([1, 4])\n");
+  const SavedModule model(std::move(module));
+  const LoadReport report = MustLoad(model.Spec({4})).report;
+  EXPECT_NE(report.form_reason.find("frozen takes "), std::string::npos) << report.form_reason;
+  EXPECT_EQ(report.form_reason.find("nan"), std::string::npos) << report.form_reason;
+  EXPECT_NE(report.batch_reason.find("does not equal the single runs"), std::string::npos) << report.batch_reason;
+}
+
 TEST(Forms, SizesThatAreNotKnownRuleItOut) {
-  const Convolutions model("  return y.mean([2, 3])\n");
-  const LoadReport report = MustLoad(model.Spec(-1)).report;
+  const SavedModule model = Convolutions("  return y.mean([2, 3])\n");
+  const LoadReport report = MustLoad(model.Spec({3, -1, -1})).report;
   EXPECT_EQ(report.form_reason.find(kChannelsLast), std::string::npos) << report.form_reason;
 }
 
 TEST(Forms, CodeThatNeedsTheUsualOrderLeavesItOut) {
-  const Convolutions model("  return y.view([y.size(0), -1])\n");
-  const LoadReport report = MustLoad(model.Spec(16)).report;
+  const SavedModule model = Convolutions("  return y.view([y.size(0), -1])\n");
+  const LoadReport report = MustLoad(model.Spec({3, 16, 16})).report;
   EXPECT_NE(report.form_reason.find(std::string(kChannelsLast) + " left out"), std::string::npos) << report.form_reason;
 }
 
 TEST(Forms, AnAnswerWithFourDimensionsIsInTheUsualOrder) {
-  const Convolutions model("  return y\n");
-  LoadSpec spec = model.Spec(4);
+  const SavedModule model = Convolutions("  return y\n");
+  LoadSpec spec = model.Spec({3, 4, 4});
   Result<std::unique_ptr<TorchScript>> plain = LoadTorchScript(spec.path);
   ASSERT_TRUE(plain.ok());
   Result<std::unique_ptr<TorchScript>> last = (*plain)->Converted({{}, true});

@@ -1,10 +1,13 @@
 #include "torch/test_support.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <limits>
@@ -142,6 +145,26 @@ double Deviation(const Task& task, std::size_t row, const GoldenCase& golden, do
     }
   }
   return worst;
+}
+
+SavedModule::SavedModule(torch::jit::Module module) {
+  static std::atomic<int> count{0};
+  path_ = ::testing::TempDir() + "sconce_module_" + std::to_string(::getpid()) + "_" + std::to_string(++count) + ".pt";
+  module.eval();
+  module.save(path_);
+}
+
+SavedModule::~SavedModule() {
+  std::error_code ignored;
+  std::filesystem::remove(path_, ignored);
+}
+
+LoadSpec SavedModule::Spec(Shape shape) const {
+  LoadSpec spec;
+  spec.path = path_;
+  spec.signature.declared = true;
+  spec.signature.inputs = {{"x", DType::kFloat32, std::move(shape), false}};
+  return spec;
 }
 
 Status Refusal(const LoadSpec& spec) {

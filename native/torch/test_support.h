@@ -1,6 +1,8 @@
 // For the tests of this folder: golden files, tasks made from them, loading a fixture.
 #pragma once
 
+#include <torch/csrc/jit/api/module.h>
+
 #include <map>
 #include <string>
 #include <vector>
@@ -32,6 +34,21 @@ Golden ReadGolden(const std::string& name);        // test/fixtures/models/<name
 
 LoadSpec SpecFor(const std::string& name);  // <name>.pt with the golden's declared inputs
 TaskPtr MakeTask(const Signature& signature, const std::vector<const GoldenCase*>& rows);
+
+// A module in a file that lives as long as this does.
+class SavedModule {
+ public:
+  explicit SavedModule(torch::jit::Module module);
+  ~SavedModule();
+  SavedModule(const SavedModule&) = delete;
+  SavedModule& operator=(const SavedModule&) = delete;
+
+  LoadSpec Spec(Shape shape) const;  // declares one input, x, of float32
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
 
 // Loads or fails the test.
 Loaded MustLoad(const LoadSpec& spec);

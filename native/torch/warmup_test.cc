@@ -7,10 +7,10 @@
 #include <torch/csrc/jit/frontend/resolver.h>
 #include <torch/csrc/jit/frontend/sugared_value.h>
 #include <torch/library.h>
-#include <unistd.h>
 
 #include <atomic>
-#include <filesystem>
+#include <memory>
+#include <utility>
 
 #include "torch/test_support.h"
 #include "torch/trial.h"
@@ -19,6 +19,7 @@ namespace sconce::torch_engine {
 namespace {
 
 using testing::MustLoad;
+using testing::SavedModule;
 
 std::atomic<int> runs{0};
 
@@ -42,39 +43,17 @@ struct Ops final : torch::jit::Resolver {
   }
 };
 
-class Burner {
- public:
-  explicit Burner(const std::string& seconds)
-      : path_(::testing::TempDir() + "sconce_warmup_" + std::to_string(::getpid()) + ".pt") {
-    torch::jit::Module module("m");
-    module.register_parameter("w", at::ones({4}), false);
-    module.define("def forward(self, x):\n  return ops.burn(x * self.w, " + seconds + ")\n", std::make_shared<Ops>());
-    module.eval();
-    module.save(path_);
-  }
-  ~Burner() {
-    std::error_code ignored;
-    std::filesystem::remove(path_, ignored);
-  }
-  Burner(const Burner&) = delete;
-  Burner& operator=(const Burner&) = delete;
-
-  LoadSpec Spec() const {
-    LoadSpec spec;
-    spec.path = path_;
-    spec.signature.declared = true;
-    spec.signature.inputs = {{"x", DType::kFloat32, {4}, false}};
-    return spec;
-  }
-
- private:
-  std::string path_;
-};
+SavedModule Burner(const std::string& seconds) {
+  torch::jit::Module module("m");
+  module.register_parameter("w", at::ones({4}), false);
+  module.define("def forward(self, x):\n  return ops.burn(x * self.w, " + seconds + ")\n", std::make_shared<Ops>());
+  return SavedModule(std::move(module));
+}
 
 TEST(WarmUp, AModelThatTakesLongRunsFewTimes) {
-  const Burner model("0.15");
+  const SavedModule model = Burner("0.15");
   runs = 0;
-  const Loaded loaded = MustLoad(model.Spec());
+  const Loaded loaded = MustLoad(model.Spec({4}));
   EXPECT_EQ(loaded.report.warmup_reason, "ok");
   EXPECT_GT(loaded.report.warm_batch_p90_us, 100'000);
   // 3 first runs; plain's answers to two samples; 3 runs of each of two forms; a round of timing; one as clients see
@@ -82,12 +61,12 @@ TEST(WarmUp, AModelThatTakesLongRunsFewTimes) {
   EXPECT_LE(runs, 3 + 2 + 2 * 3 + 3 + 1);
   // No batch among them: none would be larger than one sample.
   EXPECT_EQ(loaded.config.max_batch_rows, 1u);
-  EXPECT_EQ(loaded.report.batch_reason.find("1: a sample takes 15"), 0u) << loaded.report.batch_reason;
+  EXPECT_EQ(loaded.report.batch_reason.find("1: a sample takes "), 0u) << loaded.report.batch_reason;
 }
 
 TEST(WarmUp, ABatchThatWasAskedForIsTriedHoweverLongItTakes) {
-  const Burner model("0.15");
-  LoadSpec spec = model.Spec();
+  const SavedModule model = Burner("0.15");
+  LoadSpec spec = model.Spec({4});
   spec.batch_size = 2;
   const Loaded loaded = MustLoad(spec);
   EXPECT_EQ(loaded.config.max_batch_rows, 2u);

@@ -1,6 +1,7 @@
 /**
  * A program of its own: loads the tokenizer file that it is given, tries it on some texts, and prints one line of JSON,
- * {"facts": …} or {"reason": …}; a second argument is what its padding token may be called. So a file that crashes or blows up the library ends this program and not the server.
+ * {"facts": …} or {"reason": …}; a second argument is what its padding token may be called. So a file that crashes or
+ * blows up the library ends this program and not the server.
  */
 
 import { readFileSync } from "node:fs";
