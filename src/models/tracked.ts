@@ -1,4 +1,5 @@
 /** One model version on its way through the states, as the manager keeps it. Main thread only. */
+import { resolve } from "node:path";
 import { Claims } from "../archive/cache.js";
 import { stemOf } from "../archive/unpack.js";
 import { shownUrl } from "../download/url.js";
@@ -95,7 +96,7 @@ export class Tracked {
 
   private shown(words: string): string {
     const { path, url = path } = this.source;
-    return words.replaceAll(path, url);
+    return words.replaceAll(resolve(path), url).replaceAll(path, url);
   }
 
   seconds(): number {

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import { optionKeys, optionRows } from "../../../src/config/options.js";
@@ -356,4 +357,12 @@ test("whatever is registered, removed and chosen at once: the engine routes exac
     }
   });
   await fc.assert(property, { numRuns: 200 });
+});
+
+test("a failure names the model as clients do, also where the model store was given by a relative path", async () => {
+  const store = { locate: (url: string) => Promise.resolve(`store/${url}`) };
+  const broken: Prepare = ({ path }) =>
+    Promise.reject(new ServerError("invalid_model", `${resolve(path)}/model.pt: no tensor (${path})`));
+  const { manager } = make([], { store, prepare: broken });
+  await expect(manager.register(asked("m"))).rejects.toThrow(/^m\/model\.pt: no tensor \(m\)$/);
 });
