@@ -17,6 +17,7 @@ struct Noted {
   std::atomic<int> waited{0};     // streams whose work was waited for by Synchronise
   std::atomic<int> forgotten{0};  // streams that ended with work that nobody waited for
   std::atomic<int> outside{0};    // uploads without a current stream
+  std::atomic<int> missing{0};    // streams that are not to be had
   Status health;
 };
 
@@ -71,6 +72,7 @@ class NotedDevice final : public Device, public TensorDevice {
     return CpuDevice().NewStaging(bytes);
   }
   Result<std::unique_ptr<Stream>> NewStream(StreamPriority) const override {
+    if (noted_.missing-- > 0) return Status(Code::kOutOfMemory, "no stream");
     return std::unique_ptr<Stream>(std::make_unique<NotedStream>(noted_));
   }
   Result<std::unique_ptr<Event>> NewEvent() const override {
@@ -120,6 +122,21 @@ TEST(LoadOnDevice, WhatMakesWeightsIsInAStreamThatIsWaitedFor) {
   EXPECT_GE(machine.noted.waited, 3) << "the plain form, the frozen and the optimised one";
   EXPECT_EQ(machine.noted.forgotten, 0);
   EXPECT_EQ(machine.noted.outside, 0);
+}
+
+TEST(LoadOnDevice, ALaneWithoutAStreamGetsOneLater) {
+  Machine machine;
+  const Loaded loaded = testing::MustLoad(machine.Spec());
+  const testing::Golden golden = testing::ReadGolden("mlp");
+  const TaskPtr task = testing::MakeTask(golden.signature, {&golden.cases[0]});
+  Task* const one = task.get();
+  machine.noted.missing = 2;
+  const auto scratch = loaded.runner->NewScratch(1);
+  loaded.runner->Run({&one, 1}, *scratch, true);
+  EXPECT_EQ(task->status.code(), Code::kOutOfMemory);
+  loaded.runner->Run({&one, 1}, *scratch, true);
+  EXPECT_TRUE(task->status.ok()) << task->status.message();
+  EXPECT_LE(testing::Deviation(*task, 0, golden.cases[0], 1e-5), 1);
 }
 
 TEST(LoadOnDevice, ADeviceThatIsLostMeanwhileIsTakenOut) {
