@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <thread>
 #include <utility>
@@ -93,6 +95,25 @@ TEST(BlockPool, WithoutMemoryWhatIsKeptMakesRoom) {
   heap.fail = 2;
   EXPECT_FALSE(pool->Take(4 * kMebi));
   EXPECT_FALSE(pool->Take(static_cast<std::size_t>(-1)));
+}
+
+TEST(BlockPool, ABlockHasOneOwnerAtATime) {
+  const auto pool = std::make_shared<BlockPool>([](std::size_t bytes) { return std::malloc(bytes); }, std::free, kMebi);
+  std::vector<std::thread> threads;
+  std::atomic<int> shared{0};
+  for (int i = 1; i <= 4; ++i) {
+    threads.emplace_back([&, i] {
+      for (int round = 0; round < 500; ++round) {
+        const auto block = pool->Take(64);
+        *block->data() = std::byte(i);
+        std::this_thread::yield();
+        if (*block->data() != std::byte(i)) ++shared;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(shared, 0);
+  EXPECT_LE(pool->kept_bytes(), 4U * 4096);
 }
 
 TEST(BlockPool, BlocksMayOutliveItsOwner) {
