@@ -6,6 +6,7 @@ export { Answer, defineHandler, HandlerError, tensor } from "./handlers/define.j
 export type {
   BatchHooks,
   Context,
+  DTypeOf,
   HandlerDefinition,
   Log,
   Metrics,

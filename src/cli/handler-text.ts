@@ -1,6 +1,4 @@
 /** The texts that `sconce handler` writes. Pure. */
-import { UsageError } from "../config/usage-error.js";
-import type { DType, InputSpec, Signature } from "../types.js";
 
 export function handlerTemplate(javascript: boolean): string {
   const as = javascript ? "" : " as { x?: unknown }";
@@ -48,40 +46,4 @@ sconce:
     # Seconds that a hook may take.
     hookTimeout: 10
 `;
-}
-
-const arrays: Readonly<Record<DType, string>> = {
-  bool: "Uint8Array",
-  uint8: "Uint8Array",
-  int8: "Int8Array",
-  int16: "Int16Array",
-  int32: "Int32Array",
-  int64: "BigInt64Array",
-  float16: "Uint16Array",
-  bfloat16: "Uint16Array",
-  float32: "Float32Array",
-  float64: "Float64Array",
-};
-
-/** A module with the types of a model's inputs by name. Throws UsageError when it declares none. */
-export function signatureTypes(path: string, { inputs, outputs }: Signature): string {
-  if (inputs.length === 0) {
-    throw new UsageError(`${path} declares no inputs: add sconce.inputs (name, dtype, shape) to its model-config.yaml`);
-  }
-  const names = outputs.map((name) => JSON.stringify(name)).join(", ");
-  return `// By sconce handler types. What preprocess may return: \`satisfies ModelInputs\` holds it to the model's declaration.
-
-export interface ModelInputs {
-${inputs.map(inputLine).join("\n")}
-}
-
-/** In the order in which postprocess gets them. */
-export const outputNames = [${names}] as const;
-`;
-}
-
-function inputLine({ name, dtype, shape, optional }: InputSpec): string {
-  const sizes = shape.map((size) => (size < 0 ? "number" : String(size))).join(", ");
-  const type = `{ readonly dtype: "${dtype}"; readonly shape: readonly [${sizes}]; readonly data: ${arrays[dtype]} }`;
-  return `  readonly ${JSON.stringify(name)}${optional ? "?" : ""}: ${type};`;
 }

@@ -1,5 +1,5 @@
 /**
- * `sconce handler new|types|test`: a handler in TypeScript from a template, the types of a model's inputs, and a handler run
+ * `sconce handler new|types|test`: a handler in TypeScript from a template, the types of a model's inputs and outputs, and a handler run
  * against sample requests on a real server of its own.
  */
 import { mkdir, stat, writeFile } from "node:fs/promises";
@@ -10,7 +10,8 @@ import { UsageError } from "../config/usage-error.js";
 import { look } from "./archive-look.js";
 import { exitCodes } from "./exit-codes.js";
 import { testHandler } from "./handler-test.js";
-import { aloneTemplate, handlerTemplate, signatureTypes, yamlTemplate } from "./handler-text.js";
+import { aloneTemplate, handlerTemplate, yamlTemplate } from "./handler-text.js";
+import { signatureTypes } from "./handler-types.js";
 import type { Terminal } from "./terminal.js";
 
 type Command = (words: readonly string[], terminal: Terminal) => Promise<number>;
@@ -64,9 +65,9 @@ async function create(words: readonly string[], terminal: Terminal): Promise<num
 async function types(words: readonly string[], terminal: Terminal): Promise<number> {
   const { values, positionals } = parseFlags(words, [{ flag: "output", takes: "value" }]);
   const path = only(positionals, "MODEL");
-  const { spec, refused } = await look(path, new Map([["probe", "false"]]), terminal);
+  const { spec, refused, methods } = await look(path, new Map(), terminal);
   if (spec === undefined) throw new UsageError(refused ?? path);
-  const text = signatureTypes(path, spec.signature);
+  const text = signatureTypes(path, spec.signature, methods);
   const output = values.get("output");
   if (output === undefined) terminal.out(text);
   else await writeFile(output, text);

@@ -36,13 +36,34 @@ export interface OutputTensor extends Tensor {
   readonly name: string;
 }
 
+/** The dtype that an array has by itself; never: it has to be said. */
+export type DTypeOf<Data extends TensorData> = Data extends Float32Array
+  ? "float32"
+  : Data extends Float64Array
+    ? "float64"
+    : Data extends BigInt64Array
+      ? "int64"
+      : Data extends Int32Array
+        ? "int32"
+        : Data extends Int16Array
+          ? "int16"
+          : Data extends Int8Array
+            ? "int8"
+            : Data extends Uint8Array
+              ? "uint8"
+              : never;
+
 /** A tensor whose dtype is its array's, unless `dtype` says which of several it is. */
-export function tensor(
-  data: TensorData,
-  shape: readonly number[],
-  more: { readonly name?: string; readonly dtype?: TensorDType } = {},
-): Tensor {
-  return { ...more, dtype: more.dtype ?? dtypeOf(data), shape, data };
+export function tensor<
+  Data extends TensorData,
+  const Shape extends readonly number[],
+  DType extends TensorDType = DTypeOf<Data>,
+>(
+  data: Data,
+  shape: Shape,
+  more: { readonly name?: string; readonly dtype?: DType } = {},
+): Tensor & { readonly dtype: DType; readonly shape: Shape; readonly data: Data } {
+  return { ...more, dtype: more.dtype ?? (dtypeOf(data) as DType), shape, data };
 }
 
 function dtypeOf(data: TensorData): TensorDType {

@@ -232,7 +232,8 @@ class Way {
 const hungWords =
   "The handler's hook did not return within its time limit (--hook-timeout, or the model's sconce.handler.hookTimeout).";
 const besideHung = "The handler's thread was ended, as the hook of another request did not return.";
-const endedWords = "The handler's thread ended while it had the request; the server's log has the reason.";
+const endedWords =
+  "The handler's thread ended while it had the request: an error outside any hook, or a full JavaScript heap; the server's log has the reason.";
 
 /** Each piece in memory of just its size: a message carries the whole memory that a view stands in. */
 function wireOf(request: HandlerRequest): WireRequest {

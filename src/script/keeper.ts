@@ -137,6 +137,7 @@ export class Keeper {
     const workerData = { ...setup, beat } satisfies HandlerSetup;
     const entry = new URL("../../dist/script/thread.js", import.meta.url);
     const name = `handler ${setup.name}/${setup.version}`;
+    // No limit on its heap: at a limit, an allocation of more than some MiB ends the server instead of the thread.
     const worker = new Worker(entry, { workerData, name, env, stdout: true, stderr: true });
     this.worker = worker;
     this.links = [];
@@ -158,7 +159,7 @@ export class Keeper {
           resolve();
         }
       });
-      worker.on("error", (error) => (reason = error instanceof Error ? (error.stack ?? error.message) : String(error)));
+      worker.on("error", (error) => (reason = reasonOf(error)));
       worker.on("exit", (code) => {
         clearTimeout(late);
         output.flush();
@@ -224,6 +225,7 @@ export class Keeper {
       missed = now === seen ? missed + 1 : 0;
       seen = now;
       if (missed < mayMiss) return;
+      clearInterval(this.watch);
       for (const words of this.links) Atomics.store(words, linkWords.hung, 1);
       this.log.error("a hook of the handler did not return; its thread is ended", { hookTimeoutMs });
       void worker.terminate();
@@ -260,3 +262,13 @@ export class Keeper {
     for (const answer of this.waiting.splice(0)) answer({ key: this.key, code, message });
   }
 }
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return (error as NodeJS.ErrnoException).code === "ERR_WORKER_OUT_OF_MEMORY"
+    ? heapFull
+    : (error.stack ?? error.message);
+}
+
+const heapFull =
+  "its JavaScript heap is full, V8's limit for one thread; with sconce.handler.isolation: process it has a limit of its own (--handler-memory)";

@@ -31,3 +31,11 @@ test("an answer is 200 unless it says otherwise, a refusal is an error", () => {
   const handler = { postprocess: () => 1 };
   expect(defineHandler(handler)).toBe(handler);
 });
+
+test("a tensor's type has its dtype and shape", () => {
+  const scores = tensor(new Float32Array(2), [1, 2]) satisfies { dtype: "float32"; shape: readonly [1, 2] };
+  const mask = tensor(new Uint8Array(2), [2], { dtype: "bool" }) satisfies { dtype: "bool"; data: Uint8Array };
+  // @ts-expect-error: it has two numbers
+  const wrong = scores satisfies { shape: readonly [1, 3] };
+  expect([scores.dtype, mask.dtype, wrong]).toEqual(["float32", "bool", scores]);
+});
