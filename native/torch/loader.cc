@@ -11,6 +11,7 @@
 #include "core/spread_runner.h"
 #include "torch/aotinductor.h"
 #include "torch/failure.h"
+#include "torch/load_stream.h"
 #include "torch/runner.h"
 #include "torch/torchscript.h"
 #include "torch/warmup.h"
@@ -183,7 +184,8 @@ Result<std::unique_ptr<Executable>> MoveTo(const LoadSpec& spec, const OpenDevic
     if (loaded) return std::move(loaded);
     return LoadPackage(spec, where);
   }
-  Result<std::unique_ptr<TorchScript>> moved = static_cast<const TorchScript&>(*loaded).On(where);
+  Result<std::unique_ptr<TorchScript>> moved =
+      InLoadStream(device.tensors->device(), [&] { return static_cast<const TorchScript&>(*loaded).On(where); });
   if (!moved.ok()) return moved.status();
   return std::unique_ptr<Executable>(std::move(*moved));
 }
@@ -194,8 +196,9 @@ std::size_t FreeBytes(const OpenDevice& device) {
 }
 
 // The model's weights and one runner on one device, warmed up there; `warm` is what that showed.
-Result<SpreadRunner::Home> Settle(const LoadSpec& spec, const OpenDevice& device, RunnerOptions options,
-                                  std::unique_ptr<Executable>& loaded, std::size_t weights_bytes, WarmupResult& warm) {
+Result<SpreadRunner::Home> SettleOn(const LoadSpec& spec, const OpenDevice& device, RunnerOptions options,
+                                    std::unique_ptr<Executable>& loaded, std::size_t weights_bytes,
+                                    WarmupResult& warm) {
   Result<DeviceState::Share> memory = device.state->Reserve(spec.name + "/" + spec.version, weights_bytes);
   if (!memory.ok()) return memory.status();
   const std::size_t before = FreeBytes(device);
@@ -217,6 +220,16 @@ Result<SpreadRunner::Home> Settle(const LoadSpec& spec, const OpenDevice& device
   const DeviceRunnerOptions figures{.max_rows = warm.batch, .priority = spec.priority};
   return SpreadRunner::Home{std::make_shared<DeviceRunner>(std::move(runner), device.state, figures),
                             std::move(*memory), device.row.index};
+}
+
+// What a model does while it is tried can lose the device for all of them: words of a failure need not tell, nor a load
+// that ends well.
+Result<SpreadRunner::Home> Settle(const LoadSpec& spec, const OpenDevice& device, const RunnerOptions& options,
+                                  std::unique_ptr<Executable>& loaded, std::size_t weights_bytes, WarmupResult& warm) {
+  Result<SpreadRunner::Home> home = SettleOn(spec, device, options, loaded, weights_bytes, warm);
+  const Status health = device.tensors->device().Check();
+  if (health.code() == Code::kDeviceLost) device.state->TakeOut(health.message());
+  return device.state->in_service() ? std::move(home) : device.state->LostStatus();
 }
 
 // Once per device; a model that keeps state has one instance and so one device.

@@ -4,6 +4,7 @@
  */
 
 import { ServerError } from "../errors.js";
+import { firstFrame, type GifFrame } from "./gif.js";
 
 export type PictureFormat = "JPEG" | "PNG" | "WebP" | "GIF";
 
@@ -13,6 +14,8 @@ export interface PictureHead {
   readonly height: number;
   /** What the file holds, alpha left out. */
   readonly pixels: "grey" | "rgb" | "cmyk" | "grey16" | "rgb16";
+  /** Of a GIF: what of the screen its first frame covers. */
+  readonly frame?: GifFrame;
 }
 
 /** Segments before a JPEG's frame header; cameras write some dozens. */
@@ -123,9 +126,9 @@ function webpFacts(bytes: Uint8Array, view: DataView): Facts | undefined {
   return undefined;
 }
 
-function gifFacts(bytes: Uint8Array, view: DataView): Facts | undefined {
-  if (bytes.length < 13) return undefined;
-  return { width: view.getUint16(6, true), height: view.getUint16(8, true), pixels: "rgb" };
+function gifFacts(bytes: Uint8Array): Facts | undefined {
+  const frame = firstFrame(bytes);
+  return frame && { width: frame.width, height: frame.height, pixels: "rgb", frame };
 }
 
 const readers: Readonly<Record<PictureFormat, Reader>> = {

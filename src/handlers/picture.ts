@@ -9,7 +9,7 @@ import sharp, { type Sharp } from "sharp";
 import { ServerError } from "../errors.js";
 import { cmykToRgb } from "./cmyk.js";
 import type { HandlerContext, Pictures, Pixels } from "./handler.js";
-import { opaqueGif } from "./gif.js";
+import { onScreen, stillOf } from "./gif.js";
 import { broken, type PictureHead, readHead } from "./picture-head.js";
 
 /** Pictures that may wait for a decode on one thread. */
@@ -83,6 +83,9 @@ export class PictureDecoder {
       const { width, height, channels } = info;
       if (head.pixels === "cmyk") return { data: await cmykToRgb(data), width, height, channels: 3 };
       if (channels !== 1 && channels !== 3) throw broken(head.format, `it has ${channels} channels`);
+      if (head.frame !== undefined && channels === 3) {
+        return { data: onScreen(data, bytes, head.frame), width: head.width, height: head.height, channels };
+      }
       return { data, width, height, channels };
     } catch (cause) {
       if (cause instanceof ServerError) throw cause;
@@ -91,7 +94,7 @@ export class PictureDecoder {
   }
 
   private picture(bytes: Uint8Array, head: PictureHead, autoOrient: boolean): Sharp {
-    const picture = sharp(head.format === "GIF" ? opaqueGif(bytes) : bytes, {
+    const picture = sharp(head.frame === undefined ? bytes : stillOf(bytes, head.frame), {
       limitInputPixels: this.context.maxImagePixels,
       failOn: "error",
       // Line by line costs a seventh more time; a whole large picture would cost its memory twice.

@@ -47,6 +47,30 @@ def saved(image, kind, **options):
     return out.getvalue()
 
 
+def lzw(indices):
+    """Codes of 5 bits for 16 colours, with a clear code before the table would make them 6 bits wide."""
+    codes = [code for at in range(0, len(indices), 14) for code in [16, *indices[at : at + 14]]] + [17]
+    number = sum(int(code) << (5 * at) for at, code in enumerate(codes))
+    data = number.to_bytes(-(-5 * len(codes) // 8), "little")
+    parts = (data[at : at + 255] for at in range(0, len(data), 255))
+    return b"\x04" + b"".join(bytes([len(part)]) + part for part in parts) + b"\0"
+
+
+def gif(left, top, screen=(WIDTH, HEIGHT), common=True, own=False, interlaced=False, see_through=None, end=b"\x3b"):
+    """PIL writes no frame that is not the screen. One of 5 × 4 pixels; palettes of 16 colours for all frames and its own."""
+    indices = noise(1, 16, 4)[:4, :5, 0]
+    palettes = noise(1, 256, 5).reshape(-1).astype("u1")
+    head = b"GIF89a" + struct.pack("<HHBBB", *screen, 0xF3 if common else 0x70, 7, 0)
+    if common:
+        head += palettes[:48].tobytes()
+    if see_through is not None:
+        head += bytes([0x21, 0xF9, 4, 1, 0, 0, see_through, 0])
+    if interlaced:
+        indices = numpy.concatenate([indices[0::8], indices[4::8], indices[2::4], indices[1::2]])
+    head += b"\x2c" + struct.pack("<HHHHB", left, top, 5, 4, (0x83 if own else 0) | (0x40 if interlaced else 0))
+    return head + (palettes[29:77].tobytes() if own else b"") + lzw(indices.reshape(-1)) + end
+
+
 def main():
     cases = {}
 
@@ -93,6 +117,15 @@ def main():
     frames = [rgb.quantize(64), grey.convert("RGB").quantize(64)]
     add("gif first frame", saved(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=50), "RGB")
     add("gif see-through", saved(frames[0], "GIF", transparency=5), "RGB")
+    add("gif inside its screen", gif(3, 2), "RGB")
+    add("gif see-through inside its screen", gif(3, 2, see_through=6, interlaced=True), "RGB")
+    add("gif with its own palette", gif(3, 2, see_through=6, own=True), "RGB")
+    add("gif see-through beyond its palette", gif(3, 2, see_through=99), "RGB")
+    add("gif beyond its screen", gif(7, 4), "RGB")
+    add("gif on a screen of no size", gif(7, 4, screen=(0, 0)), "RGB")
+    add("gif without a palette", gif(3, 2, common=False, see_through=9), "RGB")
+    add("gif without an end", gif(0, 0, screen=(5, 4), end=b""), "RGB")
+    add("gif before other bytes", gif(3, 2, end=b"\x2c\0\1\2\3"), "RGB")
     target = pathlib.Path(sys.argv[1])
     target.mkdir(parents=True, exist_ok=True)
     (target / "pictures.json").write_text(json.dumps(cases, separators=(",", ":")) + "\n")

@@ -124,6 +124,9 @@ describe("CUDA_VISIBLE_DEVICES", () => {
     ["", "warn", /^0 \(.*an empty name is no GPU here/],
     ["-1", "warn", /^0 /],
     ["GPU-", "warn", /^0 /],
+    ["0,1,0", "warn", /^0 \(.*"0" is there twice/],
+    [`0,${h100}`, "warn", /^0 \(.*is there twice/],
+    ["0,2,0", "warn", /^1 \(.*"2" is no GPU here/],
   ])("%s: %s", (visible, status, found) => {
     expect(of("visible GPUs", { gpus, visible })).toMatchObject({
       status,
@@ -133,6 +136,11 @@ describe("CUDA_VISIBLE_DEVICES", () => {
 
   test("an instance of MIG by its name", () => {
     expect(of("visible GPUs", { gpus: { out: cut }, list: cutList, visible: mig })?.status).toBe("ok");
+    const both = `${mig},MIG-0`;
+    expect(of("visible GPUs", { gpus: { out: cut }, list: cutList, visible: both })).toMatchObject({
+      status: "warn",
+      found: expect.stringMatching(/^1 \(.*one instance of MIG/) as string,
+    });
   });
 
   test("unlike GPUs are numbered by speed unless told otherwise", () => {

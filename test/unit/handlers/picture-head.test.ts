@@ -3,7 +3,9 @@ import { describe, expect, test } from "vitest";
 import { readHead, sniff } from "../../../src/handlers/picture-head.js";
 
 const path = new URL("../../fixtures/images/pictures.json", import.meta.url);
-const goldens = JSON.parse(readFileSync(path, "utf8")) as Readonly<Record<string, { readonly file: string }>>;
+const goldens = JSON.parse(readFileSync(path, "utf8")) as Readonly<
+  Record<string, { readonly file: string; readonly width: number; readonly height: number }>
+>;
 const bytesOf = (name: string): Buffer => Buffer.from(goldens[name]?.file ?? "", "base64");
 
 describe("a picture's header", () => {
@@ -20,15 +22,17 @@ describe("a picture's header", () => {
     ["webp alpha", "WebP", "rgb"],
     ["gif first frame", "GIF", "rgb"],
   ])("%s", (name, format, pixels) => {
-    expect(readHead(bytesOf(name))).toEqual({ format, width: 11, height: 7, pixels });
+    expect(readHead(bytesOf(name))).toMatchObject({ format, width: 11, height: 7, pixels });
   });
 
   test("cut anywhere is broken or still right, never an exception of another kind", () => {
-    for (const name of Object.keys(goldens)) {
+    for (const [name, { width, height }] of Object.entries(goldens)) {
       const whole = bytesOf(name);
       for (let length = 0; length < Math.min(whole.length, 700); length++) {
         try {
-          expect(readHead(whole.subarray(0, length))).toMatchObject({ width: 11, height: 7 });
+          expect(readHead(whole.subarray(0, length))).toMatchObject(
+            name === "jpeg exif" ? { width: height, height: width } : { width, height },
+          );
         } catch (error) {
           expect((error as { code: string }).code, `${name}, ${length} bytes`).toMatch(
             /^(bad_request|unsupported_media_type)$/,
