@@ -122,7 +122,9 @@ async function check(name: string, options: Options, url: string): Promise<strin
     return undefined;
   }
   const text = await readFile(file, "utf8").catch(() => undefined);
-  if (text === undefined) return `there is no ${basename(file)}; --update writes it`;
+  if (text === undefined) {
+    return `there is no ${basename(file)}; --update writes this answer: ${found.status} ${shown(found.body)}`;
+  }
   return difference(JSON.parse(text) as Expected, found, options.tolerance, "answer");
 }
 

@@ -67,6 +67,8 @@ async function types(words: readonly string[], terminal: Terminal): Promise<numb
   const path = only(positionals, "MODEL");
   const { spec, refused, methods } = await look(path, new Map(), terminal);
   if (spec === undefined) throw new UsageError(refused ?? path);
+  if (spec.kind === "handler")
+    throw new UsageError(`${path} has no model file, whose inputs and outputs these would be`);
   const text = signatureTypes(path, spec.signature, methods);
   const output = values.get("output");
   if (output === undefined) terminal.out(text);

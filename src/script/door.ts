@@ -4,6 +4,7 @@
  * ended it; where that is unknown, those that it had taken up are tried one by one (trial.ts). Each HTTP thread and the gRPC
  * thread has one.
  */
+import { randomUUID } from "node:crypto";
 import type { MessagePort } from "node:worker_threads";
 import { ServerError } from "../errors.js";
 import type { AnswerHead, HandlerRequest, Packed, Refused, Reply, ScriptDoor } from "../handlers/handler.js";
@@ -237,7 +238,8 @@ const endedWords =
 
 /** Each piece in memory of just its size: a message carries the whole memory that a view stands in. */
 function wireOf(request: HandlerRequest): WireRequest {
-  const { id, body, contentType, accept, parts, headers, parameters, urlPath, explains, named } = request;
+  const { body, contentType, accept, parts, headers, parameters, urlPath, explains, named } = request;
+  const id = request.id === "" ? randomUUID() : request.id;
   const own = parts?.map((part) => ({ ...part, bytes: ownBytes(part.bytes) }));
   return { id, body: ownBytes(body), contentType, accept, parts: own, headers, parameters, urlPath, explains, named };
 }

@@ -99,6 +99,12 @@ describe("a handler's hooks", () => {
     });
   });
 
+  test("a request without an id gets one", async () => {
+    const ids = await Promise.all([ask({ x }), ask({ x })].map(async (each) => (jsonOf(await each) as Told).id));
+    for (const id of ids) expect(id).toMatch(/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/);
+    expect(ids[0]).not.toBe(ids[1]);
+  });
+
   test("one hook is enough, in JavaScript too", async () => {
     expect(jsonOf(await ask({ x }, "plain"))).toEqual({
       best: expected.indexOf(Math.max(...expected)),
@@ -338,6 +344,7 @@ describe("sconce handler", () => {
     cpSync(join(folder, "plain/model.pt"), join(own, "model.pt"));
     writeFileSync(join(own, "samples/good.json"), JSON.stringify({ x }));
     writeFileSync(join(own, "samples/bad.json"), JSON.stringify({ x: 1 }));
+    expect(sconce("test", own).out).toMatch(/no bad.json: .*--update writes this answer: 400 \{.*a list of numbers/);
     expect(sconce("test", own, "--update").code).toBe(0);
     const { status, body } = JSON.parse(readFileSync(join(own, "samples/good.expected.json"), "utf8")) as {
       readonly status: number;

@@ -26,6 +26,15 @@ const readers = {
   detail: (text: string) => ({ detail: oneOf("detail", text.toLowerCase(), ["true", "false"] as const) === "true" }),
 } as const satisfies { readonly [Name in keyof ExplainSettings]: (text: string) => Partial<ExplainSettings> };
 
+/** Parameters that only some methods look at. */
+const lookedAtBy: Partial<Record<keyof ExplainSettings, readonly ExplainSettings["method"][]>> = {
+  rule: ["integrated_gradients"],
+  steps: ["integrated_gradients"],
+  baseline: ["integrated_gradients", "occlusion"],
+  window: ["occlusion"],
+  stride: ["occlusion"],
+};
+
 /** Throws ServerError bad_request naming the parameter and what it takes. Of a parameter given twice the last counts. */
 export function readExplainSettings(query: string, handler: HandlerSpec): ExplainSettings {
   let settings: ExplainSettings = {
@@ -39,14 +48,23 @@ export function readExplainSettings(query: string, handler: HandlerSpec): Explai
     stride: [0, 0],
     detail: false,
   };
-  for (const [name, text] of new URLSearchParams(query)) {
+  const given = new URLSearchParams(query);
+  for (const [name, text] of given) {
     if (!Object.hasOwn(readers, name)) {
       const known = Object.keys(readers).join(", ");
       throw bad(`An explanation has no parameter ${JSON.stringify(name.slice(0, 64))}. It takes: ${known}.`);
     }
     settings = { ...settings, ...readers[name as keyof typeof readers](text.trim()) };
   }
+  for (const name of given.keys()) refuseIdle(name as keyof ExplainSettings, settings.method);
   return settings;
+}
+
+/** A parameter without effect is a mistake about the method. */
+function refuseIdle(name: keyof ExplainSettings, method: ExplainSettings["method"]): void {
+  const methods = lookedAtBy[name];
+  if (methods === undefined || methods.includes(method)) return;
+  throw bad(`${name} is for method=${methods.join(" or ")}; the method here is ${method}.`);
 }
 
 function bad(message: string): ServerError {

@@ -37,6 +37,12 @@ describe("types", () => {
     expect(out).toContain('export type ModelOutputs = readonly [OutputTensor & { readonly name: "y" }];');
   });
 
+  test("there are none without a model", async () => {
+    const folder = join(root, "alone");
+    await sconce("new", folder);
+    expect(await sconce("types", folder)).toMatchObject({ code: 2, err: expect.stringMatching(/has no model file/) });
+  });
+
   test("a model that declares nothing has those of its forward", async () => {
     const folder = join(root, "bare");
     cpSync(join(fixtures, "plain"), folder, { recursive: true });

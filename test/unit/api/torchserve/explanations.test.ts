@@ -28,19 +28,20 @@ describe("settings", () => {
   });
 
   test("every parameter is read", () => {
-    const query =
-      "method=occlusion&rule=riemann_left&steps=1000&target=3,0,12&baseline=-1.5e-1&batch=64&window=5x7&stride=3&detail=TRUE";
-    expect(readExplainSettings(query, tensors)).toEqual({
-      method: "occlusion",
+    const integral = "rule=riemann_left&steps=1000&target=3,0,12&baseline=-1.5e-1&batch=64&detail=TRUE";
+    expect(readExplainSettings(integral, tensors)).toEqual({
+      method: "integrated_gradients",
       rule: "riemann_left",
       steps: 1000,
       target: [3, 0, 12],
       baseline: -0.15,
       batch: 64,
-      window: [5, 7],
-      stride: [3, 3],
+      window: [0, 0],
+      stride: [0, 0],
       detail: true,
     });
+    const covered = { method: "occlusion", window: [5, 7], stride: [3, 3], baseline: 1 };
+    expect(readExplainSettings("window=5x7&stride=3&baseline=1&method=occlusion", tensors)).toMatchObject(covered);
     expect(readExplainSettings("target=predicted", tensors).target).toBe("predicted");
     expect(readExplainSettings("target=1&target=2", tensors).target).toEqual([2]);
   });
@@ -65,6 +66,11 @@ test.each([
   ["detail=yes", /detail must be one of true, false/],
   ["stepz=5", /no parameter "stepz". It takes: method, rule, steps/],
   ["__proto__=5", /no parameter/],
+  ["window=5", /^window is for method=occlusion; the method here is integrated_gradients\.$/],
+  ["stride=5&method=saliency", /stride is for method=occlusion/],
+  ["steps=5&method=saliency", /steps is for method=integrated_gradients/],
+  ["method=occlusion&rule=riemann_left", /rule is for/],
+  ["method=saliency&baseline=1", /baseline is for method=integrated_gradients or occlusion/],
 ])("%s is refused by name", (query, words) => {
   expect(() => readExplainSettings(query, tensors)).toThrow(words);
   expect(() => readExplainSettings(query, tensors)).toThrow(ServerError);
