@@ -1,5 +1,6 @@
 /** The GPU part of `sconce doctor`: driver, devices, what of them a server sees, and the library that models run on them by. */
 import { existsSync, readFileSync } from "node:fs";
+import { buildCuda, buildEngine } from "../config/build-commands.js";
 import { askGpuTool, figure, gpuQuery, gpuRows, gpuTool, type ToolAnswer } from "../metrics/gpus.js";
 import { builtAgainst, packageRoot } from "./version.js";
 import type { Check } from "./doctor.js";
@@ -197,9 +198,9 @@ function checkLibrary({ engine, library }: GpuFacts): Check {
   if (library === undefined) {
     const cpu = engine !== undefined && engine.cuda === undefined;
     const first = cpu
-      ? "the engine's libtorch is a CPU build: install a CUDA build, set LIBTORCH to it, npm run build:native && "
+      ? `the engine's libtorch is a CPU build: install a CUDA build, set LIBTORCH to it, ${buildEngine} && `
       : "";
-    return { name, status: "warn", found: "not built: models run on the CPU", fix: `${first}npm run build:cuda` };
+    return { name, status: "warn", found: "not built: models run on the CPU", fix: `${first}${buildCuda}` };
   }
   const found = `for CUDA ${library.cuda ?? "of an unknown version"}, libtorch ${library.version} in ${library.libtorch}`;
   if (engine === undefined || engine.libtorch === library.libtorch) return { name, status: "ok", found };
@@ -207,6 +208,6 @@ function checkLibrary({ engine, library }: GpuFacts): Check {
     name,
     status: "warn",
     found: `${found}; the engine's is ${engine.version} in ${engine.libtorch}`,
-    fix: `build both against one: export LIBTORCH=${(engine.cuda === undefined ? library : engine).libtorch}; npm run build:native && npm run build:cuda`,
+    fix: `build both against one: export LIBTORCH=${(engine.cuda === undefined ? library : engine).libtorch}; ${buildEngine} && ${buildCuda}`,
   };
 }

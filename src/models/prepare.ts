@@ -12,6 +12,7 @@ import type { ServeConfig } from "../config/serve-config.js";
 import { allowListOf, type AllowList } from "../download/allow-list.js";
 import { type FetchedModel, fetchModel } from "../download/fetch-model.js";
 import { isUrl } from "../download/url.js";
+import { buildEngine } from "../config/build-commands.js";
 import type { GpuPicture } from "../engine/engine.js";
 import { ServerError } from "../errors.js";
 import type { Log } from "../telemetry/log.js";
@@ -162,7 +163,7 @@ async function openLocal(
 ): Promise<OpenedModel> {
   await within(() => stat(request.path).catch(() => undefined));
   const timeoutMs = request.said?.startupTimeoutMs ?? config.probeTimeoutMs;
-  const bound = { what: `${request.path} (startup timeout)`, timeoutMs, signal: request.signal };
+  const bound = { what: `${request.path} (startupTimeout, --probe-timeout)`, timeoutMs, signal: request.signal };
   return reads.run(() => openModel(namedOf(request), open), bound);
 }
 
@@ -204,7 +205,7 @@ async function wantsProbe({ config, log, probeProgram }: PrepareOptions): Promis
   if (config.probe === "never") return false;
   if (await hasProbe(probeProgram)) return true;
   if (config.probe === "always") {
-    throw new ServerError("internal", `--probe always, and ${probeProgram} is not built: run npm run build:native`);
+    throw new ServerError("internal", `--probe always, and ${probeProgram} is not built: run ${buildEngine}`);
   }
   log.warn("models are loaded without a probe, which is not built", { program: probeProgram });
   return false;

@@ -11,6 +11,7 @@ import {
   leastDrivers,
   readLibrary,
 } from "../../../src/cli/doctor-gpu.js";
+import { buildCuda } from "../../../src/config/build-commands.js";
 
 const h100 = "GPU-1f5c3ad6-9f0e-4a8c-8d53-7a0e5a1b2c3d";
 const t4 = "GPU-77aa0f21-0d7b-4c55-9c3b-0b1d2e3f4a5b";
@@ -147,9 +148,9 @@ describe("CUDA_VISIBLE_DEVICES", () => {
 
 describe("the CUDA library", () => {
   test("is missing, with what builds it", () => {
-    expect(of("CUDA library", { library: undefined })).toMatchObject({ status: "warn", fix: "npm run build:cuda" });
+    expect(of("CUDA library", { library: undefined })).toMatchObject({ status: "warn", fix: buildCuda });
     const cpu = { library: undefined, engine: { ...build, cuda: undefined } };
-    expect(of("CUDA library", cpu)?.fix).toMatch(/a CPU build.*set LIBTORCH.*build:native && npm run build:cuda$/);
+    expect(of("CUDA library", cpu)?.fix).toMatch(/a CPU build.*set LIBTORCH.*install-engine && bash .*build-cuda$/);
   });
 
   test("was built for another libtorch than the engine", () => {
