@@ -1,6 +1,6 @@
 /** The GPU part of `sconce doctor`: driver, devices, what of them a server sees, and the library that models run on them by. */
 import { existsSync, readFileSync } from "node:fs";
-import { buildCuda, buildEngine } from "../engine/build-commands.js";
+import { buildCuda, buildEngine } from "../config/build-commands.js";
 import { askGpuTool, figure, gpuQuery, gpuRows, gpuTool, type ToolAnswer } from "../metrics/gpus.js";
 import { builtAgainst, packageRoot } from "./version.js";
 import type { Check } from "./doctor.js";

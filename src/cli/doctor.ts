@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { readAllowance } from "../config/cgroup.js";
 import { optionRows } from "../config/options.js";
-import { buildEngine } from "../engine/build-commands.js";
+import { buildEngine } from "../config/build-commands.js";
 import { defaultAddonPath } from "../engine/native.js";
 import { checkGpus } from "./doctor-gpu.js";
 import { exitCodes } from "./exit-codes.js";

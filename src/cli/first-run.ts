@@ -5,7 +5,7 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createInterface } from "node:readline/promises";
-import { buildEngine } from "../engine/build-commands.js";
+import { buildEngine } from "../config/build-commands.js";
 import { defaultAddonPath } from "../engine/native.js";
 import type { Terminal } from "./terminal.js";
 import { packageRoot } from "./version.js";

@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { join } from "node:path";
-import { buildCuda, buildEngine } from "./build-commands.js";
+import { buildCuda, buildEngine } from "../config/build-commands.js";
 import { type BuildRecord, readBuildRecord } from "./libtorch.js";
 import { defaultAddonPath } from "./native.js";
 

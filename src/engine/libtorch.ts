@@ -6,7 +6,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ServerError } from "../errors.js";
-import { buildEngine } from "./build-commands.js";
+import { buildEngine } from "../config/build-commands.js";
 
 /** build/Release/sconce-build.json, written by native/node/CMakeLists.txt after a successful build. */
 export interface BuildRecord {

@@ -20,7 +20,7 @@ import type {
   TakenBatches,
 } from "./engine.js";
 import { readBatches } from "./batches.js";
-import { buildEngine } from "./build-commands.js";
+import { buildEngine } from "../config/build-commands.js";
 import { checkLibtorch, readBuildRecord } from "./libtorch.js";
 import { type ChannelFunctions, metaWords, NativeChannel } from "./native-channel.js";
 

@@ -12,7 +12,7 @@ import type { ServeConfig } from "../config/serve-config.js";
 import { allowListOf, type AllowList } from "../download/allow-list.js";
 import { type FetchedModel, fetchModel } from "../download/fetch-model.js";
 import { isUrl } from "../download/url.js";
-import { buildEngine } from "../engine/build-commands.js";
+import { buildEngine } from "../config/build-commands.js";
 import type { GpuPicture } from "../engine/engine.js";
 import { ServerError } from "../errors.js";
 import type { Log } from "../telemetry/log.js";

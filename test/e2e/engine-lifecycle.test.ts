@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
-import { buildEngine } from "../../src/engine/build-commands.js";
+import { buildEngine } from "../../src/config/build-commands.js";
 
 const root = join(import.meta.dirname, "../..");
 const scripts = join(import.meta.dirname, "lifecycle");

@@ -11,7 +11,7 @@ import {
   leastDrivers,
   readLibrary,
 } from "../../../src/cli/doctor-gpu.js";
-import { buildCuda } from "../../../src/engine/build-commands.js";
+import { buildCuda } from "../../../src/config/build-commands.js";
 
 const h100 = "GPU-1f5c3ad6-9f0e-4a8c-8d53-7a0e5a1b2c3d";
 const t4 = "GPU-77aa0f21-0d7b-4c55-9c3b-0b1d2e3f4a5b";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { findDeviceLibrary } from "../../../src/engine/devices.js";
-import { buildCuda } from "../../../src/engine/build-commands.js";
+import { buildCuda } from "../../../src/config/build-commands.js";
 
 let folder: string;
 beforeEach(() => {

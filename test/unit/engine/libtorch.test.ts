@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { checkLibtorch, libtorchVersion, readBuildRecord } from "../../../src/engine/libtorch.js";
 import { ServerError } from "../../../src/errors.js";
-import { buildEngine } from "../../../src/engine/build-commands.js";
+import { buildEngine } from "../../../src/config/build-commands.js";
 
 let folder: string;
 beforeEach(() => {

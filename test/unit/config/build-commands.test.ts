@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { buildCuda, buildEngine } from "../../../src/engine/build-commands.js";
+import { buildCuda, buildEngine } from "../../../src/config/build-commands.js";
 
 test.each([buildEngine, buildCuda])("%s is there, and in the package", (command) => {
   const [, path = ""] = /^bash (\/.*)$/u.exec(command) ?? [];
