@@ -338,8 +338,7 @@ class Manager implements ModelManager {
     try {
       const spec = await this.prepare({
         ...source,
-        signal: model.abort.signal,
-        claims: model.claims,
+        ...model.preparing,
         onSpec: (opened) => this.opened(model, opened),
         ...(said === undefined ? {} : { said }),
       });

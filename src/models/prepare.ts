@@ -22,6 +22,7 @@ import type { RegisterRequest } from "./models.js";
 import { placed } from "./placement.js";
 import type { Said } from "./sources.js";
 import type { Within } from "./store.js";
+import { Turns } from "./turns.js";
 
 export interface PrepareOptions {
   readonly config: ServeConfig;
@@ -40,6 +41,8 @@ export interface PrepareRequest {
   /** What a registration says beside it. A model's own model-config.yaml wins, except over batch size and delay. */
   readonly said?: Said & Pick<RegisterRequest, "handler">;
   readonly signal: AbortSignal;
+  /** Called as each of waiting, download and open begins. */
+  readonly onPhase: (phase: "waiting" | "download" | "open") => void;
   /** Get what is put on the disk; the caller keeps or drops it with the model. */
   readonly claims: Claims;
   /** Called once the archive is read, before the probe; throws to stop there. */
@@ -58,25 +61,31 @@ const maxDownloads = 16;
 
 export function createPrepare(options: PrepareOptions): Prepare {
   const { config } = options;
-  const gate = createGate(parallel);
-  const downloads = createGate(maxDownloads);
+  const turns = new Turns(parallel);
+  const downloads = new Turns(maxDownloads);
   const uid = process.getuid?.() ?? 0;
   const allow = allowListOf(config);
   const reads = new BoundedCalls(parallel);
   let cache: Promise<string> | undefined;
 
   return async (request) => {
-    request.signal.throwIfAborted();
+    const { signal, onPhase } = request;
+    signal.throwIfAborted();
+    const turn = { signal, onWait: () => onPhase("waiting") };
     const folder = await (cache ??= openCache(cacheCandidates(options.env, uid), uid));
     const open = { ...openOptions(request, config, folder), claims: request.claims };
-    const fetched = isUrl(request.path) ? await downloads(() => fetchFor(request, folder, options, allow)) : undefined;
-    return gate(async () => {
-      request.signal.throwIfAborted();
+    const fetch = (): Promise<FetchedModel> => {
+      onPhase("download");
+      return fetchFor(request, folder, options, allow);
+    };
+    const fetched = isUrl(request.path) ? await downloads.run(fetch, turn) : undefined;
+    return turns.run(async () => {
+      onPhase("open");
       const opened = await (fetched === undefined
         ? openLocal(request, open, options, reads)
         : openFetched(request, open, fetched));
       return accept(request, opened, options, folder);
-    });
+    }, turn);
   };
 }
 
@@ -209,21 +218,4 @@ async function wantsProbe({ config, log, probeProgram }: PrepareOptions): Promis
   }
   log.warn("models are loaded without a probe, which is not built", { program: probeProgram });
   return false;
-}
-
-/** Runs at most `limit` of what it is given at a time, in order. */
-function createGate(limit: number): <T>(run: () => Promise<T>) => Promise<T> {
-  let running = 0;
-  const waiting: (() => void)[] = [];
-  return async (run) => {
-    if (running >= limit) await new Promise<void>((resolve) => waiting.push(resolve));
-    else running++;
-    try {
-      return await run();
-    } finally {
-      const next = waiting.shift();
-      if (next) next();
-      else running--;
-    }
-  };
 }

@@ -6,6 +6,7 @@ import { ServerError } from "../errors.js";
 import { type ModelEvent, withEvent } from "../telemetry/events.js";
 import type { LoadReport, ModelSpec } from "../types.js";
 import type { LoadCount, ModelEntry, ModelState, RegisterRequest, Workers } from "./models.js";
+import type { PrepareRequest } from "./prepare.js";
 import type { ModelSource } from "./sources.js";
 import { StartError } from "./start-error.js";
 
@@ -63,6 +64,11 @@ export class Tracked {
   scale(workers: Workers): void {
     this.workers = workers;
     this.note(`scaled, workers: ${workers.min === workers.max ? "" : `${workers.min} to `}${workers.max}`);
+  }
+
+  /** What preparing needs of it. */
+  get preparing(): Pick<PrepareRequest, "signal" | "claims" | "onPhase"> {
+    return { signal: this.abort.signal, claims: this.claims, onPhase: (phase) => (this.phase = phase) };
   }
 
   open(spec: ModelSpec): void {
