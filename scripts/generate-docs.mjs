@@ -84,12 +84,43 @@ async function textOptions() {
   return table(["key", "values", "default", "meaning"], rows);
 }
 
+async function modelKeys() {
+  const keys = await load("archive/model-keys.js");
+  const rowsOf = (rows, fits = () => true) =>
+    Object.entries(rows)
+      .filter(([, row]) => fits(row))
+      .map(([key, row]) => [`\`${key}\``, keys.valuesOf(row), row.fallback, row.help]);
+  const section = (title, rows) => `## ${title}\n\n${table(["key", "values", "default", "meaning"], rows)}`;
+  const told = (who) => keys.namesOf(keys.topKeys, (row) => row.actsOn === who).map((key) => [key, keys.topKeys[key]]);
+  const briefly = (title, who) =>
+    `## ${title}\n\n${table(
+      ["key", "meaning"],
+      told(who).map(([key, row]) => [`\`${key}\``, row.help]),
+    )}`;
+  return [
+    section(
+      "TorchServe's",
+      rowsOf(keys.topKeys, (row) => row.actsOn === undefined),
+    ),
+    section(
+      "Of models that Python runs",
+      rowsOf(keys.topKeys, (row) => row.actsOn === "python"),
+    ),
+    briefly("TorchServe's that have no effect here", "nobody"),
+    section("`sconce`", rowsOf(keys.sconceKeys)),
+    section("Each of `sconce.inputs`", rowsOf(keys.inputKeys)),
+    section("`sconce.image`", rowsOf(keys.imageKeys)),
+    section("`sconce.handler`", rowsOf(keys.handlerKeys)),
+  ].join("\n\n");
+}
+
 const pages = {
   "docs/errors.md": errors,
   "docs/options.md": options,
   "docs/metrics.md": metrics,
   "docs/migrating-from-torchserve.md": torchserveConfiguration,
   "docs/text.md": textOptions,
+  "docs/model-config.md": modelKeys,
 };
 async function schema() {
   const { configSchema } = await load("config/schema.js");

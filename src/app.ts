@@ -7,6 +7,7 @@
  */
 
 import { hostname } from "node:os";
+import { setTimeout as delay } from "node:timers/promises";
 import type { ManagementContext } from "./api/torchserve/management.js";
 import { ManagementDialect } from "./api/torchserve/management-routes.js";
 import { MultiModelDialect } from "./api/torchserve/multi-model.js";
@@ -23,7 +24,8 @@ import { LoadWaits } from "./metrics/load-waits.js";
 import type { Snapshot } from "./metrics/samples.js";
 import type { MetricLine } from "./metrics/torchserve.js";
 import { createRpcMemory, RpcCounters } from "./metrics/rpc-counters.js";
-import type { Announce, ModelAdmin, ModelCatalog } from "./models/models.js";
+import type { ModelManager } from "./models/manager.js";
+import type { Announce, ModelCatalog } from "./models/models.js";
 import { announcementOf } from "./server/announcement.js";
 import { CertificateWatch, readCertificate, withFiles } from "./server/certificates.js";
 import { openAccessLog } from "./server/inference-server.js";
@@ -48,14 +50,6 @@ interface MainDialects {
   readonly management: Dialect;
   readonly metrics: Dialect;
   readonly multiModel: Dialect;
-}
-
-/** What models/manager.ts makes. */
-export interface ModelManager extends ModelAdmin {
-  /** Loads what the configuration names; rejects when that must stop the start. */
-  start(): Promise<void>;
-  /** Cancels loads under way; no model changes after it. */
-  stop(): void | Promise<void>;
 }
 
 export interface ServerDependencies {
@@ -95,6 +89,10 @@ export interface RunningServer {
   drain(): Promise<number>;
 }
 
+/** How long the ports wait for it to be known which models are configured; a model store may hang. */
+const namingMs = 1000;
+const unusedCertificate =
+  "the certificate is not used: no listener speaks TLS (--https, --management-https, --metrics-https, --grpc-tls)";
 /** How often main looks at the models for what the HTTP threads answer. */
 const refreshMs = 50;
 /** Regions of the shared state that main writes: management and metrics together. */
@@ -176,14 +174,9 @@ class Server implements RunningServer {
         withFiles(next, (files) => this.renew(files)),
       );
     } else {
-      if ((config.certificateFile ?? config.keystore) !== undefined) {
-        deps.log.warn(
-          "the certificate is not used: no listener speaks TLS (--https, --management-https, --metrics-https, --grpc-tls)",
-        );
-      }
+      if ((config.certificateFile ?? config.keystore) !== undefined) deps.log.warn(unusedCertificate);
       await this.openPorts(undefined);
     }
-    await this.refresh();
     this.measuring.begin();
     this.refreshTimer = setInterval(() => {
       void this.refresh();
@@ -198,8 +191,7 @@ class Server implements RunningServer {
   }
 
   drain(): Promise<number> {
-    this.draining ??= this.end();
-    return this.draining;
+    return (this.draining ??= this.end());
   }
 
   private async openPorts(tls: TlsFiles | undefined): Promise<void> {
@@ -229,12 +221,20 @@ class Server implements RunningServer {
     this.threads = await startThreads({ ...options, relay: this.relay });
     try {
       this.grpcThread = await grpc;
+      await this.beginLoads();
       await this.listen(tls, dialects);
       publishKeys(this.issuer, config);
     } catch (error) {
+      await this.manager.stop();
       await this.closeAll(0);
       throw error;
     }
+  }
+
+  /** From the ports' first moment on, a model that is configured is known to be loading. */
+  private async beginLoads(): Promise<void> {
+    await Promise.race([this.manager.begin(), delay(namingMs, undefined, { ref: false })]);
+    await this.refresh();
   }
 
   /** What main answers, whichever port it comes by. */
@@ -377,7 +377,7 @@ class Server implements RunningServer {
     this.state.draining = true;
     this.deps.log.info("draining", { delayMs: this.config.drainDelayMs, timeoutMs: this.config.drainTimeoutMs });
     await this.manager.stop();
-    await new Promise((resolve) => setTimeout(resolve, this.config.drainDelayMs));
+    await delay(this.config.drainDelayMs);
     this.listening[0]?.close();
     const cut = await this.closeAll(this.config.drainTimeoutMs);
     this.deps.log.info("drained", { cut });

@@ -138,7 +138,6 @@ export const untested: Readonly<Record<string, string>> = {
   "src/api/torchserve/action-dialect.ts": "test/conformance runs it in a real process",
   "src/api/torchserve/multi-model.ts": "test/e2e/hosting.test.ts runs it in a real process",
   "src/api/torchserve/management-routes.ts": "test/conformance runs it in a real process",
-  "src/models/prepare.ts": "test/e2e serves real archives through it",
   "src/models/start-error.ts": "test/unit/models/manager.test.ts",
   "src/index.ts": "names only",
   "src/main.ts": "test/e2e runs it",

@@ -20,6 +20,7 @@
 #include <set>
 #include <thread>
 
+#include "torch/torchscript.h"
 #include "workload.h"
 
 extern char** environ;
@@ -170,6 +171,33 @@ void EventsWaitWithoutSpinning(Setting& setting) {
   Expect(spent < 0.5 * waited, "waiting took " + std::to_string(spent) + " s of CPU in " + std::to_string(waited));
 }
 
+// What a batch was gathered in is written again after Download, also when the model gave nothing to copy.
+void DownloadWaitsForTheBatch(Setting& setting) {
+  Lane lane(*setting.device);
+  const c10::impl::VirtualGuardImpl guard(c10::kCUDA);
+  const at::Tensor busy = BusyWork(*setting.device);
+  Must(setting.device->Download({}, *lane.stream, *lane.done));
+  Expect(guard.queryStream(guard.getStream(setting.device->where())), "with nothing to copy it waits all the same");
+}
+
+// Frozen before it was saved: its weights are constants of the code.
+void ConstantsAreOnTheDevice(Setting& setting) {
+  Lane lane(*setting.device);
+  torch::jit::Module module("m");
+  module.register_parameter("weight", at::full({3}, 2.0), false);
+  module.define("def forward(self, x):\n  return x + self.weight\n");
+  module.eval();
+  const std::string path = setting.folder + "/frozen.pt";
+  torch::jit::freeze(module).save(path);
+  const auto loaded = Must(torch_engine::LoadTorchScript(path));
+  const auto there = Must(loaded->On(setting.device->where()));
+  torch::jit::Stack stack;
+  there->Begin(stack);
+  stack.emplace_back(setting.device->Upload(at::ones({3})));
+  there->Call(stack);
+  Expect(lane.Down(stack.back().toTensor()).equal(at::full({3}, 3.0)), "one and two are three");
+}
+
 void ModelsAreAsPythons(Setting& setting) {
   for (const Workload& workload : Workloads()) {
     const at::Tensor expected = ReadExpected(setting.folder, workload);
@@ -268,16 +296,27 @@ void APoisonedContextIsRecognised(Setting& setting) {
   Expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the child finds the device lost");
 }
 
-// The child: an index out of range stops the kernel with an assertion, which is sticky. 0: recognised.
-int Poison(const Setting& setting) {
+// Everything that a lane holds is let go of on the way out: nothing of it may throw now.
+bool LosesTheDevice(const Setting& setting) {
   Lane lane(*setting.device);
+  const auto staging = Must(setting.core().NewStaging(1 << 20));
+  const at::Tensor values = at::ones({1 << 10});
+  const at::Tensor answer = lane.Down(setting.device->Upload(values).add(1));
+  const at::Tensor input = View(*staging, values);
+  const at::Tensor in_flight = setting.device->Upload(input);
   const at::Tensor index = setting.device->Upload(at::full({1}, 1 << 20, at::kLong));
   const at::Tensor bad = at::ones({4}, at::TensorOptions(setting.device->where())).index({index});
   const Status first = lane.stream->Synchronise();
   const Status later = setting.core().Check();
   std::printf("        %s\n", first.message().c_str());
+  return first.code() == Code::kDeviceLost && later.code() == Code::kDeviceLost;
+}
+
+// The child: an index out of range stops the kernel with an assertion, which is sticky. 0: recognised, and survived.
+int Poison(const Setting& setting) {
+  const bool recognised = LosesTheDevice(setting);
   std::fflush(stdout);
-  _exit(first.code() == Code::kDeviceLost && later.code() == Code::kDeviceLost ? 0 : 1);
+  _exit(recognised ? 0 : 1);
 }
 
 struct Check {
@@ -295,6 +334,8 @@ constexpr std::array kChecks = {
     Check{"staging is pinned, aligned and reused", true, StagingIsPinnedAlignedAndReused},
     Check{"streams are current while entered", true, StreamsAreCurrentWhileEntered},
     Check{"events wait without spinning", true, EventsWaitWithoutSpinning},
+    Check{"Download waits for the batch", true, DownloadWaitsForTheBatch},
+    Check{"constants are on the device", true, ConstantsAreOnTheDevice},
     Check{"models are as Python's", true, ModelsAreAsPythons},
     Check{"two models at once", true, TwoModelsAtOnce},
     Check{"out of memory leaves the device usable", true, OutOfMemoryLeavesTheDeviceUsable},

@@ -79,8 +79,10 @@ void DeviceRunner::AfterOutOfMemory(std::span<Task* const> tasks, std::uint32_t 
   device_->device().ReleaseCached();
   if (!turn.allow_rerun || rows <= 1) {
     const std::string size = rows <= 1 ? "one row" : "a batch of " + std::to_string(rows) + " rows";
-    return Fail(tasks, {Code::kOutOfMemory,
-                        size + " does not fit in the memory of " + device_->device().name() + ": " + status.message()});
+    const char* const cure = rows <= 1 ? "send smaller inputs, unregister a model, or lower --gpu-concurrency"
+                                       : "lower batchSize, unregister a model, or lower --gpu-concurrency";
+    return Fail(tasks, {Code::kOutOfMemory, size + " does not fit in the memory of " + device_->device().name() + ": " +
+                                                status.message() + "; " + cure});
   }
   device_->OnSplit();
   const std::uint32_t half = std::max<std::uint32_t>(rows / 2, 1);

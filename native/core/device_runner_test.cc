@@ -116,7 +116,9 @@ TEST(DeviceRunner, RefusesWhatNeverFits) {
   bench.Run(tasks);
   for (const TaskPtr& task : tasks) {
     EXPECT_EQ(task->status.code(), Code::kOutOfMemory);
-    EXPECT_EQ(task->status.message(), "one row does not fit in the memory of cpu: CUDA out of memory");
+    EXPECT_EQ(task->status.message(),
+              "one row does not fit in the memory of cpu: CUDA out of memory; send smaller inputs, unregister a model, "
+              "or lower --gpu-concurrency");
   }
   EXPECT_EQ(bench.runner.limit().current(), 1U);
 }
@@ -127,7 +129,9 @@ TEST(DeviceRunner, RunsNoStatefulBatchTwice) {
   std::vector<TaskPtr> tasks = Tasks(bench.sink, {1, 1});
   bench.Run(tasks, false);
   EXPECT_EQ(bench.program->seen.size(), 1U);
-  EXPECT_EQ(tasks[1]->status.message(), "a batch of 2 rows does not fit in the memory of cpu: CUDA out of memory");
+  EXPECT_EQ(tasks[1]->status.message(),
+            "a batch of 2 rows does not fit in the memory of cpu: CUDA out of memory; lower batchSize, unregister a "
+            "model, or lower --gpu-concurrency");
   EXPECT_EQ(bench.runner.limit().current(), 1U);
 }
 

@@ -1,29 +1,71 @@
 #include "cuda/device.h"
 
 #include <ATen/Functions.h>
-#include <ATen/core/CachingHostAllocator.h>
 #include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 #include <cuda_runtime_api.h>
 
+#include <memory>
 #include <optional>
 #include <utility>
+#include <vector>
 
+#include "core/block_pool.h"
 #include "cuda/fault.h"
 
 namespace sconce::cuda {
 namespace {
 
-// From libtorch's cache of pinned memory: cudaHostAlloc takes a millisecond and stops the device.
+constexpr std::size_t kPinnedKeptBytes = std::size_t{256} << 20;  // per device, between batches
+
+// Takes a failure from the thread, where libtorch's next kernel would find it.
+bool Succeeds(cudaError_t error) {
+  if (error != cudaSuccess) static_cast<void>(cudaGetLastError());
+  return error == cudaSuccess;
+}
+
+// The device is current while this lives. Unlike c10's guard it does not throw.
+class Current {
+ public:
+  explicit Current(int index) : index_(index), before_(index) {
+    Succeeds(cudaGetDevice(&before_));
+    error_ = before_ == index ? cudaSuccess : cudaSetDevice(index);
+  }
+  ~Current() {
+    if (before_ != index_) Succeeds(cudaSetDevice(before_));
+  }
+  Current(const Current&) = delete;
+  Current& operator=(const Current&) = delete;
+  cudaError_t error() const { return error_; }
+
+ private:
+  const int index_;
+  int before_;
+  cudaError_t error_;
+};
+
+// Pinned memory of our own. libtorch's records an event when it is let go of, which throws out of a destructor, and so
+// ends the process, once the device is lost.
+std::shared_ptr<BlockPool> NewPinned(int index) {
+  return std::make_shared<BlockPool>(
+      [index](std::size_t bytes) -> void* {
+        const Current current(index);
+        void* memory = nullptr;
+        return Succeeds(cudaHostAlloc(&memory, bytes, cudaHostAllocPortable)) ? memory : nullptr;
+      },
+      [](void* memory) { Succeeds(cudaFreeHost(memory)); }, kPinnedKeptBytes);
+}
+
 class PinnedStaging final : public Staging {
  public:
-  PinnedStaging(c10::DataPtr memory, std::size_t bytes) : memory_(std::move(memory)), bytes_(bytes) {}
-  std::byte* data() const override { return static_cast<std::byte*>(memory_.get()); }
+  PinnedStaging(BlockPool::Block block, std::size_t bytes) : block_(std::move(block)), bytes_(bytes) {}
+  std::byte* data() const override { return block_.data(); }
   std::size_t bytes() const override { return bytes_; }
 
  private:
-  c10::DataPtr memory_;
+  BlockPool::Block block_;
   std::size_t bytes_;
 };
 
@@ -52,7 +94,7 @@ class CudaStream final : public Stream {
 class CudaEvent final : public Event {
  public:
   explicit CudaEvent(cudaEvent_t event) : event_(event) {}
-  ~CudaEvent() override { static_cast<void>(cudaEventDestroy(event_)); }
+  ~CudaEvent() override { Succeeds(cudaEventDestroy(event_)); }
   CudaEvent(const CudaEvent&) = delete;
   CudaEvent& operator=(const CudaEvent&) = delete;
 
@@ -65,38 +107,17 @@ class CudaEvent final : public Event {
   cudaEvent_t event_;
 };
 
-// The device is current while this lives. Unlike c10's guard it does not throw.
-class Current {
- public:
-  explicit Current(int index) {
-    static_cast<void>(cudaGetDevice(&before_));
-    error_ = cudaSetDevice(index);
-  }
-  ~Current() { static_cast<void>(cudaSetDevice(before_)); }
-  Current(const Current&) = delete;
-  Current& operator=(const Current&) = delete;
-  cudaError_t error() const { return error_; }
-
- private:
-  int before_ = 0;
-  cudaError_t error_;
-};
-
 class CudaDevice final : public Device {
  public:
-  explicit CudaDevice(int index) : index_(index), name_("cuda:" + std::to_string(index)) {}
+  explicit CudaDevice(int index) : index_(index), name_("cuda:" + std::to_string(index)), pinned_(NewPinned(index)) {}
 
   const std::string& name() const override { return name_; }
   bool is_host() const override { return false; }
 
   Result<std::unique_ptr<Staging>> NewStaging(std::size_t bytes) const override {
-    const Current current(index_);
-    try {
-      c10::DataPtr memory = at::getHostAllocator(at::kCUDA)->allocate(bytes);
-      return std::unique_ptr<Staging>(std::make_unique<PinnedStaging>(std::move(memory), bytes));
-    } catch (...) {
-      return CurrentFault("no pinned memory for " + std::to_string(bytes) + " bytes of a batch");
-    }
+    std::optional<BlockPool::Block> block = pinned_->Take(bytes);
+    if (!block) return NoPinned(bytes);
+    return std::unique_ptr<Staging>(std::make_unique<PinnedStaging>(std::move(*block), bytes));
   }
 
   Result<std::unique_ptr<Stream>> NewStream(StreamPriority priority) const override {
@@ -122,6 +143,7 @@ class CudaDevice final : public Device {
 
   Result<DeviceMemory> Memory() const override {
     const Current current(index_);
+    if (current.error() != cudaSuccess) return FromCuda(current.error(), "using " + name_);
     DeviceMemory memory;
     const cudaError_t error = cudaMemGetInfo(&memory.free_bytes, &memory.total_bytes);
     if (error != cudaSuccess) return FromCuda(error, "asking " + name_ + " for its memory");
@@ -142,9 +164,29 @@ class CudaDevice final : public Device {
     return memory.ok() ? Status::Ok() : memory.status();
   }
 
+  // The tensor's bytes in pinned memory, to be read once the current stream has come that far.
+  Result<at::Tensor> CopyOut(const at::Tensor& from, cudaStream_t stream) const {
+    std::optional<BlockPool::Block> block = pinned_->Take(from.nbytes());
+    if (!block) return NoPinned(from.nbytes());
+    C10_CUDA_CHECK(
+        cudaMemcpyAsync(block->data(), from.const_data_ptr(), from.nbytes(), cudaMemcpyDeviceToHost, stream));
+    const auto kept = std::make_shared<BlockPool::Block>(std::move(*block));
+    return at::from_blob(
+        kept->data(), from.sizes(), [kept](void*) {}, from.options().device(c10::kCPU));
+  }
+
  private:
+  // What is not enough is the host's memory, not the device's.
+  Status NoPinned(std::size_t bytes) const {
+    if (Status health = Check(); health.code() == Code::kDeviceLost) return health;
+    return {Code::kOutOfMemory, "no pinned host memory for " + std::to_string(bytes) +
+                                    " bytes of a batch: lower batchSize, or raise the memory limit of the process or "
+                                    "container"};
+  }
+
   const int index_;
   const std::string name_;
+  const std::shared_ptr<BlockPool> pinned_;
 };
 
 class CudaTensors final : public torch_engine::TensorDevice {
@@ -154,30 +196,37 @@ class CudaTensors final : public torch_engine::TensorDevice {
   const Device& device() const override { return device_; }
   c10::Device where() const override { return where_; }
 
+  // From pageable memory it returns when the host's bytes were read, from pinned memory at once.
   at::Tensor Upload(const at::Tensor& host) const override {
-    at::Tensor tensor = at::empty(host.sizes(), host.options().device(where_));
-    tensor.copy_(host, /*non_blocking=*/true);
+    const at::Tensor from = host.contiguous();
+    at::Tensor tensor = at::empty(from.sizes(), from.options().device(where_).pinned_memory(false));
+    if (from.nbytes() == 0) return tensor;
+    C10_CUDA_CHECK(cudaMemcpyAsync(tensor.mutable_data_ptr(), from.const_data_ptr(), from.nbytes(),
+                                   cudaMemcpyHostToDevice, CurrentStream()));
     return tensor;
   }
 
+  // Waits even when nothing was copied: the staging memory that the batch came from is written again after this.
   Status Download(std::span<at::Tensor> tensors, Stream& stream, Event& done) const override {
-    const c10::cuda::CUDAStream current = c10::cuda::getCurrentCUDAStream(where_.index());
-    bool copied = false;
+    std::vector<at::Tensor> sources;  // whatever stream made them, their memory is taken again only after the wait
     for (at::Tensor& tensor : tensors) {
       if (!tensor.is_cuda()) continue;
-      at::Tensor host = at::empty(tensor.sizes(), tensor.options().device(c10::kCPU).pinned_memory(true));
-      host.copy_(tensor, /*non_blocking=*/true);
-      // The model may have made it on a stream of its own; its memory is then free only after this copy.
-      c10::cuda::CUDACachingAllocator::recordStream(tensor.storage().data_ptr(), current);
-      tensor = std::move(host);
-      copied = true;
+      const at::Tensor& from = sources.emplace_back(tensor.resolve_neg().contiguous());
+      if (from.nbytes() == 0) {
+        tensor = at::empty(from.sizes(), from.options().device(c10::kCPU));
+        continue;
+      }
+      Result<at::Tensor> copy = device_.CopyOut(from, CurrentStream());
+      if (!copy.ok()) return copy.status();
+      tensor = std::move(*copy);
     }
-    if (!copied) return Status::Ok();
     if (Status status = done.Record(stream); !status.ok()) return status;
     return done.Wait();
   }
 
  private:
+  cudaStream_t CurrentStream() const { return c10::cuda::getCurrentCUDAStream(where_.index()).stream(); }
+
   const CudaDevice device_;
   const c10::Device where_;
 };

@@ -2,25 +2,28 @@
 
 #include <c10/util/Exception.h>
 
-#include <algorithm>
-#include <array>
 #include <exception>
 #include <new>
+
+#include "core/cuda_error.h"
 
 namespace sconce::cuda {
 namespace {
 
-// CUDA Runtime API, "Error Handling": those that leave "the process in an inconsistent state", and a vanished driver.
-constexpr std::array kSticky = {
-    cudaErrorIllegalAddress,     cudaErrorLaunchTimeout,       cudaErrorHardwareStackError,
-    cudaErrorIllegalInstruction, cudaErrorMisalignedAddress,   cudaErrorInvalidAddressSpace,
-    cudaErrorInvalidPc,          cudaErrorLaunchFailure,       cudaErrorAssert,
-    cudaErrorECCUncorrectable,   cudaErrorNvlinkUncorrectable, cudaErrorContextIsDestroyed,
-    cudaErrorCudartUnloading,    cudaErrorDevicesUnavailable,  cudaErrorSystemNotReady,
-    cudaErrorNoDevice,           cudaErrorExternalDevice,      cudaErrorUnknown,
-};
+// core/cuda_error.cc knows numbers only.
+static_assert(cudaErrorMemoryAllocation == 2 && cudaErrorCudartUnloading == 4 && cudaErrorDevicesUnavailable == 46 &&
+              cudaErrorNoDevice == 100 && cudaErrorECCUncorrectable == 214 && cudaErrorNvlinkUncorrectable == 220);
+static_assert(cudaErrorIllegalAddress == 700 && cudaErrorLaunchTimeout == 702 && cudaErrorContextIsDestroyed == 709 &&
+              cudaErrorAssert == 710 && cudaErrorHardwareStackError == 714 && cudaErrorIllegalInstruction == 715 &&
+              cudaErrorMisalignedAddress == 716 && cudaErrorInvalidAddressSpace == 717 && cudaErrorInvalidPc == 718 &&
+              cudaErrorLaunchFailure == 719);
+static_assert(cudaErrorSystemNotReady == 802 && cudaErrorMpsRpcFailure == 806 && cudaErrorMpsClientTerminated == 810 &&
+              cudaErrorExternalDevice == 911 && cudaErrorUnknown == 999);
+#if CUDART_VERSION >= 13000
+static_assert(cudaErrorContained == 226 && cudaErrorTensorMemoryLeak == 721);
+#endif
 
-// libtorch keeps only words of a CUDA error; the first line is enough.
+// libtorch's words of a CUDA error go on with advice and a stack; the first line is enough.
 std::string FirstLine(const char* text) {
   const std::string all(text);
   return all.substr(0, all.find('\n'));
@@ -28,24 +31,25 @@ std::string FirstLine(const char* text) {
 
 }  // namespace
 
-bool IsSticky(cudaError_t error) { return std::ranges::find(kSticky, error) != kSticky.end(); }
-
 Status FromCuda(cudaError_t error, const std::string& what) {
-  if (error == cudaSuccess) return Status::Ok();
-  const std::string words = what + ": " + cudaGetErrorString(error) + " (" + cudaGetErrorName(error) + ")";
-  if (IsSticky(error)) return {Code::kDeviceLost, words};
-  static_cast<void>(cudaGetLastError());
-  return {error == cudaErrorMemoryAllocation ? Code::kOutOfMemory : Code::kInternal, words};
+  const Code code = CodeOfCudaError(error);
+  if (code == Code::kOk) return Status::Ok();
+  if (code != Code::kDeviceLost) static_cast<void>(cudaGetLastError());
+  return {code, what + ": " + cudaGetErrorString(error) + " (" + cudaGetErrorName(error) + ")"};
 }
 
 Status CurrentFault(const std::string& what) {
-  const cudaError_t left = cudaPeekAtLastError();
-  if (IsSticky(left)) return FromCuda(left, what);
+  if (const cudaError_t left = cudaPeekAtLastError(); CodeOfCudaError(left) == Code::kDeviceLost) {
+    return FromCuda(left, what);
+  }
   static_cast<void>(cudaGetLastError());
   try {
     throw;
   } catch (const c10::OutOfMemoryError& error) {
     return {Code::kOutOfMemory, what + ": " + FirstLine(error.what_without_backtrace())};
+  } catch (const c10::AcceleratorError& error) {
+    // libtorch has taken the error from the thread when it threw: the number is all that is left of it.
+    return FromCuda(static_cast<cudaError_t>(error.get_error_code()), what);
   } catch (const c10::Error& error) {
     const std::string line = FirstLine(error.what_without_backtrace());
     const bool memory = line.find("out of memory") != std::string::npos;

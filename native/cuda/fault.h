@@ -10,11 +10,8 @@
 
 namespace sconce::cuda {
 
-// Whether the error stays: every later call of the process on that device fails with it.
-bool IsSticky(cudaError_t error);
-
-// kOk, kOutOfMemory, kDeviceLost (IsSticky) or kInternal, with CUDA's own words. An error that does not stay is taken
-// from the thread, so that the next call does not report it again.
+// What core/cuda_error.h makes of it, with CUDA's own words. An error that does not stay is taken from the thread, so
+// that the next call does not report it again.
 Status FromCuda(cudaError_t error, const std::string& what);
 
 // Call inside a catch block: what libtorch threw.

@@ -73,6 +73,9 @@ class CudaLibrary final : public torch_engine::DeviceLibrary {
  private:
   static Status FirstKernel(const torch_engine::TensorDevice& device, const DeviceRow& row) {
     const std::string who = device.device().name() + " (" + row.name + ", " + row.architecture + ")";
+    const Result<std::unique_ptr<Stream>> stream = device.device().NewStream(StreamPriority::kNormal);
+    if (!stream.ok()) return {Code::kInvalidModel, who + ": " + stream.status().message()};
+    const StreamGuard guard(*stream.value());
     try {
       const at::Tensor two = at::ones({1}, at::TensorOptions(device.where())).add(1);
       if (two.item<float>() == 2.0F) return Status::Ok();

@@ -134,19 +134,30 @@ Status Engine::StartLoad(const std::string& id, LoadRequest request, LoadCallbac
 }
 
 void Engine::CancelLoad(const std::string& id) {
-  MutexLock lock(state_->mutex);
-  auto found = state_->loads.find(id);
-  if (found != state_->loads.end()) found->second->cancelled.store(true, std::memory_order_relaxed);
-}
-
-void Engine::Discard(const std::string& id) {
-  std::shared_ptr<Model> model;
+  std::shared_ptr<Load> waited;
   {
     MutexLock lock(state_->mutex);
     auto found = state_->loads.find(id);
     if (found == state_->loads.end()) return;
     found->second->cancelled.store(true, std::memory_order_relaxed);
-    if (!found->second->model) return;  // still loading: RunLoad drops it
+    auto turn = std::ranges::find(state_->queue, id, [](const auto& each) { return each.first; });
+    if (turn == state_->queue.end()) return;  // its thread looks
+    waited = std::move(turn->second);
+    state_->queue.erase(turn);
+    state_->loads.erase(found);
+  }
+  LoadOutcome outcome;
+  outcome.status = {Code::kCancelled, kLoadCancelled};
+  waited->callbacks.done(std::move(outcome));
+}
+
+void Engine::Discard(const std::string& id) {
+  std::shared_ptr<Model> model;
+  CancelLoad(id);
+  {
+    MutexLock lock(state_->mutex);
+    auto found = state_->loads.find(id);
+    if (found == state_->loads.end() || !found->second->model) return;  // still loading: RunLoad drops it
     model = std::move(found->second->model);
     state_->loads.erase(found);
   }

@@ -106,7 +106,8 @@ class Engine {
   // kConflict when the id is in use; kInvalidModel, kDeviceLost: no such device to load on; otherwise the outcome comes
   // by callbacks.done.
   Status StartLoad(const std::string& id, LoadRequest request, LoadCallbacks callbacks);
-  // Unknown ids are ignored: the load may just have ended.
+  // One that waits for its turn ends now, one under way after its phase. Unknown ids are ignored: the load may just
+  // have ended.
   void CancelLoad(const std::string& id);
   // Gives up a finished load, or cancels one under way.
   void Discard(const std::string& id);

@@ -3,9 +3,12 @@
 #include <c10/util/Exception.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <exception>
 #include <new>
+
+#include "core/cuda_error.h"
 
 namespace sconce::torch_engine {
 namespace {
@@ -72,9 +75,14 @@ void CutUtf8(std::string& text, std::size_t limit) {
   text.resize(limit);
 }
 
+constexpr std::array<std::string_view, 5> kOutOfMemoryWords = {"DefaultCPUAllocator", "out of memory", "std::bad_alloc",
+                                                               "ALLOC_FAILED", "ALLOCATION_FAILED"};
+
+// By libtorch's words, because the interpreter throws on nothing else. cuBLAS, cuDNN and cuFFT say it by a name that
+// ends in ALLOC_FAILED or ALLOCATION_FAILED.
 bool SaysOutOfMemory(std::string_view what) {
-  return what.find("DefaultCPUAllocator") != std::string_view::npos ||
-         what.find("out of memory") != std::string_view::npos || what.find("std::bad_alloc") != std::string_view::npos;
+  return std::ranges::any_of(kOutOfMemoryWords,
+                             [&](std::string_view words) { return what.find(words) != std::string_view::npos; });
 }
 
 Status Describe(Code code, std::string_view prefix, std::string_view what) {
@@ -101,6 +109,9 @@ Status CurrentFailure(Code code, std::string_view prefix) {
     return error.status();
   } catch (const c10::OutOfMemoryError& error) {
     return {Code::kOutOfMemory, std::string(prefix) + ": " + FailureLine(error.what_without_backtrace())};
+  } catch (const c10::AcceleratorError& error) {  // of a device, with CUDA's number
+    const Code says = CodeOfCudaError(error.get_error_code());
+    return Describe(says == Code::kDeviceLost ? says : code, prefix, error.what_without_backtrace());
   } catch (const c10::Error& error) {
     return Describe(code, prefix, error.what_without_backtrace());
   } catch (const std::bad_alloc&) {

@@ -34,7 +34,8 @@ T OrThrow(Result<T> result) {
 // The one line of libtorch's text that says what went wrong: no stack, no paths, at most kMaxFailureBytes.
 std::string FailureLine(std::string_view what);
 
-// Call inside a catch block. kOutOfMemory when an allocation failed, else `code` with "<prefix>: <line>".
+// Call inside a catch block. kOutOfMemory when an allocation failed, kDeviceLost when libtorch names a CUDA error that
+// stays, else `code`; with "<prefix>: <line>".
 Status CurrentFailure(Code code, std::string_view prefix);
 
 }  // namespace sconce::torch_engine

@@ -1,5 +1,6 @@
 #include "torch/failure.h"
 
+#include <c10/util/Exception.h>
 #include <gtest/gtest.h>
 
 #include <new>
@@ -57,6 +58,29 @@ TEST(CurrentFailure, TellsMemoryFromOtherFailures) {
   EXPECT_EQ(other.code(), Code::kModelError);
   EXPECT_EQ(other.message(), "the model raised: odd");
   EXPECT_EQ(Caught([] { throw 7; }).message(), "the model raised: an unknown exception");
+}
+
+TEST(CurrentFailure, KnowsADevicesFailuresByNumberAndByName) {
+  const auto thrown = [](int error, const char* words) {
+    try {
+      throw c10::AcceleratorError({__func__, __FILE__, __LINE__}, error, words);
+    } catch (...) {
+      return CurrentFailure(Code::kInternal, "copying failed");
+    }
+  };
+  const Status lost = thrown(700, "CUDA error: an illegal memory access was encountered\nadvice");
+  EXPECT_EQ(lost.code(), Code::kDeviceLost);
+  EXPECT_EQ(lost.message(), "copying failed: CUDA error: an illegal memory access was encountered");
+  EXPECT_EQ(thrown(2, "CUDA error: out of memory").code(), Code::kOutOfMemory);
+  EXPECT_EQ(thrown(209, "CUDA error: no kernel image").code(), Code::kInternal);
+  EXPECT_EQ(Caught([] {
+              throw std::runtime_error("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`");
+            }).code(),
+            Code::kOutOfMemory);
+  EXPECT_EQ(Caught([] {
+              throw std::runtime_error("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED");
+            }).code(),
+            Code::kOutOfMemory);
 }
 
 TEST(Failure, AStatusComesThroughAsItWas) {

@@ -11,6 +11,7 @@
 
 #include "core/clock.h"
 #include "core/executor.h"
+#include "torch/load_stream.h"
 #include "torch/trial.h"
 #include "torch/warmup.h"
 
@@ -201,7 +202,7 @@ class Contest {
   }
 
   void Enter(const Form& form) {
-    Result<std::unique_ptr<TorchScript>> script = form.make();
+    Result<std::unique_ptr<TorchScript>> script = InLoadStream(options_.device->device(), form.make);
     std::string problem = script.ok() ? Admit(std::move(*script)) : script.status().message();
     if (!problem.empty()) reason_ += form.name + " left out (" + problem + "); ";
   }

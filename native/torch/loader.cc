@@ -11,6 +11,7 @@
 #include "core/spread_runner.h"
 #include "torch/aotinductor.h"
 #include "torch/failure.h"
+#include "torch/load_stream.h"
 #include "torch/runner.h"
 #include "torch/torchscript.h"
 #include "torch/warmup.h"
@@ -23,19 +24,16 @@ constexpr double kWideLaneSeconds = 0.5e-3;  // below this all cores on one samp
 
 class Phases {
  public:
-  explicit Phases(const LoadSpec& spec) : spec_(spec), start_(MonotonicNs()), last_(start_) {}
+  explicit Phases(const LoadSpec& spec) : spec_(spec), start_(MonotonicNs()) {}
 
-  void Done(const char* phase) {
-    const std::int64_t now = MonotonicNs();
-    if (spec_.progress) spec_.progress(phase, static_cast<double>(now - last_) * 1e-9);
-    last_ = now;
+  void Begin(const char* phase) {
+    if (spec_.progress) spec_.progress(phase, Total());
   }
   double Total() const { return static_cast<double>(MonotonicNs() - start_) * 1e-9; }
 
  private:
   const LoadSpec& spec_;
   std::int64_t start_;
-  std::int64_t last_;
 };
 
 Status Invalid(const LoadSpec& spec, const std::string& what) { return {Code::kInvalidModel, spec.path + ": " + what}; }
@@ -183,7 +181,8 @@ Result<std::unique_ptr<Executable>> MoveTo(const LoadSpec& spec, const OpenDevic
     if (loaded) return std::move(loaded);
     return LoadPackage(spec, where);
   }
-  Result<std::unique_ptr<TorchScript>> moved = static_cast<const TorchScript&>(*loaded).On(where);
+  Result<std::unique_ptr<TorchScript>> moved =
+      InLoadStream(device.tensors->device(), [&] { return static_cast<const TorchScript&>(*loaded).On(where); });
   if (!moved.ok()) return moved.status();
   return std::unique_ptr<Executable>(std::move(*moved));
 }
@@ -194,8 +193,9 @@ std::size_t FreeBytes(const OpenDevice& device) {
 }
 
 // The model's weights and one runner on one device, warmed up there; `warm` is what that showed.
-Result<SpreadRunner::Home> Settle(const LoadSpec& spec, const OpenDevice& device, RunnerOptions options,
-                                  std::unique_ptr<Executable>& loaded, std::size_t weights_bytes, WarmupResult& warm) {
+Result<SpreadRunner::Home> SettleOn(const LoadSpec& spec, const OpenDevice& device, RunnerOptions options,
+                                    std::unique_ptr<Executable>& loaded, std::size_t weights_bytes,
+                                    WarmupResult& warm) {
   Result<DeviceState::Share> memory = device.state->Reserve(spec.name + "/" + spec.version, weights_bytes);
   if (!memory.ok()) return memory.status();
   const std::size_t before = FreeBytes(device);
@@ -219,6 +219,16 @@ Result<SpreadRunner::Home> Settle(const LoadSpec& spec, const OpenDevice& device
                             std::move(*memory), device.row.index};
 }
 
+// What a model does while it is tried can lose the device for all of them: words of a failure need not tell, nor a load
+// that ends well.
+Result<SpreadRunner::Home> Settle(const LoadSpec& spec, const OpenDevice& device, const RunnerOptions& options,
+                                  std::unique_ptr<Executable>& loaded, std::size_t weights_bytes, WarmupResult& warm) {
+  Result<SpreadRunner::Home> home = SettleOn(spec, device, options, loaded, weights_bytes, warm);
+  const Status health = device.tensors->device().Check();
+  if (health.code() == Code::kDeviceLost) device.state->TakeOut(health.message());
+  return device.state->in_service() ? std::move(home) : device.state->LostStatus();
+}
+
 // Once per device; a model that keeps state has one instance and so one device.
 Result<Loaded> LoadOnDevices(const LoadSpec& spec, const RunnerOptions& options, std::unique_ptr<Executable> loaded,
                              Phases& phases) {
@@ -233,7 +243,6 @@ Result<Loaded> LoadOnDevices(const LoadSpec& spec, const RunnerOptions& options,
     homes.push_back(std::move(*home));
     if (!first) first = std::move(warm);
     first->batch = std::min(first->batch, warm.ran ? warm.batch : first->batch);
-    phases.Done("warm-up");
   }
   ModelConfig config = MakeConfig(spec, *first, nature);
   auto runner = std::make_shared<SpreadRunner>(std::move(homes), config.lanes_per_instance);
@@ -242,9 +251,9 @@ Result<Loaded> LoadOnDevices(const LoadSpec& spec, const RunnerOptions& options,
 
 Result<Loaded> LoadChecked(const LoadSpec& spec) {
   Phases phases(spec);
+  phases.Begin("load");
   Result<std::unique_ptr<Executable>> loaded = LoadArtifact(spec);
   if (!loaded.ok()) return loaded.status();
-  phases.Done("load");
   std::unique_ptr<Executable> executable = std::move(*loaded);
   const Nature nature = NatureOf(spec, *executable);
 
@@ -265,10 +274,10 @@ Result<Loaded> LoadChecked(const LoadSpec& spec) {
       return Invalid(spec, status.message());
     }
   }
+  phases.Begin("warm-up");
   if (OnDevices(spec)) return LoadOnDevices(spec, options, std::move(executable), phases);
   Result<WarmupResult> warm = WarmUp(spec, options, executable);
   if (!warm.ok()) return warm.status();
-  phases.Done("warm-up");
 
   auto runner = std::make_shared<TorchRunner>(std::move(executable), std::move(options));
   runner->set_max_rows(warm->batch);

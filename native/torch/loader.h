@@ -41,7 +41,7 @@ struct LoadSpec {
   std::vector<const OpenDevice*> devices;                           // in the order of instances; empty: the CPU
   StreamPriority priority = StreamPriority::kNormal;                // on a device
   const std::atomic<bool>* cancelled = nullptr;                     // polled between phases
-  std::function<void(const char* phase, double seconds)> progress;  // "load", "freeze", "warm-up", "verify"
+  std::function<void(const char* phase, double seconds)> progress;  // "load", "warm-up": one begins
 };
 
 struct LoadReport {  // what describe shows

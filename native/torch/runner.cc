@@ -64,19 +64,26 @@ Status CheckPlain(const OutputNode& layout, std::size_t leaf, const at::Tensor& 
 
 struct TorchRunner::Scratch final : RunnerScratch {
   Scratch(const TensorDevice& tensors, StreamPriority priority, bool copies)
-      : device(tensors), collator(tensors.device(), copies) {
-    Result<std::unique_ptr<Stream>> its_stream = tensors.device().NewStream(priority);
-    Result<std::unique_ptr<Event>> its_event = tensors.device().NewEvent();
+      : device(tensors), stream_priority(priority), collator(tensors.device(), copies) {
+    Open();
+  }
+
+  // Again before each batch until it succeeds: a device that is full for a moment would leave the lane without for
+  // good.
+  void Open() {
+    Result<std::unique_ptr<Stream>> its_stream = device.device().NewStream(stream_priority);
+    Result<std::unique_ptr<Event>> its_event = device.device().NewEvent();
     if (its_stream.ok()) stream = std::move(*its_stream);
     if (its_event.ok()) done = std::move(*its_event);
     broken = its_stream.ok() ? its_event.status() : its_stream.status();
   }
 
   const TensorDevice& device;
+  const StreamPriority stream_priority;
   Collator collator;
   std::unique_ptr<Stream> stream;
   std::unique_ptr<Event> done;
-  Status broken;  // why there is no stream: the device is lost
+  Status broken;  // why there is no stream or event
   torch::jit::Stack stack;
   OutputNode layout;
   std::vector<LeafKind> kinds;  // of the layout's leaves
@@ -202,6 +209,7 @@ void TorchRunner::RunAlone(Task& task, Scratch& scratch) {
 
 Status TorchRunner::Attempt(std::span<Task* const> batch, std::uint32_t max_rows, RunnerScratch& opaque) {
   auto& scratch = static_cast<Scratch&>(opaque);
+  if (!scratch.broken.ok()) scratch.Open();
   if (!scratch.broken.ok()) return scratch.broken;
   const Gradients gradients(executable_->differentiates());
   const StreamGuard guard(*scratch.stream);

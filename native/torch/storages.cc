@@ -7,9 +7,11 @@
 #include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/serialization/import_read.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 
 namespace sconce::torch_engine {
 namespace {
@@ -27,11 +29,13 @@ Status CheckStorage(const at::Tensor& tensor) {
                                    " bytes, and the file has about " + std::to_string(there) + " for it"};
 }
 
+using Look = std::function<Status(const at::Tensor&)>;
+
 // Whatever can hold a tensor. `opaque`: it holds something that cannot be looked into.
-Status CheckValue(const c10::IValue& value, bool* opaque = nullptr) {
+Status InValue(const c10::IValue& value, const Look& look, bool* opaque = nullptr) {
   Status found;
   value.visit([&](const c10::IValue& each) {
-    if (each.isTensor() && found.ok()) found = CheckStorage(each.toTensor());
+    if (each.isTensor() && found.ok()) found = look(each.toTensor());
     if (each.isCapsule() && opaque) *opaque = true;
     return !found.ok();  // no further
   });
@@ -60,22 +64,32 @@ Status CheckPickles(const std::string& path) {
     if (!reader.hasRecord(std::string(archive) + ".pkl")) continue;
     const c10::IValue value =
         torch::jit::readArchiveAndTensors(archive, "", "", resolve, keep, c10::Device(c10::kCPU), reader);
-    if (Status status = CheckValue(value); !status.ok()) return status;
+    if (Status status = InValue(value, CheckStorage); !status.ok()) return status;
   }
   return Status::Ok();
 }
 
-Status CheckConstants(const torch::jit::Block& block) {
+Status InConstants(const torch::jit::Block& block, const Look& look) {
   for (const torch::jit::Node* node : block.nodes()) {
     for (const torch::jit::Block* inner : node->blocks()) {
-      if (Status status = CheckConstants(*inner); !status.ok()) return status;
+      if (Status status = InConstants(*inner, look); !status.ok()) return status;
     }
     if (node->kind() != c10::prim::Constant || !node->hasAttribute(c10::attr::value)) continue;
     const torch::jit::AttributeKind kind = node->kindOf(c10::attr::value);
     Status status;
-    if (kind == torch::jit::AttributeKind::t) status = CheckStorage(node->t(c10::attr::value));
-    if (kind == torch::jit::AttributeKind::ival) status = CheckValue(node->ival(c10::attr::value));
+    if (kind == torch::jit::AttributeKind::t) status = look(node->t(c10::attr::value));
+    if (kind == torch::jit::AttributeKind::ival) status = InValue(node->ival(c10::attr::value), look);
     if (!status.ok()) return status;
+  }
+  return Status::Ok();
+}
+
+// Constants in methods of every submodule, and in what else of the file they call.
+Status InCode(const torch::jit::Module& module, const Look& look) {
+  for (torch::jit::Function* function : module._ivalue()->compilation_unit()->get_functions()) {
+    const auto* graph = torch::jit::tryToGraphFunction(*function);
+    if (!graph) continue;
+    if (Status status = InConstants(*graph->graph()->block(), look); !status.ok()) return status;
   }
   return Status::Ok();
 }
@@ -84,17 +98,25 @@ Status CheckConstants(const torch::jit::Block& block) {
 
 Status CheckStorages(const torch::jit::Module& module, const std::string& path) {
   bool opaque = false;
-  if (Status status = CheckValue(module._ivalue(), &opaque); !status.ok()) return status;
+  if (Status status = InValue(module._ivalue(), CheckStorage, &opaque); !status.ok()) return status;
   if (opaque) {
     if (Status status = CheckPickles(path); !status.ok()) return status;
   }
-  // Methods of every submodule, and what else of the file they call.
-  for (torch::jit::Function* function : module._ivalue()->compilation_unit()->get_functions()) {
-    const auto* graph = torch::jit::tryToGraphFunction(*function);
-    if (!graph) continue;
-    if (Status status = CheckConstants(*graph->graph()->block()); !status.ok()) return status;
-  }
-  return Status::Ok();
+  return InCode(module, CheckStorage);
+}
+
+std::size_t StorageBytes(const torch::jit::Module& module) {
+  std::size_t bytes = 0;
+  std::unordered_set<const void*> seen;
+  const Look add = [&](const at::Tensor& tensor) {
+    if (tensor.defined() && tensor.has_storage() && seen.insert(tensor.storage().unsafeGetStorageImpl()).second) {
+      bytes += tensor.storage().nbytes();
+    }
+    return Status::Ok();
+  };
+  static_cast<void>(InValue(module._ivalue(), add));
+  static_cast<void>(InCode(module, add));
+  return bytes;
 }
 
 }  // namespace sconce::torch_engine

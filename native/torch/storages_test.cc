@@ -52,5 +52,19 @@ TEST(Storages, AConstantOfACalledFunctionIsLookedAt) {
   EXPECT_EQ(CheckStorages(module, kNoFile).code(), Code::kInvalidModel);
 }
 
+TEST(Storages, BytesAreOfWeightsAttributesAndConstantsEachOnce) {
+  torch::jit::Module module("m");
+  const at::Tensor weight = at::ones({16, 16});
+  module.register_parameter("weight", weight, false);
+  module.register_buffer("view", weight.narrow(0, 0, 4));
+  module.register_attribute("table", c10::TensorType::get(), at::ones({100}));
+  module.define("def forward(self, x):\n  return x + self.weight + self.table.sum()\n");
+  const std::size_t bytes = (16 * 16 + 100) * sizeof(float);
+  EXPECT_EQ(StorageBytes(module), bytes);
+  module.eval();
+  // Frozen, all of it is constants; the sum is one number more or the table itself.
+  EXPECT_GE(StorageBytes(torch::jit::freeze(module)), 16 * 16 * sizeof(float));
+}
+
 }  // namespace
 }  // namespace sconce::torch_engine

@@ -5,7 +5,6 @@
 #include <torch/csrc/jit/serialization/import.h>
 
 #include <optional>
-#include <unordered_set>
 #include <utility>
 
 #include "torch/effects.h"
@@ -37,16 +36,12 @@ std::vector<Argument> ReadArguments(const c10::FunctionSchema& schema) {
   return arguments;
 }
 
-std::size_t WeightBytes(const Module& module) {
-  std::size_t bytes = 0;
-  std::unordered_set<const void*> seen;
-  const auto add = [&](const at::Tensor& tensor) {
-    if (!tensor.defined() || !tensor.has_storage() || !seen.insert(tensor.storage().data()).second) return;
-    bytes += tensor.storage().nbytes();
-  };
-  for (const at::Tensor& parameter : module.parameters()) add(parameter);
-  for (const at::Tensor& buffer : module.buffers()) add(buffer);
-  return bytes;
+// In eval mode, with every tensor of the file there, constants of the code too: a module that is moved keeps those
+// where they were.
+Module LoadOn(const std::string& path, c10::Device where) {
+  Module module = torch::jit::load(path, where);
+  module.eval();
+  return module;
 }
 
 at::Tensor Convert(const at::Tensor& tensor, const Conversion& to) {
@@ -72,8 +67,10 @@ Module WithWeights(const Module& module, const Conversion& conversion) {
 
 class Script final : public TorchScript {
  public:
-  Script(Module module, std::string form, std::size_t weights_bytes, std::optional<Conversion> conversion = {})
+  Script(Module module, std::string path, std::string form, std::size_t weights_bytes,
+         std::optional<Conversion> conversion = {})
       : module_(std::move(module)),
+        path_(std::move(path)),
         self_(module_._ivalue()),
         form_(std::move(form)),
         weights_bytes_(weights_bytes),
@@ -124,21 +121,22 @@ class Script final : public TorchScript {
   bool takes_copies() const override { return effects_.keeps_state || effects_.in_place; }
 
   std::unique_ptr<TorchScript> Copy() const override {
-    return std::make_unique<Script>(module_.deepcopy(), form_, weights_bytes_);
+    return std::make_unique<Script>(module_.deepcopy(), path_, form_, weights_bytes_);
   }
 
   Result<std::unique_ptr<TorchScript>> On(c10::Device where) const override {
     try {
-      return std::unique_ptr<TorchScript>(std::make_unique<Script>(module_.deepcopy(where), form_, weights_bytes_));
+      // The file's storages were checked when it was loaded on the CPU.
+      return std::unique_ptr<TorchScript>(std::make_unique<Script>(LoadOn(path_, where), path_, form_, weights_bytes_));
     } catch (...) {
-      return CurrentFailure(Code::kInvalidModel, "moving the weights to " + where.str() + " failed");
+      return CurrentFailure(Code::kInvalidModel, path_ + ": loading it on " + where.str() + " failed");
     }
   }
 
   Result<std::unique_ptr<TorchScript>> Frozen() const override {
     try {
       return std::unique_ptr<TorchScript>(
-          std::make_unique<Script>(torch::jit::freeze(module_), "frozen", weights_bytes_));
+          std::make_unique<Script>(torch::jit::freeze(module_), path_, "frozen", weights_bytes_));
     } catch (...) {
       return CurrentFailure(Code::kInvalidModel, "freezing failed");
     }
@@ -147,9 +145,9 @@ class Script final : public TorchScript {
   Result<std::unique_ptr<TorchScript>> Converted(const Conversion& conversion) const override {
     try {
       Module converted = WithWeights(module_, conversion);
-      const std::size_t bytes = WeightBytes(converted);
+      const std::size_t bytes = StorageBytes(converted);
       return std::unique_ptr<TorchScript>(
-          std::make_unique<Script>(torch::jit::freeze(converted), NameOf(conversion), bytes, conversion));
+          std::make_unique<Script>(torch::jit::freeze(converted), path_, NameOf(conversion), bytes, conversion));
     } catch (...) {
       return CurrentFailure(Code::kInvalidModel, "converting the weights failed");
     }
@@ -159,7 +157,7 @@ class Script final : public TorchScript {
     try {
       Module frozen = torch::jit::freeze(module_);
       return std::unique_ptr<TorchScript>(
-          std::make_unique<Script>(torch::jit::optimize_for_inference(frozen), "optimised", weights_bytes_));
+          std::make_unique<Script>(torch::jit::optimize_for_inference(frozen), path_, "optimised", weights_bytes_));
     } catch (...) {
       return CurrentFailure(Code::kInvalidModel, "optimising failed");
     }
@@ -167,6 +165,7 @@ class Script final : public TorchScript {
 
  private:
   Module module_;
+  std::string path_;
   c10::IValue self_;
   std::string form_;
   std::size_t weights_bytes_;
@@ -181,16 +180,15 @@ class Script final : public TorchScript {
 
 Result<std::unique_ptr<TorchScript>> LoadTorchScript(const std::string& path) {
   try {
-    Module module = torch::jit::load(path, c10::Device(c10::kCPU));
+    Module module = LoadOn(path, c10::Device(c10::kCPU));
     if (const Status status = CheckStorages(module, path); !status.ok()) {
       return Status(status.code(), path + ": " + status.message());
     }
-    module.eval();
     if (!module.find_method("forward")) {
       return Status(Code::kInvalidModel, path + ": the TorchScript module has no forward()");
     }
-    const std::size_t bytes = WeightBytes(module);
-    return std::unique_ptr<TorchScript>(std::make_unique<Script>(std::move(module), "plain", bytes));
+    const std::size_t bytes = StorageBytes(module);
+    return std::unique_ptr<TorchScript>(std::make_unique<Script>(std::move(module), path, "plain", bytes));
   } catch (...) {
     return CurrentFailure(Code::kInvalidModel, path + ": not a TorchScript file that this libtorch reads");
   }

@@ -24,7 +24,8 @@ class TorchScript : public Executable {
   // The same weights and code with attributes of its own, so that warm-up does not change the state that is served.
   virtual std::unique_ptr<TorchScript> Copy() const = 0;
 
-  // The same on another device, with weights of its own there.
+  // The file again, loaded onto another device: weights, attributes and constants of the code are there. Of the plain
+  // form only. In the current stream.
   virtual Result<std::unique_ptr<TorchScript>> On(c10::Device where) const = 0;
 
   // torch::jit::freeze: attributes become constants, batch norm folds into convolutions.

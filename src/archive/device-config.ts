@@ -1,4 +1,5 @@
 /** `deviceType` and `deviceIds` of model-config.yaml. Pure; whether such GPUs are there is src/models/placement.ts's. */
+import { readerOf, topKeys } from "./model-keys.js";
 import type { Section } from "./yaml-section.js";
 
 export interface DeviceConfig {
@@ -9,7 +10,7 @@ export interface DeviceConfig {
 const maxDevices = 1024;
 
 export function deviceOf(top: Section): DeviceConfig {
-  const deviceType = top.choice("deviceType", ["cpu", "gpu"] as const);
+  const deviceType = readerOf(top, topKeys)("deviceType");
   const deviceIds = top.numbers("deviceIds");
   const type = deviceType === undefined ? {} : { deviceType };
   if (deviceIds === undefined) return type;

@@ -4,6 +4,19 @@
  */
 import { dtypes, type ImageTransform, type InputSpec, type Precision, type Priority } from "../types.js";
 import { deviceOf } from "./device-config.js";
+import {
+  imageKeys,
+  inputKeys,
+  maxDims,
+  maxSize,
+  maxTensorNameBytes,
+  maxTensors,
+  namesOf,
+  outputKeys,
+  readerOf,
+  sconceKeys,
+  topKeys,
+} from "./model-keys.js";
 import { scriptConfigOf, type ScriptConfig } from "./script.js";
 import { nativeWarnings, pythonRefusal, pythonWarnings } from "./server-keys.js";
 import { textConfigOf, type TextConfig } from "./text-config.js";
@@ -51,32 +64,6 @@ export interface ModelConfig {
   readonly pythonWarnings: readonly string[];
 }
 
-const sconceKeys = [
-  "inputs",
-  "outputs",
-  "warmup",
-  "executor",
-  "precision",
-  "precisionTolerance",
-  "stateful",
-  "priority",
-  "maxInstances",
-  "topK",
-  "threshold",
-  "image",
-  "text",
-  "handler",
-];
-const imageKeys = ["resize", "crop", "channels", "bgr", "interpolation", "mean", "std", "exif"];
-
-const maxWorkers = 1024;
-const maxSeconds = 86_400;
-const maxDims = 16;
-const maxTensors = 256;
-const maxTensorNameBytes = 256;
-const maxSize = 2 ** 40;
-const maxSide = 16_384;
-
 /** torchvision's figures for ImageNet, which TorchServe's image handlers use. */
 const imagenetMean = [0.485, 0.456, 0.406];
 const imagenetStd = [0.229, 0.224, 0.225];
@@ -84,33 +71,34 @@ const imagenetStd = [0.229, 0.224, 0.225];
 /** `file` is for messages; `handler`: the one that comes before the file's own. */
 export function parseModelConfig(file: string, text: string, given?: string): ModelConfig {
   const top = parseYaml(file, text);
-  const most = top.integer("maxWorkers", 1, maxWorkers);
-  const least = top.integer("minWorkers", 1, maxWorkers);
+  const of = readerOf(top, topKeys);
+  const [most, least] = [of("maxWorkers"), of("minWorkers")];
   if (most !== undefined && least !== undefined && most < least) {
     throw top.fail("maxWorkers", `is ${most}, less than minWorkers (${least})`);
   }
-  const startupTimeout = top.number("startupTimeout", 0.001, maxSeconds);
-  const responseTimeout = top.number("responseTimeout", 0.001, maxSeconds);
-  const maxRetry = top.number("maxRetryTimeoutInSec", 0, maxSeconds);
   const handler: unknown = top.plain("handler");
   return {
     ...(typeof handler === "string" ? { handler } : {}),
-    ...present("batchSize", top.integer("batchSize", 1, 65_536)),
-    ...present("maxBatchDelayMs", top.number("maxBatchDelay", 0, maxSeconds * 1000)),
-    ...present("responseTimeoutMs", responseTimeout === undefined ? undefined : Math.ceil(responseTimeout * 1000)),
-    ...present("clientTimeoutMs", top.integer("clientTimeoutInMills", 0, maxSeconds * 1000)),
-    ...present("maxRetryMs", maxRetry === undefined ? undefined : Math.ceil(maxRetry * 1000)),
-    ...present("useVenv", top.boolean("useVenv")),
+    ...present("batchSize", of("batchSize")),
+    ...present("maxBatchDelayMs", of("maxBatchDelay")),
+    ...present("responseTimeoutMs", inMs(of("responseTimeout"))),
+    ...present("clientTimeoutMs", of("clientTimeoutInMills")),
+    ...present("maxRetryMs", inMs(of("maxRetryTimeoutInSec"))),
+    ...present("useVenv", of("useVenv")),
     ...present("pythonRefusal", pythonRefusal(top)),
-    ...present("jobQueueSize", top.integer("jobQueueSize", 1, 1_000_000)),
+    ...present("jobQueueSize", of("jobQueueSize")),
     ...deviceOf(top),
     ...present("instances", least),
     ...present("maxWorkers", most),
-    ...present("startupTimeoutMs", startupTimeout === undefined ? undefined : Math.ceil(startupTimeout * 1000)),
+    ...present("startupTimeoutMs", inMs(of("startupTimeout"))),
     ...sconceSection(top.section("sconce"), given ?? (typeof handler === "string" ? handler : "")),
     warnings: nativeWarnings(file, top),
     pythonWarnings: pythonWarnings(file, top),
   };
+}
+
+function inMs(seconds: number | undefined): number | undefined {
+  return seconds === undefined ? undefined : Math.ceil(seconds * 1000);
 }
 
 /** {key: value}, or nothing when there is no value (the types here are exact about absent keys). */
@@ -120,19 +108,20 @@ function present<K extends string, V>(key: K, value: V | undefined): Partial<Rec
 
 function sconceSection(section: Section | undefined, handler: string): Partial<ModelConfig> {
   if (!section) return {};
-  section.only(sconceKeys);
+  section.only(namesOf(sconceKeys));
+  const of = readerOf(section, sconceKeys);
   return {
     ...present("inputs", inputsOf(section)),
     ...present("outputs", outputsOf(section)),
-    ...present("warmup", section.text("warmup")),
-    ...present("executor", section.choice("executor", ["auto", "inline", "lane"] as const)),
-    ...present("precision", section.choice("precision", ["float32", "bfloat16", "float16", "auto"] as const)),
+    ...present("warmup", of("warmup")),
+    ...present("executor", of("executor")),
+    ...present("precision", of("precision")),
     ...present("precisionTolerance", toleranceOf(section)),
-    ...present("stateful", section.boolean("stateful")),
-    ...present("priority", section.choice("priority", ["normal", "high"] as const)),
-    ...present("maxInstances", section.integer("maxInstances", 1, 1_000_000)),
-    ...present("topK", section.integer("topK", 1, 100_000)),
-    ...present("threshold", section.number("threshold", 0, 1)),
+    ...present("stateful", of("stateful")),
+    ...present("priority", of("priority")),
+    ...present("maxInstances", of("maxInstances")),
+    ...present("topK", of("topK")),
+    ...present("threshold", of("threshold")),
     ...present("image", imageOf(section.section("image"), imageDefaults(handler))),
     ...present("text", textOf(section.section("text"))),
     ...present("script", scriptOf(section.section("handler"))),
@@ -140,7 +129,7 @@ function sconceSection(section: Section | undefined, handler: string): Partial<M
 }
 
 function toleranceOf(section: Section): number | undefined {
-  const tolerance = section.number("precisionTolerance", 0, 1);
+  const tolerance = readerOf(section, sconceKeys)("precisionTolerance");
   const precision = section.text("precision") ?? "float32";
   if (tolerance === undefined || precision !== "float32") return tolerance;
   throw section.fail("precisionTolerance", "is for a shorter type than float32: set precision, too");
@@ -169,12 +158,13 @@ function inputsOf(section: Section): readonly InputSpec[] | undefined {
 }
 
 function inputOf(item: Section): InputSpec {
-  item.only(["name", "dtype", "shape", "optional"]);
+  item.only(namesOf(inputKeys));
+  const of = readerOf(item, inputKeys);
   const name = tensorName(item, "name");
   if (name === "instances") {
     throw item.fail("name", 'is "instances", which requests use for several samples; give the input another name');
   }
-  const dtype = item.choice("dtype", dtypes);
+  const dtype = of("dtype");
   if (dtype === undefined) throw item.fail("dtype", `is missing; one of ${dtypes.join(", ")}`);
   const shape = item.numbers("shape");
   if (shape === undefined)
@@ -187,14 +177,14 @@ function inputOf(item: Section): InputSpec {
       `must be at most ${maxDims} whole numbers, each at least 1, or -1 for any length; got ${JSON.stringify(shape)}`,
     );
   }
-  return { name, dtype, shape, optional: item.boolean("optional") ?? false };
+  return { name, dtype, shape, optional: of("optional") ?? false };
 }
 
 function outputsOf(section: Section): readonly string[] | undefined {
   const items = section.sections("outputs");
   if (!items) return undefined;
   const names = items.map((item) => {
-    item.only(["name"]);
+    item.only(namesOf(outputKeys));
     return tensorName(item, "name");
   });
   if (new Set(names).size !== names.length) throw section.fail("outputs", "names an output twice");
@@ -213,11 +203,12 @@ function tensorName(item: Section, key: string): string {
 
 function imageOf(section: Section | undefined, defaults: ImageTransform): ImageTransform | undefined {
   if (!section) return undefined;
-  section.only(imageKeys);
-  const channels = section.integer("channels", 1, 3) ?? 3;
+  section.only(namesOf(imageKeys));
+  const of = readerOf(section, imageKeys);
+  const channels = of("channels") ?? 3;
   if (channels === 2) throw section.fail("channels", "must be 1 (grey) or 3, got 2");
-  const crop = section.integer("crop", 0, maxSide) ?? defaults.crop;
-  const resize = section.integer("resize", 0, maxSide) ?? (crop === 0 ? 0 : Math.max(defaults.resize, crop));
+  const crop = of("crop") ?? defaults.crop;
+  const resize = of("resize") ?? (crop === 0 ? 0 : Math.max(defaults.resize, crop));
   if (crop === 0 && resize !== 0)
     throw section.fail("resize", `is ${resize}, and crop: 0 keeps the picture's own size`);
   if (resize !== 0 && resize < crop) {
@@ -237,11 +228,11 @@ function imageOf(section: Section | undefined, defaults: ImageTransform): ImageT
     resize,
     crop,
     channels: channels === 1 ? 1 : 3,
-    bgr: section.boolean("bgr") ?? false,
-    interpolation: section.choice("interpolation", ["bilinear", "bicubic", "nearest"]) ?? "bilinear",
+    bgr: of("bgr") ?? false,
+    interpolation: of("interpolation") ?? "bilinear",
     mean: figures("mean", defaults.mean),
     std: figures("std", defaults.std),
-    exif: section.boolean("exif") ?? false,
+    exif: of("exif") ?? false,
   };
 }
 

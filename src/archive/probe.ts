@@ -57,10 +57,15 @@ export async function describeMethods(path: string, options: ProbeOptions): Prom
 
 /** Resolves to what the probe printed about a file that loads. */
 async function tried(path: string, words: readonly string[], options: ProbeOptions): Promise<string> {
-  const { out, error } = await run(path, [...words, ...(await limitsFor(path, options.timeoutMs))], options);
+  const limits = await limitsFor(path, options.timeoutMs);
+  // An abort that came before the child is nothing that would kill it.
+  if (options.signal?.aborted === true) throw cancelled();
+  const { out, error } = await run(path, [...words, ...limits], options);
   if (error !== undefined) throw invalid(path, error);
   return out;
 }
+
+const cancelled = (): ServerError => new ServerError("cancelled", "the load was cancelled");
 
 const MiB = 1024 ** 2;
 /** Address space that libtorch takes before it has read anything, with room. */
@@ -114,7 +119,7 @@ function run(path: string, limits: readonly string[], options: ProbeOptions): Pr
     });
     child.once("close", (code, signal) => {
       settle();
-      if (options.signal?.aborted === true) reject(new ServerError("cancelled", "the load was cancelled"));
+      if (options.signal?.aborted === true) reject(cancelled());
       else if (late) resolve({ out, error: `did not load within ${options.timeoutMs / 1000} s (--probe-timeout)` });
       else resolve({ out, error: verdictOf(out, code, signal, complaint) });
     });

@@ -6,6 +6,7 @@ import { sha256File } from "./cache.js";
 import { invalid } from "./failure.js";
 import { insidePath } from "./manifest.js";
 import type { ModelConfig } from "./model-config.js";
+import { handlerKeys, maxConfigBytes, namesOf, readerOf } from "./model-keys.js";
 import { scriptPattern } from "./names.js";
 import type { Section } from "./yaml-section.js";
 
@@ -15,17 +16,14 @@ export interface ScriptConfig {
   readonly config?: unknown;
 }
 
-/** Bytes of `config` as JSON. */
-export const maxConfigBytes = 64 * 1024;
-const maxSeconds = 86_400;
 const defaultMaxBatch = 64;
 const defaultHookTimeoutMs = 30_000;
 
 /** Throws ServerError invalid_model. */
 export function scriptConfigOf(section: Section): ScriptConfig {
-  section.only(["isolation", "hookTimeout", "config"]);
-  const isolation = section.choice("isolation", ["thread", "process"] as const);
-  const seconds = section.number("hookTimeout", 0.05, maxSeconds);
+  section.only(namesOf(handlerKeys));
+  const of = readerOf(section, handlerKeys);
+  const [isolation, seconds] = [of("isolation"), of("hookTimeout")];
   const config: unknown = section.plain("config");
   if (config !== undefined && JSON.stringify(config).length > maxConfigBytes) {
     throw section.fail("config", `is more than ${maxConfigBytes} bytes; put it into a file of the archive`);

@@ -3,39 +3,13 @@
  * is refused, the rest is said. Pure.
  */
 import { didYouMean } from "../config/suggest.js";
+import { namesOf, topKeys } from "./model-keys.js";
 import type { Section } from "./yaml-section.js";
 
-const usedKeys = [
-  "minWorkers",
-  "maxWorkers",
-  "batchSize",
-  "maxBatchDelay",
-  "responseTimeout",
-  "clientTimeoutInMills",
-  "startupTimeout",
-  "jobQueueSize",
-  "deviceType",
-  "deviceIds",
-  "handler",
-  "sconce",
-];
+const usedKeys = namesOf(topKeys, ({ actsOn }) => actsOn === undefined);
 /** Whoever runs the model. */
-const ignoredServerKeys = [
-  "parallelType",
-  "parallelLevel",
-  "torchrun",
-  "useJobTicket",
-  "sequenceBatching",
-  "continuousBatching",
-  "sequenceMaxIdleMSec",
-  "sequenceTimeoutMSec",
-  "maxNumSequence",
-  "maxSequenceJobQueueSize",
-  "asyncCommunication",
-];
-/** Of use to Python models alone, whose workers and handlers read them. */
-const pythonKeys = ["maxRetryTimeoutInSec", "useVenv", "pt2", "micro_batching", "pippy", "deepspeed", "dali"];
-const ignoredKeys = [...ignoredServerKeys, ...pythonKeys];
+const ignoredServerKeys = namesOf(topKeys, ({ actsOn }) => actsOn === "nobody");
+const ignoredKeys = namesOf(topKeys, ({ actsOn }) => actsOn !== undefined);
 
 const switches = {
   asyncCommunication:

@@ -11,7 +11,9 @@ import { didYouMean } from "../config/suggest.js";
 import { UsageError } from "../config/usage-error.js";
 import { showValue, type OptionValue } from "../config/values.js";
 import { readTextFile } from "../config/text-file.js";
+import { redactSecrets } from "../telemetry/secrets.js";
 import { exitCodes } from "./exit-codes.js";
+import { redact } from "./redact.js";
 import { table } from "./table.js";
 import { paint, type Terminal } from "./terminal.js";
 
@@ -56,7 +58,8 @@ function show(words: readonly string[], terminal: Terminal): number {
       row.fileKey,
       { value: shown(row, setting?.value) ?? null, origin: setting?.origin ?? "unset" },
     ]);
-    const { files, torchserve, notes } = resolved;
+    const { files, torchserve } = resolved;
+    const notes = resolved.notes.map((note) => ({ ...note, message: redactSecrets(note.message) }));
     const found = { files, torchserve, options: Object.fromEntries(options) as unknown, notes };
     terminal.out(`${JSON.stringify(found, null, 2)}\n`);
     return exitCodes.ok;
@@ -68,13 +71,14 @@ function show(words: readonly string[], terminal: Terminal): number {
   ]);
   terminal.out(table(["option", "value", "from"], lines, terminal));
   for (const message of [...resolved.notes.map((note) => note.message), ...strangeVariables(terminal.env)]) {
-    terminal.err(`${paint(terminal.colorErr, "yellow", "note:")} ${message}\n`);
+    terminal.err(`${paint(terminal.colorErr, "yellow", "note:")} ${redactSecrets(message)}\n`);
   }
   return exitCodes.ok;
 }
 
 function shown(row: OptionRow, value: OptionValue | undefined): OptionValue | undefined {
-  return row.secret === true && value !== undefined ? "(secret)" : value;
+  if (row.secret === true && value !== undefined) return "(secret)";
+  return redact(value, { home: "", hostname: "" }) as OptionValue | undefined;
 }
 
 const migrateFlags: readonly FlagShape[] = [{ flag: "output", takes: "value", short: "o" }];

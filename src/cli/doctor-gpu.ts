@@ -1,5 +1,6 @@
 /** The GPU part of `sconce doctor`: driver, devices, what of them a server sees, and the library that models run on them by. */
 import { existsSync, readFileSync } from "node:fs";
+import { buildCuda, buildEngine } from "../config/build-commands.js";
 import { askGpuTool, figure, gpuQuery, gpuRows, gpuTool, type ToolAnswer } from "../metrics/gpus.js";
 import { builtAgainst, packageRoot } from "./version.js";
 import type { Check } from "./doctor.js";
@@ -177,19 +178,43 @@ function checkVisible({ visible, order, list }: GpuFacts, rows: readonly GpuRow[
   const fix = "set CUDA_DEVICE_ORDER=PCI_BUS_ID, so that a device id means what nvidia-smi shows";
   const check = { name, ...(unlike ? ({ status: "warn", fix } as const) : ({ status: "ok" } as const)) };
   if (visible === undefined) return { ...check, found: `all ${rows.length}${numbered}` };
-  const ids = [...list.matchAll(/\(UUID: ([^)]+)\)/g)].map(([, id = ""]) => id);
   const names = visible.split(",").map((each) => each.trim());
-  // CUDA takes the list up to its first bad entry.
-  const bad = names.findIndex(
-    (each) => !rows.some((row) => row.index === each) && !ids.some((id) => each.length > 4 && id.startsWith(each)),
-  );
-  if (bad === -1) return { ...check, found: `${names.length} (CUDA_VISIBLE_DEVICES=${visible})${numbered}` };
+  const fault = listFault(names, rows, list);
+  if (fault === undefined) return { ...check, found: `${names.length} (CUDA_VISIBLE_DEVICES=${visible})${numbered}` };
+  const found = `${fault.count} (CUDA_VISIBLE_DEVICES=${visible}: ${fault.why})`;
+  return { name, status: "warn", found, fix: fault.fix };
+}
+
+/** Why CUDA does not take all of the list: it ends at a bad name, behind an instance of MIG, and is nothing with a GPU twice. */
+function listFault(
+  names: readonly string[],
+  rows: readonly GpuRow[],
+  list: string,
+): { readonly count: number; readonly why: string; readonly fix: string } | undefined {
+  const ids = [...list.matchAll(/\(UUID: ([^)]+)\)/g)].map(([, id = ""]) => id);
+  const meant = names.map((each) => gpuOf(each, rows, ids));
+  const bad = meant.indexOf(undefined);
+  const good = bad === -1 ? meant : meant.slice(0, bad);
+  const twice = good.findIndex((each, at) => good.indexOf(each) !== at);
+  const word = (at: number): string => (names[at] === "" ? "an empty name" : `"${names[at] ?? ""}"`);
+  if (twice !== -1)
+    return { count: 0, why: `${word(twice)} is there twice, and then no GPU counts`, fix: "name each GPU once" };
+  if (good.length > 1 && good[0]?.startsWith("MIG-") === true)
+    return { count: 1, why: "a process sees one instance of MIG", fix: "start one server per instance (docs/gpu.md)" };
+  if (bad === -1) return undefined;
   return {
-    name,
-    status: "warn",
-    found: `${bad} (CUDA_VISIBLE_DEVICES=${visible}: ${names[bad] === "" ? "an empty name" : `"${names[bad] ?? ""}"`} is no GPU here, and nothing after it counts)`,
+    count: bad,
+    why: `${word(bad)} is no GPU here, and nothing after it counts`,
     fix: "name GPUs by number or UUID (nvidia-smi -L), or unset it",
   };
+}
+
+/** The UUID or number of the one GPU or instance that a word of CUDA_VISIBLE_DEVICES means: a number, or how a UUID begins. */
+function gpuOf(word: string, rows: readonly GpuRow[], ids: readonly string[]): string | undefined {
+  const row = rows.find(({ index, uuid }) => word === index || word === uuid);
+  if (row !== undefined) return row.uuid;
+  const meant = ids.filter((id) => word.length > 4 && id.startsWith(word));
+  return meant.length === 1 ? meant[0] : undefined;
 }
 
 function checkLibrary({ engine, library }: GpuFacts): Check {
@@ -197,9 +222,9 @@ function checkLibrary({ engine, library }: GpuFacts): Check {
   if (library === undefined) {
     const cpu = engine !== undefined && engine.cuda === undefined;
     const first = cpu
-      ? "the engine's libtorch is a CPU build: install a CUDA build, set LIBTORCH to it, npm run build:native && "
+      ? `the engine's libtorch is a CPU build: install a CUDA build, set LIBTORCH to it, ${buildEngine} && `
       : "";
-    return { name, status: "warn", found: "not built: models run on the CPU", fix: `${first}npm run build:cuda` };
+    return { name, status: "warn", found: "not built: models run on the CPU", fix: `${first}${buildCuda}` };
   }
   const found = `for CUDA ${library.cuda ?? "of an unknown version"}, libtorch ${library.version} in ${library.libtorch}`;
   if (engine === undefined || engine.libtorch === library.libtorch) return { name, status: "ok", found };
@@ -207,6 +232,6 @@ function checkLibrary({ engine, library }: GpuFacts): Check {
     name,
     status: "warn",
     found: `${found}; the engine's is ${engine.version} in ${engine.libtorch}`,
-    fix: `build both against one: export LIBTORCH=${(engine.cuda === undefined ? library : engine).libtorch}; npm run build:native && npm run build:cuda`,
+    fix: `build both against one: export LIBTORCH=${(engine.cuda === undefined ? library : engine).libtorch}; ${buildEngine} && ${buildCuda}`,
   };
 }

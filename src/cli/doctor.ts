@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { readAllowance } from "../config/cgroup.js";
 import { optionRows } from "../config/options.js";
+import { buildEngine } from "../config/build-commands.js";
 import { defaultAddonPath } from "../engine/native.js";
 import { checkGpus } from "./doctor-gpu.js";
 import { exitCodes } from "./exit-codes.js";
@@ -81,27 +82,26 @@ function checkLibtorch(): Check {
       name,
       status: "fail",
       found: `was ${built.version} in ${built.libtorch}, and is gone`,
-      fix: "npm run build:native",
+      fix: buildEngine,
     };
   }
   const ran = spawnSync("bash", ["scripts/find-libtorch"], { cwd: packageRoot, encoding: "utf8" });
   if (ran.status === 0) return { name, status: "ok", found: ran.stdout.trim() };
-  const fix = "scripts/setup fetches one, or set LIBTORCH to an unpacked libtorch 2.11 to 2.14";
+  const fix = `${buildEngine} fetches one, or uses LIBTORCH=… (an unpacked libtorch 2.11 to 2.14)`;
   return { name, status: "fail", found: "none found", fix };
 }
 
 /** Loads the addon in a process of its own: one that crashes must not take the doctor with it. */
 async function checkEngine(): Promise<Check> {
   const name = "engine";
-  if (!existsSync(defaultAddonPath))
-    return { name, status: "fail", found: "not built", fix: `bash ${packageRoot}scripts/install-engine` };
+  if (!existsSync(defaultAddonPath)) return { name, status: "fail", found: "not built", fix: buildEngine };
   const module = new URL("../engine/native.js", import.meta.url).href;
   const options = "{cores: 1, loadParallelism: 1, latencyBuckets: [1], maxDecodedBytes: 1024}";
   const program = `import(${JSON.stringify(module)}).then((m) => console.log(JSON.stringify(m.openEngine(${options}).info())), (e) => { console.error(e.message); process.exitCode = 1; })`;
   const ran = spawnSync(process.execPath, ["-e", program], { encoding: "utf8", timeout: 60_000 });
   if (ran.status !== 0) {
     const found = ran.stderr.trim().split("\n").at(-1) || `ended with ${ran.signal ?? ran.status ?? "an error"}`;
-    return Promise.resolve({ name, status: "fail", found, fix: "npm run build:native" });
+    return Promise.resolve({ name, status: "fail", found, fix: buildEngine });
   }
   const info = JSON.parse(ran.stdout) as {
     builtAgainst: string;

@@ -5,6 +5,7 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createInterface } from "node:readline/promises";
+import { buildEngine } from "../config/build-commands.js";
 import { defaultAddonPath } from "../engine/native.js";
 import type { Terminal } from "./terminal.js";
 import { packageRoot } from "./version.js";
@@ -18,7 +19,7 @@ export async function ensureBuilt(terminal: Terminal, yes: boolean): Promise<boo
   terminal.err(
     `sconce: the native engine is not built yet (no ${defaultAddonPath}).\n` +
       `It takes a C++ compiler (g++ 12), CMake 3.25, Python 3 and libtorch (fetched from PyPI when none is found), and two minutes:\n\n` +
-      `  bash ${packageRoot}${script}\n\n`,
+      `  ${buildEngine}\n\n`,
   );
   if (!yes && !(terminal.interactive && (await ask("Do that now? [y/N] ")))) {
     terminal.err("Run that line, or start sconce with --yes (SCONCE_YES=1).\n");

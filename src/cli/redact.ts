@@ -1,5 +1,5 @@
 /** Takes out of a support bundle what a ticket must not hold. Pure: what names this machine and user comes in. */
-import { redacted, redactSecrets } from "../telemetry/secrets.js";
+import { redacted, redactLine } from "../telemetry/secrets.js";
 
 export interface Own {
   readonly home: string;
@@ -33,7 +33,7 @@ function redactEntry(key: string, value: unknown, own: Own): unknown {
 }
 
 export function redactText(text: string, { home, hostname }: Own): string {
-  let clean = redactSecrets(text.slice(0, maxText));
+  let clean = redactLine(text.slice(0, maxText));
   if (home.length > 1) clean = clean.replaceAll(home, "~");
   return hostname.length > 2 && hostname !== "localhost" ? clean.replaceAll(hostname, "host") : clean;
 }

@@ -3,6 +3,7 @@ import { parseFlags } from "../config/flags.js";
 import { didYouMean } from "../config/suggest.js";
 import { UsageError } from "../config/usage-error.js";
 import { ServerError } from "../errors.js";
+import { redactSecrets } from "../telemetry/secrets.js";
 import { exitCodes } from "./exit-codes.js";
 import { commandHelp, commandNames, commandTable, overview } from "./help.js";
 import { paint, type Terminal } from "./terminal.js";
@@ -86,7 +87,8 @@ function help(command: string | undefined, terminal: Terminal): number {
 export function report(error: unknown, command: string | undefined, terminal: Terminal): number {
   const head = paint(terminal.colorErr, "red", "sconce:");
   const message = error instanceof Error ? error.message : String(error);
-  terminal.err(`${head} ${message}\n`);
+  // Messages quote what was given, such as a URL with its password.
+  terminal.err(`${head} ${redactSecrets(message)}\n`);
   if (error instanceof UsageError) {
     const known = command !== undefined && command !== "help" && commandNames.includes(command);
     terminal.err(`See: sconce help${known ? ` ${command}` : ""}\n`);
@@ -95,6 +97,6 @@ export function report(error: unknown, command: string | undefined, terminal: Te
   if (error instanceof Error && error.name === "StartError") return exitCodes.model;
   // Errors of the server's and of the system are for operators as they are; any other is a fault of ours, and its stack helps.
   const known = error instanceof ServerError || (error instanceof Error && "syscall" in error);
-  if (!known && error instanceof Error) terminal.err(`${error.stack ?? ""}\n`);
+  if (!known && error instanceof Error) terminal.err(`${redactSecrets(error.stack ?? "")}\n`);
   return exitCodes.failure;
 }

@@ -1,5 +1,6 @@
 /** URLs of models in one form: what is checked against the allow-list is what is asked for. Pure. */
 import { ServerError } from "../errors.js";
+import { redactSecrets } from "../telemetry/secrets.js";
 import { allows, type AllowList } from "./allow-list.js";
 
 export interface ModelUrl {
@@ -17,7 +18,8 @@ export const isUrl = (word: string): boolean => /^[a-z][a-z0-9+.-]*:\/\//i.test(
 /** The word for logs and messages: of a URL, without name, password, query and fragment. */
 export function shownUrl(word: string): string {
   if (!isUrl(word)) return word;
-  if (!URL.canParse(word)) return word.replace(/[?#].*$/s, "");
+  // What is no URL may be one with a password that nobody encoded.
+  if (!URL.canParse(word)) return word.replace(/:\/\/.*@/s, "://").replace(/[?#].*$/s, "");
   const { protocol, host, pathname } = new URL(word);
   return `${protocol}//${host}${pathname}`;
 }
@@ -30,8 +32,9 @@ export function allowedUrl(word: string, list: AllowList): ModelUrl {
   if (Buffer.byteLength(word) > maxUrlBytes) throw missing(`The URL has over ${maxUrlBytes} bytes`);
   // Before the URL parser takes the dots away: whoever writes them means something else than he says.
   const plain = raw.replaceAll(/%2e/gi, ".");
-  if (/(^|[/\\])\.\.([/\\]|$)/.test(plain)) throw missing(`Relative path is not allowed in url: ${raw}`);
-  const refused = `Given URL ${raw} does not match any allowed URL(s)`;
+  if (/(^|[/\\])\.\.([/\\]|$)/.test(plain)) throw missing(`Relative path is not allowed in url: ${redactSecrets(raw)}`);
+  const shown = raw.includes("@") || !URL.canParse(word) ? shownUrl(word) : raw;
+  const refused = `Given URL ${shown} does not match any allowed URL(s)`;
   if (!URL.canParse(word)) throw missing(`${refused}: it is no URL`);
   const url = new URL(word);
   if (!["http:", "https:", "file:"].includes(url.protocol))

@@ -4,6 +4,7 @@
  */
 import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { join } from "node:path";
+import { buildCuda, buildEngine } from "../config/build-commands.js";
 import { type BuildRecord, readBuildRecord } from "./libtorch.js";
 import { defaultAddonPath } from "./native.js";
 
@@ -23,15 +24,13 @@ export interface DeviceLibrary {
   readonly built: boolean;
 }
 
-const rebuild = "npm run build:cuda";
-
 export function findDeviceLibrary(addonPath: string = defaultAddonPath): DeviceLibrary {
   const library = join(addonPath, "..", "libsconce_cuda.so");
   const recordPath = join(addonPath, "..", "sconce-cuda.json");
   if (!existsSync(library) || !existsSync(recordPath)) {
     return {
       library: "",
-      problem: `its CUDA library is not built (${rebuild}, with a CUDA build of libtorch)`,
+      problem: `its CUDA library is not built (${buildCuda}, with a CUDA build of libtorch)`,
       built: false,
     };
   }
@@ -39,7 +38,7 @@ export function findDeviceLibrary(addonPath: string = defaultAddonPath): DeviceL
   try {
     record = JSON.parse(readFileSync(recordPath, "utf8")) as CudaRecord;
   } catch {
-    return { library: "", problem: `${recordPath} cannot be read: run ${rebuild}`, built: true };
+    return { library: "", problem: `${recordPath} cannot be read: run ${buildCuda}`, built: true };
   }
   const problem = mismatch(readBuildRecord(addonPath), record);
   return problem === undefined ? { library, problem: "", built: true } : { library: "", problem, built: true };
@@ -48,13 +47,13 @@ export function findDeviceLibrary(addonPath: string = defaultAddonPath): DeviceL
 /** Why the addon and the CUDA library cannot share a process. */
 function mismatch(addon: BuildRecord, cuda: CudaRecord): string | undefined {
   if (addon.version !== cuda.version) {
-    return `the CUDA library was built against libtorch ${cuda.version} and the engine against ${addon.version}: run LIBTORCH=${addon.libtorch} ${rebuild}`;
+    return `the CUDA library was built against libtorch ${cuda.version} and the engine against ${addon.version}: run LIBTORCH=${addon.libtorch} ${buildCuda}`;
   }
   if (!existsSync(join(addon.libtorch, cuda.needs))) {
-    return `libtorch ${addon.version} in ${addon.libtorch} is a build for the CPU (it has no ${cuda.needs}): build the engine and the CUDA library against a CUDA build, LIBTORCH=${cuda.libtorch} npm run build:native`;
+    return `libtorch ${addon.version} in ${addon.libtorch} is a build for the CPU (it has no ${cuda.needs}): build the engine and the CUDA library against a CUDA build, LIBTORCH=${cuda.libtorch} ${buildEngine}`;
   }
   if (folderOf(addon.libtorch) !== folderOf(cuda.libtorch)) {
-    return `the CUDA library was built against the libtorch in ${cuda.libtorch} and the engine against ${addon.libtorch}: run LIBTORCH=${addon.libtorch} ${rebuild}`;
+    return `the CUDA library was built against the libtorch in ${cuda.libtorch} and the engine against ${addon.libtorch}: run LIBTORCH=${addon.libtorch} ${buildCuda}`;
   }
   return undefined;
 }

@@ -295,7 +295,7 @@ export interface TakenBatches {
   readonly leftOut: number;
 }
 
-/** Called on the main thread while a load goes on. */
+/** Called on the main thread as a phase of a load begins, so many seconds after the load's turn came. */
 export type LoadProgress = (phase: string, seconds: number) => void;
 
 export interface Engine {

@@ -6,6 +6,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ServerError } from "../errors.js";
+import { buildEngine } from "../config/build-commands.js";
 
 /** build/Release/sconce-build.json, written by native/node/CMakeLists.txt after a successful build. */
 export interface BuildRecord {
@@ -18,18 +19,16 @@ export interface BuildRecord {
   readonly buildType: string;
 }
 
-const rebuild = "npm run build:native";
-
 /** The record beside `addonPath`. Throws ServerError internal, with what to run, when the addon was not built. */
 export function readBuildRecord(addonPath: string): BuildRecord {
   const path = join(addonPath, "..", "sconce-build.json");
   if (!existsSync(addonPath) || !existsSync(path)) {
-    throw new ServerError("internal", `the native engine is not built (no ${addonPath}): run ${rebuild}`);
+    throw new ServerError("internal", `the native engine is not built (no ${addonPath}): run ${buildEngine}`);
   }
   try {
     return JSON.parse(readFileSync(path, "utf8")) as BuildRecord;
   } catch (cause) {
-    throw new ServerError("internal", `${path} cannot be read; run ${rebuild}`, { cause });
+    throw new ServerError("internal", `${path} cannot be read; run ${buildEngine}`, { cause });
   }
 }
 
@@ -61,11 +60,11 @@ export function checkLibtorch(record: BuildRecord, asked: string | undefined): v
   if (!existsSync(join(record.libtorch, "lib", "libtorch_cpu.so"))) {
     throw new ServerError(
       "internal",
-      `libtorch ${record.version} was in ${record.libtorch} when the native engine was built and is not there any more: run ${rebuild} to build against the one that is installed`,
+      `libtorch ${record.version} was in ${record.libtorch} when the native engine was built and is not there any more: run ${buildEngine} to build against the one that is installed`,
     );
   }
-  refuseOther(record, record.libtorch, rebuild);
-  if (asked !== undefined && asked !== "") refuseOther(record, asked, `LIBTORCH=${asked} ${rebuild}`);
+  refuseOther(record, record.libtorch, buildEngine);
+  if (asked !== undefined && asked !== "") refuseOther(record, asked, `LIBTORCH=${asked} ${buildEngine}`);
 }
 
 function refuseOther(record: BuildRecord, folder: string, command: string): void {

@@ -20,6 +20,7 @@ import type {
   TakenBatches,
 } from "./engine.js";
 import { readBatches } from "./batches.js";
+import { buildEngine } from "../config/build-commands.js";
 import { checkLibtorch, readBuildRecord } from "./libtorch.js";
 import { type ChannelFunctions, metaWords, NativeChannel } from "./native-channel.js";
 
@@ -101,7 +102,7 @@ function loadAddon(path: string): Addon {
     return createRequire(import.meta.url)(path) as Addon;
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new ServerError("internal", `the native engine does not load (${why}): run npm run build:native`, { cause });
+    throw new ServerError("internal", `the native engine does not load (${why}): run ${buildEngine}`, { cause });
   }
 }
 

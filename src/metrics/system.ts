@@ -79,6 +79,15 @@ export function readSystem(before: CpuTimes, now: CpuTimes): SystemSample | unde
   }
 }
 
+/** Memory that a process has now, bytes (VmRSS); 0: it is gone, or the machine does not say. */
+export function residentBytes(pid: number): number {
+  try {
+    return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1] ?? 0) * 1024;
+  } catch {
+    return 0;
+  }
+}
+
 function oneDigit(value: number): number {
   return Math.round(value * 10) / 10;
 }

@@ -34,7 +34,6 @@ import { Publisher } from "./publish.js";
 import { followMs, listFollowed, listSources } from "./sources.js";
 import { breakingChanges, schemaOf } from "./schema.js";
 import { Snapshots } from "./snapshots.js";
-import { StartError } from "./start-error.js";
 import { createStore, withinStore, type ModelStore } from "./store.js";
 import { StorePoll } from "./store-poll.js";
 import { ModelTable } from "./table.js";
@@ -55,7 +54,9 @@ export interface ManagerOptions {
 export const maxRegistrations = 64;
 
 export interface ModelManager extends ModelAdmin {
-  /** Loads what the configuration names. Rejects with StartError, or ServerError cancelled after `stop`. */
+  /** Begins to load what the configuration names: `list` has it from then on. Rejects with StartError when that is not there. */
+  begin(): Promise<void>;
+  /** Begins where that has not been asked for, and waits. Rejects with StartError, or ServerError cancelled after `stop`. */
   start(): Promise<void>;
   /** Cancels loads under way and waits for their end; nothing changes any more. Models that serve go on serving. */
   stop(): Promise<void>;
@@ -86,6 +87,7 @@ class Manager implements ModelManager {
   private readonly autoscaler: Autoscaler;
   private readonly counts = new LoadCounts();
   private nextId = 1;
+  private begun: Promise<readonly Tracked[]> | undefined;
   private registering = 0;
   private stopped = false;
   /** Whether it is known what the configuration names: until then nothing there does not mean nothing wanted. */
@@ -111,19 +113,22 @@ class Manager implements ModelManager {
     this.prepare = options.prepare ?? createPrepare({ config, log, ...facts, within, probeProgram: builtProbe });
   }
 
-  async start(): Promise<void> {
+  async begin(): Promise<void> {
+    await (this.begun ??= this.beginLoads());
+  }
+
+  private async beginLoads(): Promise<readonly Tracked[]> {
     await this.poll?.begin();
     const sources = await listSources(this.config, this.looks.within);
     this.listed = true;
     const ids = sources.map((source) => this.want({ ...source, trigger: "startup" }));
     this.reconcile();
-    const loads = ids.map(async (id) => {
-      const model = this.table.find(id);
-      await model.settled;
-      if (model.state === "failed" && model.source.required && !this.stopped) {
-        throw new StartError(shownUrl(model.source.path), model.reason ?? "does not load");
-      }
-    });
+    return ids.map((id) => this.table.find(id));
+  }
+
+  async start(): Promise<void> {
+    const models = await (this.begun ??= this.beginLoads());
+    const loads = models.map((model) => model.loaded());
     try {
       await Promise.all(loads);
     } catch (error) {
@@ -209,7 +214,8 @@ class Manager implements ModelManager {
     const model = this.table.version(name, version, " ");
     if (model.state !== "ready")
       throw new ServerError("not_ready", `Model ${name} version ${version} is ${model.state}`);
-    const differences = this.differencesFrom(this.defaults.routed.get(name), model);
+    const present = this.get(name).find(({ isDefault }) => isDefault);
+    const differences = breakingChanges(present && schemaOf(present), schemaOf(model));
     if (differences.length > 0) {
       const words = `${name} ${version} is not compatible with the default version`;
       if (!force) throw new ServerError("incompatible", `${words}: ${differences.join("; ")} (force=true does it)`);
@@ -221,13 +227,6 @@ class Manager implements ModelManager {
     this.changed();
     await this.visible();
     return differences;
-  }
-
-  /** What clients of the present default would meet. */
-  private differencesFrom(present: string | undefined, next: Tracked): readonly string[] {
-    const old = this.table.versionsOf(next.name).find((each) => each.version === present && each.state === "ready");
-    const [before, after] = [old && schemaOf(old), schemaOf(next)];
-    return before && after ? breakingChanges(before, after) : [];
   }
 
   async rollback(name: string): Promise<{ readonly from: string; readonly to: string }> {
@@ -339,8 +338,7 @@ class Manager implements ModelManager {
     try {
       const spec = await this.prepare({
         ...source,
-        signal: model.abort.signal,
-        claims: model.claims,
+        ...model.preparing,
         onSpec: (opened) => this.opened(model, opened),
         ...(said === undefined ? {} : { said }),
       });

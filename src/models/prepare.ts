@@ -12,6 +12,7 @@ import type { ServeConfig } from "../config/serve-config.js";
 import { allowListOf, type AllowList } from "../download/allow-list.js";
 import { type FetchedModel, fetchModel } from "../download/fetch-model.js";
 import { isUrl } from "../download/url.js";
+import { buildEngine } from "../config/build-commands.js";
 import type { GpuPicture } from "../engine/engine.js";
 import { ServerError } from "../errors.js";
 import type { Log } from "../telemetry/log.js";
@@ -21,6 +22,7 @@ import type { RegisterRequest } from "./models.js";
 import { placed } from "./placement.js";
 import type { Said } from "./sources.js";
 import type { Within } from "./store.js";
+import { Turns } from "./turns.js";
 
 export interface PrepareOptions {
   readonly config: ServeConfig;
@@ -39,6 +41,8 @@ export interface PrepareRequest {
   /** What a registration says beside it. A model's own model-config.yaml wins, except over batch size and delay. */
   readonly said?: Said & Pick<RegisterRequest, "handler">;
   readonly signal: AbortSignal;
+  /** Called as each of waiting, download and open begins. */
+  readonly onPhase: (phase: "waiting" | "download" | "open") => void;
   /** Get what is put on the disk; the caller keeps or drops it with the model. */
   readonly claims: Claims;
   /** Called once the archive is read, before the probe; throws to stop there. */
@@ -57,25 +61,31 @@ const maxDownloads = 16;
 
 export function createPrepare(options: PrepareOptions): Prepare {
   const { config } = options;
-  const gate = createGate(parallel);
-  const downloads = createGate(maxDownloads);
+  const turns = new Turns(parallel);
+  const downloads = new Turns(maxDownloads);
   const uid = process.getuid?.() ?? 0;
   const allow = allowListOf(config);
   const reads = new BoundedCalls(parallel);
   let cache: Promise<string> | undefined;
 
   return async (request) => {
-    request.signal.throwIfAborted();
+    const { signal, onPhase } = request;
+    signal.throwIfAborted();
+    const turn = { signal, onWait: () => onPhase("waiting") };
     const folder = await (cache ??= openCache(cacheCandidates(options.env, uid), uid));
     const open = { ...openOptions(request, config, folder), claims: request.claims };
-    const fetched = isUrl(request.path) ? await downloads(() => fetchFor(request, folder, options, allow)) : undefined;
-    return gate(async () => {
-      request.signal.throwIfAborted();
+    const fetch = (): Promise<FetchedModel> => {
+      onPhase("download");
+      return fetchFor(request, folder, options, allow);
+    };
+    const fetched = isUrl(request.path) ? await downloads.run(fetch, turn) : undefined;
+    return turns.run(async () => {
+      onPhase("open");
       const opened = await (fetched === undefined
         ? openLocal(request, open, options, reads)
         : openFetched(request, open, fetched));
       return accept(request, opened, options, folder);
-    });
+    }, turn);
   };
 }
 
@@ -162,7 +172,7 @@ async function openLocal(
 ): Promise<OpenedModel> {
   await within(() => stat(request.path).catch(() => undefined));
   const timeoutMs = request.said?.startupTimeoutMs ?? config.probeTimeoutMs;
-  const bound = { what: `${request.path} (startup timeout)`, timeoutMs, signal: request.signal };
+  const bound = { what: `${request.path} (startupTimeout, --probe-timeout)`, timeoutMs, signal: request.signal };
   return reads.run(() => openModel(namedOf(request), open), bound);
 }
 
@@ -204,25 +214,8 @@ async function wantsProbe({ config, log, probeProgram }: PrepareOptions): Promis
   if (config.probe === "never") return false;
   if (await hasProbe(probeProgram)) return true;
   if (config.probe === "always") {
-    throw new ServerError("internal", `--probe always, and ${probeProgram} is not built: run npm run build:native`);
+    throw new ServerError("internal", `--probe always, and ${probeProgram} is not built: run ${buildEngine}`);
   }
   log.warn("models are loaded without a probe, which is not built", { program: probeProgram });
   return false;
-}
-
-/** Runs at most `limit` of what it is given at a time, in order. */
-function createGate(limit: number): <T>(run: () => Promise<T>) => Promise<T> {
-  let running = 0;
-  const waiting: (() => void)[] = [];
-  return async (run) => {
-    if (running >= limit) await new Promise<void>((resolve) => waiting.push(resolve));
-    else running++;
-    try {
-      return await run();
-    } finally {
-      const next = waiting.shift();
-      if (next) next();
-      else running--;
-    }
-  };
 }

@@ -36,7 +36,7 @@ export class Publisher {
   /** Resolves once it serves; rejects with nothing changed. */
   async load(model: Tracked, spec: ModelSpec): Promise<void> {
     model.abort.signal.throwIfAborted();
-    model.phase = "load";
+    model.phase = "waiting";
     // For the engine 0 is one per core; for a registration it is none, which it becomes before any request comes.
     const none = model.source.trigger === "management" && spec.instances === 0;
     const loaded = none ? { ...spec, instances: 1 } : spec;

@@ -31,8 +31,9 @@ export function schemaOf({ spec, report }: Known): ModelSchema | undefined {
   };
 }
 
-/** One line per difference that a client of `before` would meet; empty: it meets none. */
-export function breakingChanges(before: ModelSchema, after: ModelSchema): readonly string[] {
+/** One line per difference that a client of `before` would meet; empty: it meets none, or nothing is known of one of them. */
+export function breakingChanges(before: ModelSchema | undefined, after: ModelSchema | undefined): readonly string[] {
+  if (before === undefined || after === undefined) return [];
   const [old, next] = [before.handler, after.handler];
   if (old !== undefined && next !== undefined && old !== next) return [`handler: ${old} → ${next}`];
   return [...inputChanges(before.inputs, after.inputs), ...outputChanges(before, after)];

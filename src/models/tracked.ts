@@ -7,7 +7,9 @@ import { ServerError } from "../errors.js";
 import { type ModelEvent, withEvent } from "../telemetry/events.js";
 import type { LoadReport, ModelSpec } from "../types.js";
 import type { LoadCount, ModelEntry, ModelState, RegisterRequest, Workers } from "./models.js";
+import type { PrepareRequest } from "./prepare.js";
 import type { ModelSource } from "./sources.js";
+import { StartError } from "./start-error.js";
 
 /** TorchServe's version for models that name none. */
 const unknownVersion = "1.0";
@@ -65,6 +67,11 @@ export class Tracked {
     this.note(`scaled, workers: ${workers.min === workers.max ? "" : `${workers.min} to `}${workers.max}`);
   }
 
+  /** What preparing needs of it. */
+  get preparing(): Pick<PrepareRequest, "signal" | "claims" | "onPhase"> {
+    return { signal: this.abort.signal, claims: this.claims, onPhase: (phase) => (this.phase = phase) };
+  }
+
   open(spec: ModelSpec): void {
     this.note(`opened (${this.source.trigger})`);
     this.opened = true;
@@ -86,6 +93,13 @@ export class Tracked {
     this.reason = this.error instanceof Error ? this.error.message : String(this.error);
     this.loadSeconds = this.seconds();
     this.enter("failed");
+  }
+
+  /** Its load is over. Rejects with StartError when the start must not go on without it. */
+  async loaded(): Promise<void> {
+    await this.settled;
+    if (this.state !== "failed" || !this.source.required || this.abort.signal.aborted) return;
+    throw new StartError(shownUrl(this.source.path), this.reason ?? "does not load");
   }
 
   /** As clients know it: what was registered by a name in the model store is not said by its path on this machine. */

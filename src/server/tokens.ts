@@ -41,8 +41,13 @@ export function guarded(
 const isOpen = ({ tokens, namedTokens }: GateMemory): boolean => tokens === undefined && namedTokens === undefined;
 
 /** The same in front of a gRPC port. */
-export function rpcGate(kind: "management" | "inference", memory: GateMemory): RpcGate | undefined {
+export function rpcGate(
+  kind: "management" | "inference",
+  { compat, ...memory }: Pick<ThreadLimits, "compat"> & GateMemory,
+): RpcGate | undefined {
   if (isOpen(memory)) return undefined;
+  // TorchServe's status, which its clients look for.
+  const unknown = compat === "torchserve" ? "PERMISSION_DENIED" : "UNAUTHENTICATED";
   const gate = new Gate(memory);
   return (authorization, reads, counts) => {
     const need = kind === "inference" ? "infer" : reads ? "view" : "change";
@@ -51,7 +56,7 @@ export function rpcGate(kind: "management" | "inference", memory: GateMemory): R
       case "pass":
         return undefined;
       case "unauthorized":
-        return { status: "UNAUTHENTICATED", message: unauthorized };
+        return { status: unknown, message: unauthorized };
       case "forbidden":
         return { status: "PERMISSION_DENIED", message: verdict.message, metadata: [["x-sconce-error", "forbidden"]] };
       case "limited": {

@@ -1,8 +1,11 @@
 /**
  * The structured log: one line per event, JSON or text, on standard error. A line never holds a line break or another
  * control character of its fields (nobody forges a line by a header value), is at most `maxLineBytes` long, and carries
- * no request or response bodies: callers pass names, sizes and reasons. Any thread; each thread has its own.
+ * no request or response bodies: callers pass names, sizes and reasons. What looks like a secret is taken out of every line.
+ * Any thread; each thread has its own.
  */
+
+import { redactSecrets } from "./secrets.js";
 
 export const logLevels = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = (typeof logLevels)[number];
@@ -154,13 +157,14 @@ export function createLog(options: LogOptions): Log {
   const emit = (level: LogLevel, message: string, fields: LogFields, source?: LogSource): void => {
     if (logLevels.indexOf(level) < logLevels.indexOf(levels.of(fields["model"]))) return;
     const file = source?.file ?? "log";
-    const line = format(level, message, fields, source);
+    const line = redactSecrets(format(level, message, fields, source));
     if (Buffer.byteLength(line) < maxLineBytes) {
       write(`${line}\n`, file);
       return;
     }
     // Escapes take at most 6 bytes per character, so this fits whatever the message holds.
-    write(`${format(level, message.slice(0, Math.floor(maxLineBytes / 8)), { truncated: true }, source)}\n`, file);
+    const head = message.slice(0, Math.floor(maxLineBytes / 8));
+    write(`${redactSecrets(format(level, head, { truncated: true }, source))}\n`, file);
   };
   const make = (bound: LogFields, source?: LogSource): Log => {
     const at =

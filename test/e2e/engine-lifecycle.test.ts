@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
+import { buildEngine } from "../../src/config/build-commands.js";
 
 const root = join(import.meta.dirname, "../..");
 const scripts = join(import.meta.dirname, "lifecycle");
@@ -94,7 +95,7 @@ describe("another libtorch", () => {
     const { code, err } = await run("orders.mjs", ["open"], { LIBTORCH: folder });
     expect(code).toBe(1);
     expect(err).toContain(`built against libtorch ${built().version}, but ${folder} is libtorch 2.10.7`);
-    expect(err).toContain(`LIBTORCH=${folder} npm run build:native`);
+    expect(err).toContain(`LIBTORCH=${folder} ${buildEngine}`);
   });
 
   test("a libtorch that changed under the addon is found before it is loaded", async () => {
@@ -110,7 +111,7 @@ describe("another libtorch", () => {
     const open = `import("${join(folder, "dist/engine/native.js")}").then((m) => m.openEngine())`;
     const attempt = (): Promise<string> =>
       new Promise((resolve) => execFile(node, ["-e", open], { env: {} }, (_error, _out, err) => resolve(err)));
-    expect(await attempt()).toContain(`is not there any more: run npm run build:native`);
+    expect(await attempt()).toContain(`is not there any more: run bash ${folder}/scripts/install-engine`);
     writeFileSync(join(torch, "lib/libtorch_cpu.so"), "");
     writeFileSync(join(torch, "build-version"), "2.11.0\n");
     expect(await attempt()).toContain(`built against libtorch ${built().version}, but ${torch} is libtorch 2.11.0`);

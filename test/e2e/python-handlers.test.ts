@@ -53,8 +53,13 @@ describe.skipIf(python === undefined)("handlers of TorchServe's", () => {
       body: JSON.stringify(body),
     });
   const manage = (method: string, path: string): Promise<Answer> => call(server.managementPort, { method, path });
-  const workers = async (): Promise<readonly { readonly pid: number; readonly status: string }[]> => {
-    const [shown] = jsonOf(await manage("GET", "/models/tricks")) as [{ workers: { pid: number; status: string }[] }];
+  interface Worker {
+    readonly pid: number;
+    readonly status: string;
+    readonly memoryUsage: number;
+  }
+  const workers = async (): Promise<readonly Worker[]> => {
+    const [shown] = jsonOf(await manage("GET", "/models/tricks")) as [{ workers: Worker[] }];
     return shown.workers;
   };
 
@@ -197,6 +202,8 @@ describe.skipIf(python === undefined)("handlers of TorchServe's", () => {
     expect(next.status).toBe(200);
     const [after] = await workers();
     expect(after?.pid).not.toBe(before?.pid);
+    // A Python process with torch in it.
+    expect(after?.memoryUsage).toBeGreaterThan(50e6);
     const [described] = jsonOf(await manage("GET", "/models/tricks")) as [{ sconce: { events: { what: string }[] } }];
     const said = described.sconce.events.map(({ what }) => what);
     const crash = said.findIndex((what) => what.startsWith(`worker ${before?.pid} ended with exit code`));

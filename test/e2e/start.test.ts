@@ -4,7 +4,8 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { call, Connection } from "./client.js";
 import { stillServes } from "./hostile.js";
-import { eventually, freePorts, models, Server, ServerProcess, sleep } from "./server.js";
+import { ledgerInput } from "./ledger.js";
+import { errorOf, eventually, freePorts, models, Server, ServerProcess, sleep } from "./server.js";
 
 const model = `${models}ledger.pt`;
 const listeners = ["--port", "--management-port", "--metrics-port"] as const;
@@ -61,8 +62,27 @@ function listeningOf(pid: number): string[] {
   );
 }
 
-test("nothing listens but what the ready line says, all of it on loopback", async () => {
-  const server = await Server.start([model, "--grpc-inference-port", "0", "--grpc-management-port", "0"]);
+/** What a client is told of the model from before the port listens until it serves. */
+async function toldWhileStarting(port: number): Promise<readonly string[]> {
+  const told: string[] = [];
+  while (told.at(-1) !== "200") {
+    const asked = call(port, { method: "POST", path: "/predictions/ledger", body: JSON.stringify(ledgerInput(1)) });
+    const answer = await asked.catch(() => undefined);
+    if (answer?.status === 200) told.push("200");
+    else if (answer !== undefined) told.push(`${answer.status} ${errorOf(answer).message}`);
+    else await sleep(2);
+  }
+  return told;
+}
+
+test("nothing listens but what the ready line says, all of it on loopback; no model is unknown before it serves", async () => {
+  const free = await portArgs();
+  const args = [model, ...free, "--grpc-inference-port", "0", "--grpc-management-port", "0"];
+  const starting = Server.start(args, { ownPorts: true });
+  const told = await toldWhileStarting(Number(free[1]));
+  expect(told.length).toBeGreaterThan(1);
+  for (const each of told.slice(0, -1)) expect(each).toMatch(/^503 Model "ledger" version 1.0 is loading/);
+  const server = await starting;
   const { port, managementPort, metricsPort, grpcPort, grpcManagementPort } = server;
   const ports = [port, managementPort, metricsPort, grpcPort, grpcManagementPort];
   expect(listeningOf(server.process.pid).sort()).toEqual(ports.map((each) => `127.0.0.1:${each}`).sort());

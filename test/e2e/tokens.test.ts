@@ -60,11 +60,11 @@ describe("started with a config.properties", () => {
     const client = new RpcClient(server.grpcPort);
     const ping = async (more: Readonly<Record<string, string>>): Promise<number> =>
       (await client.call("inference", "Ping", {}, { metadata: client.newMetadata(more) })).code;
-    expect(await ping({})).toBe(rpcStatus.UNAUTHENTICATED);
-    expect(await ping(headers("management"))).toBe(rpcStatus.UNAUTHENTICATED);
+    expect(await ping({})).toBe(rpcStatus.PERMISSION_DENIED);
+    expect(await ping(headers("management"))).toBe(rpcStatus.PERMISSION_DENIED);
     expect(await ping(headers("inference"))).toBe(0);
     const stream = collect(client.stream());
-    expect(await stream).toMatchObject({ code: rpcStatus.UNAUTHENTICATED });
+    expect(await stream).toMatchObject({ code: rpcStatus.PERMISSION_DENIED });
     expect((await client.call("health", "Check", { service: "" })).code).toBe(0);
     client.close();
   });

@@ -1,6 +1,7 @@
 /** TorchServe's gRPC inference service over real sockets, on the in-memory engine. */
 
 import * as grpc from "@grpc/grpc-js";
+import { type ClientHttp2Session, connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { rpcStatus } from "../../src/rpc.js";
@@ -240,5 +241,44 @@ describe("around it", () => {
     socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
     await new Promise((resolve) => socket.once("close", resolve));
     expect((await client.predict("sum", "[7]")).text).toBe("7");
+  });
+});
+
+describe("the age of connections", () => {
+  const connectionAges = { grpcInferenceMaxConnectionAgeMs: 200, grpcInferencePort: 0, grpcManagementPort: 0 };
+  /** Milliseconds until the server says that it takes no more calls here, and until it has closed. */
+  const life = (session: ClientHttp2Session): Promise<readonly number[]> =>
+    new Promise((resolve, reject) => {
+      const seen: number[] = [];
+      const from = performance.now();
+      session.on("goaway", () => seen.push(performance.now() - from));
+      session.on("error", reject);
+      session.on("close", () => resolve([...seen, performance.now() - from]));
+    });
+
+  test("an old one gets GOAWAY and closes, its calls end, and the client goes on with another; the other port has its own", async () => {
+    const aging = await startTestServer(specs, connectionAges, 600);
+    const managing = connectHttp2(`http://127.0.0.1:${aging.server.grpc.management}`);
+    const [goaway = 0, closed] = await life(connectHttp2(`http://127.0.0.1:${aging.server.grpc.inference}`));
+    // grpc-js spreads the age by a tenth.
+    expect(goaway).toBeGreaterThan(150);
+    expect(closed).toBeLessThan(1500);
+    const caller = new RpcClient(aging.server.grpc.inference ?? 0);
+    const slow = caller.predict("slow", "[1]");
+    expect([(await slow).code, (await caller.predict("sum", "[7]")).text]).toEqual([0, "7"]);
+    expect(managing.closed || managing.destroyed).toBe(false);
+    managing.destroy();
+    caller.close();
+    await aging.server.drain();
+  });
+
+  test("what the grace does not suffice for is cut", async () => {
+    const hard = await startTestServer(specs, { ...connectionAges, grpcInferenceMaxConnectionAgeGraceMs: 50 }, 5000);
+    const caller = new RpcClient(hard.server.grpc.inference ?? 0);
+    const from = performance.now();
+    expect((await caller.predict("slow", "[1]")).code).toBe(rpcStatus.UNAVAILABLE);
+    expect(performance.now() - from).toBeLessThan(2000);
+    caller.close();
+    await hard.server.drain();
   });
 });

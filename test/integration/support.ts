@@ -7,7 +7,8 @@ import { startServer } from "../../src/app.js";
 import type { ServeConfig } from "../../src/config/serve-config.js";
 import type { Engine } from "../../src/engine/engine.js";
 import { openFakeEngine } from "../../src/engine/fake.js";
-import type { Announce, Health, ModelAdmin, ModelEntry, Scaled } from "../../src/models/models.js";
+import type { ModelManager } from "../../src/models/manager.js";
+import type { Announce, Health, ModelEntry, Scaled } from "../../src/models/models.js";
 import { ServerError } from "../../src/errors.js";
 import { silentLog } from "../../src/telemetry/log.js";
 import type { HandlerSpec, ModelSpec } from "../../src/types.js";
@@ -148,7 +149,7 @@ export function modelSpec(name: string, artifact: string, changes: Partial<Model
 }
 
 /** Loads the given models as a manager would; a name that starts with "loading" or "failing" stays in that state. */
-export class TestManager implements ModelAdmin {
+export class TestManager implements ModelManager {
   readonly entries: ModelEntry[] = [];
   override: Health | undefined;
   private readonly engine: Engine;
@@ -161,6 +162,9 @@ export class TestManager implements ModelAdmin {
     this.specs = specs;
   }
 
+  begin(): Promise<void> {
+    return Promise.resolve();
+  }
   async start(): Promise<void> {
     for (const spec of this.specs) await this.load(spec);
   }
@@ -183,8 +187,8 @@ export class TestManager implements ModelAdmin {
     await this.announce.handler(name, version, spec.handler);
     this.engine.publish(`${name}/${version}`);
   }
-  stop(): void {
-    // Nothing is under way.
+  stop(): Promise<void> {
+    return Promise.resolve();
   }
   register(): Promise<ModelEntry> {
     return Promise.reject(new ServerError("not_ready", "not in this test"));

@@ -1,5 +1,6 @@
 /** `GET /models` and `GET /models/{m}[/{v}|/all]`, with TorchServe's fields and, under `sconce`, what it has no words for. */
 
+import { residentBytes } from "../../metrics/system.js";
 import { loadWarnings } from "../../models/checks.js";
 import type { ModelEntry } from "../../models/models.js";
 import { schemaOf } from "../../models/schema.js";
@@ -160,7 +161,8 @@ function seconds(ms: number): number {
 }
 
 /**
- * One per instance; they share the process and its weights, which the first one shows. Those over the number asked for
+ * One per Python worker, with its process and that one's memory. Else one per instance; they share the process and its
+ * weights, which the first one shows. Those over the number asked for
  * end after their last batch.
  */
 function workersOf(entry: ModelEntry, stats: ServingStats | undefined, devices: readonly DeviceUse[]): unknown[] {
@@ -169,7 +171,7 @@ function workersOf(entry: ModelEntry, stats: ServingStats | undefined, devices: 
       id: String(index),
       startTime: since,
       status: ready ? "READY" : "UNLOADING",
-      memoryUsage: 0,
+      memoryUsage: pid === undefined ? 0 : residentBytes(pid),
       pid: pid ?? 0,
       gpu: false,
       gpuUsage: "N/A",

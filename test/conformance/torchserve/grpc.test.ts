@@ -51,7 +51,7 @@ function compareWithRest(status: number, body: string, seen: RpcSeen, form: RpcF
   const { type, message } = JSON.parse(body) as RestError;
   if (type === "InvalidKeyException") {
     // docs/grpc.md: refused before any method is looked at, without the trailer.
-    expect([seen.code, seen.details]).toEqual([rpcStatus.UNAUTHENTICATED, message]);
+    expect([seen.code, seen.details]).toEqual([rpcStatus.PERMISSION_DENIED, message]);
     return;
   }
   const row = documented.get(seen.error);

@@ -73,6 +73,9 @@ describe("probe", () => {
     const running = run(program("exec sleep 60"), { signal: abort.signal });
     setTimeout(() => abort.abort(), 50);
     await expect(running).rejects.toMatchObject({ code: "cancelled" });
+    // Nor is one begun that would run to its end.
+    const before = run(program("exec sleep 60"), { signal: AbortSignal.abort() });
+    await expect(before).rejects.toMatchObject({ code: "cancelled" });
   });
 
   test("gets none of the server's environment", async () => {

@@ -33,6 +33,17 @@ describe("sconce config", () => {
     expect(JSON.parse(out)).toMatchObject({ options: { port: { value: 3, origin: "--port" } }, notes: [] });
   });
 
+  test("show and what is refused keep passwords and signatures of URLs back", async () => {
+    const words = ["show", "--allowed-urls", "https://ann:hunter2@h/x/,https://h/m.mar?sig=hunter2"];
+    for (const shown of [await sconce(words), await sconce([...words, "--json"])]) {
+      expect(shown.out).toContain("https://(redacted)@h/x/");
+      expect(shown.out).toContain("https://h/m.mar?(redacted)");
+      expect(shown.out).not.toContain("hunter2");
+    }
+    const refused = await sconce(["show", "--port", "https://ann:hunter2@h"]);
+    expect([refused.code, refused.err]).toEqual([2, expect.stringContaining("https://(redacted)@h")]);
+  });
+
   test("migrate prints, or writes a new file and never over one", async () => {
     const printed = await sconce(["migrate", properties]);
     expect(printed.out).toContain("jobQueueSize: 7\n");

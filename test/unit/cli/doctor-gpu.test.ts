@@ -11,6 +11,7 @@ import {
   leastDrivers,
   readLibrary,
 } from "../../../src/cli/doctor-gpu.js";
+import { buildCuda } from "../../../src/config/build-commands.js";
 
 const h100 = "GPU-1f5c3ad6-9f0e-4a8c-8d53-7a0e5a1b2c3d";
 const t4 = "GPU-77aa0f21-0d7b-4c55-9c3b-0b1d2e3f4a5b";
@@ -124,6 +125,9 @@ describe("CUDA_VISIBLE_DEVICES", () => {
     ["", "warn", /^0 \(.*an empty name is no GPU here/],
     ["-1", "warn", /^0 /],
     ["GPU-", "warn", /^0 /],
+    ["0,1,0", "warn", /^0 \(.*"0" is there twice/],
+    [`0,${h100}`, "warn", /^0 \(.*is there twice/],
+    ["0,2,0", "warn", /^1 \(.*"2" is no GPU here/],
   ])("%s: %s", (visible, status, found) => {
     expect(of("visible GPUs", { gpus, visible })).toMatchObject({
       status,
@@ -133,6 +137,11 @@ describe("CUDA_VISIBLE_DEVICES", () => {
 
   test("an instance of MIG by its name", () => {
     expect(of("visible GPUs", { gpus: { out: cut }, list: cutList, visible: mig })?.status).toBe("ok");
+    const both = `${mig},MIG-0`;
+    expect(of("visible GPUs", { gpus: { out: cut }, list: cutList, visible: both })).toMatchObject({
+      status: "warn",
+      found: expect.stringMatching(/^1 \(.*one instance of MIG/) as string,
+    });
   });
 
   test("unlike GPUs are numbered by speed unless told otherwise", () => {
@@ -147,9 +156,9 @@ describe("CUDA_VISIBLE_DEVICES", () => {
 
 describe("the CUDA library", () => {
   test("is missing, with what builds it", () => {
-    expect(of("CUDA library", { library: undefined })).toMatchObject({ status: "warn", fix: "npm run build:cuda" });
+    expect(of("CUDA library", { library: undefined })).toMatchObject({ status: "warn", fix: buildCuda });
     const cpu = { library: undefined, engine: { ...build, cuda: undefined } };
-    expect(of("CUDA library", cpu)?.fix).toMatch(/a CPU build.*set LIBTORCH.*build:native && npm run build:cuda$/);
+    expect(of("CUDA library", cpu)?.fix).toMatch(/a CPU build.*set LIBTORCH.*install-engine && bash .*build-cuda$/);
   });
 
   test("was built for another libtorch than the engine", () => {

@@ -28,6 +28,7 @@ test("secrets go by their keys, whatever they hold; what they are not stays", ()
 
 test.each([
   ["https://ann:pw@store.example/m.mar?sig=abc#x", "https://(redacted)@store.example/m.mar?(redacted)"],
+  ["c.properties:3 keystore_pass=hunter2 is odd", "c.properties:3 keystore_pass=(redacted) is odd"],
   ["said Bearer abc.def-g= and went", "said Bearer (redacted) and went"],
   ["/home/ann/models/m.pt on build-7", "~/models/m.pt on host"],
   ["a -----BEGIN EC PRIVATE KEY-----\nMIG\n-----END EC PRIVATE KEY----- b", "a (redacted) b"],

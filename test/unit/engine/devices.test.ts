@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { findDeviceLibrary } from "../../../src/engine/devices.js";
+import { buildCuda } from "../../../src/config/build-commands.js";
 
 let folder: string;
 beforeEach(() => {
@@ -61,7 +62,7 @@ test.each<[string, () => void, string]>([
       cuda("2.14.1", "cuda");
       write("release/sconce-cuda.json", "{");
     },
-    "cannot be read: run npm run build:cuda",
+    `cannot be read: run ${buildCuda}`,
   ],
 ])("%s: no library, and the reason in one line", (_, arrange, words) => {
   arrange();

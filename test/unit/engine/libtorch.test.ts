@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { checkLibtorch, libtorchVersion, readBuildRecord } from "../../../src/engine/libtorch.js";
 import { ServerError } from "../../../src/errors.js";
+import { buildEngine } from "../../../src/config/build-commands.js";
 
 let folder: string;
 beforeEach(() => {
@@ -52,7 +53,7 @@ describe("checkLibtorch", () => {
     write("lib/libtorch_cpu.so", "");
     write("version.py", "__version__ = '2.13.0'\n");
     expect(() => checkLibtorch(record("2.12.0"), undefined)).toThrow(
-      `built against libtorch 2.12.0, but ${folder} is libtorch 2.13.0: run npm run build:native`,
+      `built against libtorch 2.12.0, but ${folder} is libtorch 2.13.0: run ${buildEngine}`,
     );
   });
 
@@ -64,7 +65,7 @@ describe("checkLibtorch", () => {
 describe("readBuildRecord", () => {
   test("no addon: says how to build it", () => {
     expect(() => readBuildRecord(join(folder, "sconce.node"))).toThrow(ServerError);
-    expect(() => readBuildRecord(join(folder, "sconce.node"))).toThrow(/npm run build:native/u);
+    expect(() => readBuildRecord(join(folder, "sconce.node"))).toThrow(buildEngine);
   });
 
   test("reads the record, and says so when it is damaged", () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { cpuPercent, memoryOf, readCpuTimes, readSystem } from "../../../src/metrics/system.js";
+import { cpuPercent, memoryOf, readCpuTimes, readSystem, residentBytes } from "../../../src/metrics/system.js";
 
 test("memory is read from the kernel's table; a table without it gives nothing", () => {
   const table =
@@ -21,4 +21,9 @@ test("this machine has a sample with sensible numbers", () => {
     expect(percent).toBeLessThanOrEqual(100);
   }
   expect(sample?.memoryAvailableMb).toBeGreaterThan(1);
+});
+
+test("a process has the memory that it holds; one that is gone has none", () => {
+  expect(Math.abs(residentBytes(process.pid) / process.memoryUsage.rss() - 1)).toBeLessThan(0.2);
+  expect(residentBytes(2 ** 30)).toBe(0);
 });

@@ -100,6 +100,15 @@ describe("start", () => {
     expect(manager.loadCounts()).toEqual([{ trigger: "startup", outcome: "ok", count: 2 }]);
   });
 
+  test("what it loads is listed once it has begun, and loaded once however often it is told to", async () => {
+    const { manager, announced } = make(["a@1.0:echo", "b@1.0:echo"]);
+    await manager.begin();
+    expect(manager.list().map(({ state }) => state)).toEqual(["loading", "loading"]);
+    await manager.begin();
+    await manager.start();
+    expect(announced.sort()).toEqual(["a@1.0", "b@1.0"]);
+  });
+
   test("is unready while it loads", async () => {
     const { manager } = make(["a@1.0:echo"]);
     const started = manager.start();

@@ -87,3 +87,9 @@ test("of a version: what is declared and what the warm-up showed", () => {
   const silent = { ...spec, signature: { declared: false, inputs: [], outputs: [] } };
   expect(schemaOf({ spec: silent as unknown as ModelSpec })?.inputs).toBeUndefined();
 });
+
+test("a version of which nothing is known has no differences", () => {
+  const known: ModelSchema = { handler: "base_handler", inputs: [], outputs: undefined };
+  expect(breakingChanges(undefined, known)).toEqual([]);
+  expect(breakingChanges(known, undefined)).toEqual([]);
+});

@@ -18,6 +18,15 @@ describe("the log", () => {
     ]);
   });
 
+  test("no line holds the password or the query of a URL", () => {
+    const { lines, log } = capture();
+    log.warn("GET https://ann:hunter2@h/", { source: "https://h/m.mar?sig=hunter2", long: "x".repeat(maxLineBytes) });
+    log.warn("refused", { reason: new Error("https://ann:hunter2@h/ is not allowed") });
+    expect(lines).toHaveLength(2);
+    expect(lines.join("")).not.toContain("hunter2");
+    expect(lines[1]).toContain("https://(redacted)@h/ is not allowed");
+  });
+
   test("text names the level and quotes what needs it", () => {
     const { lines, log } = capture({ format: "text" });
     log.error("gone", { path: "/a/b.pt", reason: "no such file" });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { describeModel, isCustomized, listModels } from "../../../../src/api/torchserve/describe.js";
+import { describeModel, isCustomized, listModels, type ServingStats } from "../../../../src/api/torchserve/describe.js";
 import type { ModelEntry } from "../../../../src/models/models.js";
 import type { LoadReport, ModelSpec } from "../../../../src/types.js";
 
@@ -84,6 +84,17 @@ test("has TorchServe's fields in TorchServe's order, and its own last", () => {
   expect(described).toMatchObject({ runtime: "python", parallelLevel: 0, parallelType: "", deviceType: "cpu" });
   const [worker] = described?.["workers"] as Record<string, unknown>[];
   expect(Object.keys(worker ?? {})).toEqual("id startTime status memoryUsage pid gpu gpuUsage".split(" "));
+});
+
+test("a Python worker has its own process's memory; one that is not there has none", () => {
+  const workers = [process.pid, undefined].map((pid) => ({ pid, ready: true, since: "" }));
+  const stats = [
+    { name: "m", version: "1", instances: 2, lanes: 2, queueDepth: 0, workers },
+  ] as unknown as ServingStats[];
+  const [described] = describeModel([entry("m", "1", true)], "", { stats, logLevel: "info" }) ?? [];
+  const shown = (described as { workers: { memoryUsage: number }[] }).workers.map((each) => each.memoryUsage);
+  expect(shown).toEqual([expect.any(Number), 0]);
+  expect(shown[0]).toBeGreaterThan(10_000_000);
 });
 
 test("customized adds what the handler says, but not to all", () => {
