@@ -16,6 +16,7 @@ export type {
   Request,
   RequestHooks,
   RequestPart,
+  Span,
   Tensor,
   TensorData,
   TensorDType,

@@ -36,6 +36,8 @@ export interface RpcCall<Answer = object> {
   remainingMs(): number;
   /** The first value of a metadata entry, "" when absent. */
   header(name: string): string;
+  /** All metadata entries that are text, several values of a name joined by ", ". */
+  headers(): Readonly<Record<string, string>>;
   /** Set by the dialect: the client cancelled, went away or its deadline passed. Called once at most, never after the end. */
   gone: (() => void) | undefined;
   send(answer: Answer, metadata?: RpcMetadata): void;

@@ -9,6 +9,7 @@ import { type RpcCall, type RpcMetadata, type RpcReader, type RpcStatus, rpcStat
 /** What is used of grpc-js' Metadata. */
 export interface RawMetadata {
   get(name: string): readonly (string | Buffer)[];
+  toJSON(): Readonly<Record<string, readonly (string | Buffer)[]>>;
   set(name: string, value: string): void;
 }
 
@@ -79,6 +80,13 @@ export abstract class PlainCall implements RpcCall {
   header(name: string): string {
     const value = this.rawCall.metadata.get(name)[0];
     return typeof value === "string" ? value : "";
+  }
+
+  headers(): Readonly<Record<string, string>> {
+    const text = Object.entries(this.rawCall.metadata.toJSON()).flatMap(([name, values]) =>
+      name.endsWith("-bin") ? [] : [[name, values.join(", ")] as const],
+    );
+    return Object.fromEntries(text);
   }
 
   send(answer: object, metadata?: RpcMetadata): void {

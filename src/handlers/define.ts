@@ -89,9 +89,26 @@ export interface RequestPart {
   readonly bytes: Uint8Array;
 }
 
+/** Where a request stands in a trace, after W3C Trace Context: the server's own span in it. The server exports none. */
+export interface Span {
+  /** 32 hexadecimal digits: the caller's, where its `traceparent` is valid, else a new one. */
+  readonly traceId: string;
+  /** 16 hexadecimal digits, of this request alone. */
+  readonly spanId: string;
+  /** The caller's span; undefined: the trace begins here, and `tracestate`, where there is one, is not of it. */
+  readonly parentSpanId: string | undefined;
+  /** The caller keeps a record of the trace. */
+  readonly sampled: boolean;
+  /** The header `traceparent` for calls of the handler's own: they become this span's children. */
+  readonly traceparent: string;
+}
+
 export interface Request {
   /** The client's x-request-id, or one made for it. */
   readonly id: string;
+  readonly span: Span;
+  /** The context's log; its lines have this request's `requestId`, `trace_id` and `span_id`. */
+  readonly log: Log;
   /** The handler's own. Of a form: its field `data` or `body`, else its only field. */
   readonly body: Uint8Array;
   readonly contentType: string;

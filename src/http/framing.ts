@@ -25,6 +25,7 @@ export class HeaderPass {
   accept = "";
   authorization = "";
   requestId = "";
+  traceparent = "";
   /** The header named at construction. */
   forwarded = "";
   /** -1: no Content-Length. */
@@ -50,6 +51,7 @@ export class HeaderPass {
     this.accept = "";
     this.authorization = "";
     this.requestId = "";
+    this.traceparent = "";
     this.forwarded = "";
     this.contentLength = -1;
     this.chunked = false;
@@ -70,6 +72,9 @@ export class HeaderPass {
       case 9:
       case 15:
         if (name === this.forwardedName) this.forwarded = this.forwarded === "" ? value : `${this.forwarded},${value}`;
+        return;
+      case 11:
+        if (name === "traceparent") this.traceparent = this.traceparent === "" ? value : `${this.traceparent},${value}`;
         return;
       case 12:
         if (name === "content-type") this.contentType = value;

@@ -52,6 +52,7 @@ export class Slot implements Exchange {
   accept = "";
   authorization = "";
   requestId = "";
+  traceparent = "";
   firstByte = -1;
   attachment: unknown = undefined;
 
@@ -113,6 +114,7 @@ export class Slot implements Exchange {
     this.contentEncoding = headers.contentEncoding;
     this.accept = headers.accept;
     this.requestId = headers.requestId;
+    this.traceparent = headers.traceparent;
     this.forwarded = headers.forwarded;
     this.authorization = headers.authorization;
     this.contentLength = headers.contentLength;

@@ -162,7 +162,7 @@ type Hooks = Extract<ToChild, { readonly type: "preprocess" | "postprocess" | "a
 
 async function called(running: Running, message: Hooks): Promise<void> {
   const asked = message.requests.map(({ key, wire }) => {
-    const known = requests.get(key) ?? (wire && new HookRequest(wire));
+    const known = requests.get(key) ?? (wire && new HookRequest(wire, log));
     if (known === undefined) throw new Error("a request that is not known");
     requests.set(key, known);
     return { key, request: known };

@@ -19,6 +19,7 @@ import {
   type WireRequest,
 } from "./messages.js";
 import { InputReply } from "./input-reply.js";
+import { beginSpan } from "./span.js";
 import { Trial } from "./trial.js";
 import { Vigil } from "./vigil.js";
 
@@ -241,7 +242,9 @@ function wireOf(request: HandlerRequest): WireRequest {
   const { body, contentType, accept, parts, headers, parameters, urlPath, explains, named } = request;
   const id = request.id === "" ? randomUUID() : request.id;
   const own = parts?.map((part) => ({ ...part, bytes: ownBytes(part.bytes) }));
-  return { id, body: ownBytes(body), contentType, accept, parts: own, headers, parameters, urlPath, explains, named };
+  const span = beginSpan(headers["traceparent"]);
+  const facts = { id, span, contentType, accept, headers, parameters, urlPath, explains, named };
+  return { ...facts, body: ownBytes(body), parts: own };
 }
 
 /** A refusal of the handler's own, in the shape of the server's. */

@@ -4,7 +4,7 @@
  */
 import { type Channel, InputFormat, OutputFormat, type TensorOut, unnamed } from "../engine/engine.js";
 import { type ErrorCode, nativeErrorCode, ServerError } from "../errors.js";
-import type { Context, HandlerDefinition, ModelInput, OutputTensor } from "../handlers/define.js";
+import type { Context, HandlerDefinition, ModelInput, OutputTensor, Request } from "../handlers/define.js";
 import type { ScriptSpec } from "../types.js";
 import { noWorkers } from "../worker/policy.js";
 import { Attempts } from "./attempts.js";
@@ -27,7 +27,7 @@ export interface HostOptions {
   readonly script: Pick<ScriptSpec, "hookTimeoutMs" | "maxBatch">;
   readonly openChannel: (onReady: () => void) => Channel;
   /** What a client is not told: the hook's own error. */
-  readonly report: (hook: string, request: string, error: unknown) => void;
+  readonly report: (hook: string, request: Request, error: unknown) => void;
   /** Of a model whose requests nobody else counts. */
   readonly tally?: Tally;
   /** The request is done with. */
@@ -92,7 +92,7 @@ export class Host {
     this.open++;
     const { ask, request, timeoutMs } = message;
     const order = Atomics.add(link.words, linkWords.begun, 1) + 1;
-    const plain = new HookRequest(request);
+    const plain = new HookRequest(request, this.options.context.log);
     const start = { since: performance.now(), run: -1, outputs: [], stream: undefined, over: false };
     const job: Job = { link, ask, order, request: plain, timeoutMs, ...start };
     asked.set(ask, job);
@@ -350,7 +350,7 @@ export class Host {
       this.say(job, { ask, status: error.status, message: error.message });
     } else if (error instanceof ServerError) this.say(job, { ask, code: error.code, message: error.message });
     else {
-      this.options.report(hook, job.request.id, error);
+      this.options.report(hook, job.request, error);
       const message = `The handler's ${hook} failed; the server's log has the reason.`;
       this.say(job, { ask, code: "handler_failed", message });
     }

@@ -6,11 +6,13 @@ import type { MessagePort } from "node:worker_threads";
 import type { ErrorCode } from "../errors.js";
 import type { AnswerHeaders, Part } from "../handlers/handler.js";
 import type { InputSpec, ScriptSpec } from "../types.js";
+import type { WireSpan } from "./span.js";
 import type { Tallied } from "./tally.js";
 
 /** A request on its way; the parts of HandlerRequest that are data. */
 export interface WireRequest {
   readonly id: string;
+  readonly span: WireSpan;
   readonly body: Uint8Array;
   readonly contentType: string;
   readonly accept: string;

@@ -1,6 +1,8 @@
 /** A request as hooks see it. Thread: the handler's. */
-import { HandlerError, type Request, type RequestPart } from "../handlers/define.js";
+import { HandlerError, type Log, type Request, type RequestPart, type Span } from "../handlers/define.js";
 import type { WireRequest } from "./messages.js";
+import { spanOf } from "./span.js";
+import { RequestLog } from "./told.js";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
@@ -18,9 +20,13 @@ export class HookRequest implements Request {
   readonly wire: WireRequest;
   private controller: AbortController | undefined;
   private aborted = false;
+  private readonly handlerLog: Log;
+  private ownLog: Log | undefined;
+  private ownSpan: Span | undefined;
 
-  constructor(wire: WireRequest) {
+  constructor(wire: WireRequest, log: Log) {
     this.wire = wire;
+    this.handlerLog = log;
     this.id = wire.id;
     this.body = wire.body;
     this.contentType = wire.contentType;
@@ -30,6 +36,14 @@ export class HookRequest implements Request {
     this.urlPath = wire.urlPath;
     this.parts = wire.parts;
     this.explains = wire.explains;
+  }
+
+  get span(): Span {
+    return (this.ownSpan ??= spanOf(this.wire.span));
+  }
+
+  get log(): Log {
+    return (this.ownLog ??= new RequestLog(this.handlerLog, this));
   }
 
   get signal(): AbortSignal {

@@ -96,7 +96,7 @@ async function start(): Promise<void> {
     ...(tally === undefined ? {} : { tally }),
     openChannel: (onReady) => engine.openChannel(onReady),
     ...(confined === undefined ? {} : { forget: (request) => confined.forget(request) }),
-    report: (hook, request, error) => log.error(`the handler's ${hook} failed`, { request, error: words(error) }),
+    report: (hook, request, error) => request.log.error(`the handler's ${hook} failed`, { error: words(error) }),
   }));
   main.on("message", (message: ToGuest) => {
     if ("takes" in message) {

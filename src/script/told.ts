@@ -1,6 +1,6 @@
 /** What a handler tells of itself: log lines, counters and gauges, bounded, on their way to main. Thread: the handler's. */
 import { inspect } from "node:util";
-import type { Log, Metrics } from "../handlers/define.js";
+import type { Log, Metrics, Request } from "../handlers/define.js";
 import type { FromGuest } from "./messages.js";
 
 /** Lines of one handler in one second; the rest is counted. */
@@ -65,6 +65,30 @@ export class HandlerLog implements Log {
     }
     if (++this.lines > maxLogsPerSecond) this.lost++;
     else this.say(line(level, typeof message === "string" ? message : words(message), plain(fields)));
+  }
+}
+
+/** A handler's log whose lines say which request they are about. */
+export class RequestLog implements Log {
+  private readonly log: Log;
+  private readonly about: Fields;
+
+  constructor(log: Log, { id, span }: Pick<Request, "id" | "span">) {
+    this.log = log;
+    this.about = { requestId: id, trace_id: span.traceId, span_id: span.spanId };
+  }
+
+  debug(message: string, fields: Fields = {}): void {
+    this.log.debug(message, { ...this.about, ...fields });
+  }
+  info(message: string, fields: Fields = {}): void {
+    this.log.info(message, { ...this.about, ...fields });
+  }
+  warn(message: string, fields: Fields = {}): void {
+    this.log.warn(message, { ...this.about, ...fields });
+  }
+  error(message: string, fields: Fields = {}): void {
+    this.log.error(message, { ...this.about, ...fields });
   }
 }
 

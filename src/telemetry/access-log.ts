@@ -1,10 +1,11 @@
 /**
  * The access log: one line per answer, gathered in memory and handed on in large pieces, so that a request pays for one
  * short text and no system call. A line holds method, path (without its query, which may carry secrets), status, times,
- * sizes, the client's address and the request's id; never a body. One per HTTP thread.
+ * sizes, the client's address, the request's id and in JSON its caller's trace; never a body. One per HTTP thread.
  */
 
 import { escapeControls, type LogFormat, torchserveTime } from "./log.js";
+import { readTraceparent } from "./traceparent.js";
 
 /** What is known of a request when it is answered. */
 export interface Access {
@@ -12,6 +13,8 @@ export interface Access {
   readonly path: string;
   /** "" without one. */
   readonly requestId: string;
+  /** The header as it came; "" without one. */
+  readonly traceparent: string;
   /** As `AccessLog.now` gave it when the request's headers had arrived. */
   readonly startedAt: number;
   /** Bytes of the body that arrived. */
@@ -88,7 +91,9 @@ export class AccessLog {
   private jsonLine(access: Access, status: number, bytes: number, address: string, ms: number): string {
     const id = access.requestId === "" ? "" : `,"requestId":${JSON.stringify(access.requestId)}`;
     const from = address === "" ? "" : `,"address":"${address}"`;
-    return `{"time":"${this.time()}","level":"info","message":"access","method":"${escaped(access.method)}","path":"${this.path(access.path)}","status":${status},"ms":${ms},"bytesIn":${access.bytes},"bytesOut":${bytes}${from}${id}}\n`;
+    const caller = access.traceparent === "" ? undefined : readTraceparent(access.traceparent);
+    const trace = caller === undefined ? "" : `,"trace_id":"${caller.traceId}"`;
+    return `{"time":"${this.time()}","level":"info","message":"access","method":"${escaped(access.method)}","path":"${this.path(access.path)}","status":${status},"ms":${ms},"bytesIn":${access.bytes},"bytesOut":${bytes}${from}${id}${trace}}\n`;
   }
 
   private textLine(access: Access, status: number, bytes: number, address: string, ms: number): string {

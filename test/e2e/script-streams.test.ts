@@ -1,9 +1,10 @@
-/** Answers in parts from handlers in TypeScript, on a thread and in a process of its own. */
+/** Answers in parts from handlers in TypeScript, and the trace that their requests stand in, on a thread and in a process of its own. */
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { request, RpcClient } from "../integration/grpc-client.js";
 import { type Answer, call, jsonOf } from "./client.js";
 import { eventually, repository, Server } from "./server.js";
 
@@ -12,6 +13,11 @@ const x = Array.from({ length: 16 }, (_, i) => Math.sin(i));
 
 interface Told {
   readonly scores: readonly number[];
+}
+
+interface Traced {
+  readonly span: { readonly traceId: string; readonly spanId: string; readonly traceparent: string };
+  readonly header: string | null;
 }
 
 let server: Server;
@@ -26,15 +32,24 @@ beforeAll(async () => {
     writeFileSync(join(folder, name, "model-config.yaml"), yaml);
     writeFileSync(join(folder, `${name}-apart/model-config.yaml`), apart);
   }
-  server = await Server.start(["--model-store", folder, "--models", "all"]);
+  server = await Server.start([
+    "--model-store",
+    folder,
+    "--models",
+    "all",
+    "--access-log",
+    "errors",
+    "--grpc-inference-port",
+    "0",
+  ]);
 }, 90_000);
 afterAll(async () => {
   await server.stop("SIGKILL");
   rmSync(folder, { recursive: true, force: true });
 });
 
-const ask = (model: string, body: unknown): Promise<Answer> =>
-  call(server.port, { path: `/predictions/${model}`, body: JSON.stringify(body) });
+const ask = (model: string, body: unknown, headers: Readonly<Record<string, string>> = {}): Promise<Answer> =>
+  call(server.port, { path: `/predictions/${model}`, body: JSON.stringify(body), headers });
 const lines = (answer: Answer): Told[] =>
   answer.body
     .toString()
@@ -43,6 +58,36 @@ const lines = (answer: Answer): Told[] =>
     .map((line) => JSON.parse(line) as Told);
 const told = (model: string, what: "count_total" | "value", name: string): Promise<number> =>
   server.metric(new RegExp(String.raw`^sconce_handler_${what}\{model="${model}",version="1.0",name="${name}"`));
+
+test.each(["tricks", "tricks-apart"])("%s: its caller's trace, by REST and gRPC and in the log", async (model) => {
+  const traceId = "0af7651916cd43dd8448eb211c80319c";
+  const traceparent = `00-${traceId}-b7ad6b7169203331-01`;
+  const rest = jsonOf(await ask(model, { x }, { traceparent })) as Traced;
+  const client = new RpcClient(server.grpcPort);
+  const metadata = client.newMetadata({ traceparent, "x-test": "seen" });
+  const data = request(model, JSON.stringify({ x }));
+  const rpc = await client.call("inference", "Predictions", data, { metadata });
+  client.close();
+  const byRpc = JSON.parse(rpc.text) as Traced;
+  for (const { span } of [rest, byRpc]) {
+    expect(span).toMatchObject({ traceId, parentSpanId: "b7ad6b7169203331", sampled: true });
+    expect(span.traceparent).toBe(`00-${traceId}-${span.spanId}-01`);
+  }
+  expect(rest.span.spanId).not.toBe(byRpc.span.spanId);
+  expect(byRpc.header).toBe("seen");
+
+  const headers = { traceparent, "x-request-id": `of-${model}` };
+  await ask(model, { x, trick: "tell" }, headers);
+  await ask(model, { x, trick: "throw" }, headers);
+  // The handler's own line, its hook's failure, what the client was told (without a trace) and the access log's.
+  const told = await eventually(20_000, "the handler's lines", () => {
+    const found = server.process.stderr.split("\n").filter((line) => line.includes(`"requestId":"of-${model}"`));
+    return found.filter((line) => line.includes(`"trace_id":"${traceId}"`)).length === 3 ? found : undefined;
+  });
+  expect(told.map((line) => (JSON.parse(line) as { message: string }).message)).toEqual(
+    expect.arrayContaining(["told by the handler", "the handler's preprocess failed", "access"]),
+  );
+});
 
 describe.each(["steps", "steps-apart"])("%s", (model) => {
   test("answers part by part, with the status and type that it says", async () => {

@@ -252,7 +252,7 @@ class RunningCall implements Call, Running {
       contentType: this.rpc.header("x-sconce-content-type"),
       accept: this.rpc.header("x-sconce-accept"),
       parts: lone === undefined ? parts : undefined,
-      headers: {},
+      headers: this.route.handler.wantsHeaders === true ? this.rpc.headers() : {},
       parameters: {},
       urlPath: "",
       explains: false,

@@ -23,7 +23,9 @@ describe("one pass over the headers", () => {
       ["content-encoding", "gzip"],
       ["content-length", "12"],
       ["x-request-id", "id-1"],
+      ["traceparent", "one"],
       ["accept", "c/d"],
+      ["traceparent", "two"],
     ]);
     expect(pass).toMatchObject({
       accept: "a/b,c/d",
@@ -31,6 +33,7 @@ describe("one pass over the headers", () => {
       contentEncoding: "gzip",
       contentLength: 12,
       requestId: "id-1",
+      traceparent: "one,two",
       chunked: false,
       fault: "",
     });
@@ -40,9 +43,10 @@ describe("one pass over the headers", () => {
     const pass = read([
       ["content-length", "12"],
       ["content-length", "12"],
+      ["traceparent", "x"],
       ["accept", "x"],
     ]);
-    expect(read([], pass)).toMatchObject({ accept: "", contentLength: -1, fault: "", chunked: false });
+    expect(read([], pass)).toMatchObject({ accept: "", traceparent: "", contentLength: -1, fault: "", chunked: false });
   });
 
   test.each([

@@ -7,6 +7,7 @@ import { specOf } from "../../contract/specs.js";
 
 const wire: WireRequest = {
   id: "r",
+  span: { traceparent: `00-${"a".repeat(32)}-${"b".repeat(16)}-01`, parent: undefined },
   body: new TextEncoder().encode("[1, 2, 3, 4]"),
   contentType: "application/json",
   accept: "",
@@ -99,7 +100,7 @@ describe("one request at a time", () => {
     expect(said[1]).toMatchObject({ ask: 2, code: "handler_failed" });
     expect(said[2]).toMatchObject({ ask: 3, status: 400, message: "The body is not UTF-8." });
     expect(report).toHaveBeenCalledTimes(1);
-    expect(report).toHaveBeenCalledWith("preprocess", "r", new Error("inside"));
+    expect(report).toHaveBeenCalledWith("preprocess", expect.objectContaining({ id: "r" }), new Error("inside"));
   });
 
   test("an answer that cannot be sent, and one thrown that cannot be looked at, fail their own", async () => {

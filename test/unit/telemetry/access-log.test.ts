@@ -18,6 +18,7 @@ const request = (log: AccessLog, changes: Partial<Access> = {}): Access => ({
   method: "POST",
   path: "/predictions/m",
   requestId: "",
+  traceparent: "",
   startedAt: log.now(),
   bytes: 12,
   ...changes,
@@ -51,6 +52,16 @@ test("a line has its format's fields, and the request's id where there is one", 
   expect(torchserve.written[0]).toMatch(
     /^2026-01-31T\d\d:\d\d:00,007 \[INFO \] http ACCESS_LOG - \/10\.0\.0\.1 "POST \/predictions\/m HTTP\/1\.1" 200 \d+\n$/,
   );
+});
+
+test("a line of JSON names its caller's trace, where that is one", () => {
+  const { log, written } = open("json");
+  const traceId = "0af7651916cd43dd8448eb211c80319c";
+  log.answered(request(log, { traceparent: `00-${traceId}-b7ad6b7169203331-01` }), 200, 0, "");
+  log.answered(request(log, { traceparent: `00-${traceId}-nonsense-01` }), 200, 0, "");
+  log.flush();
+  const traces = (written[0] ?? "").trim().split("\n");
+  expect(traces.map((line) => (JSON.parse(line) as { trace_id?: string }).trace_id)).toEqual([traceId, undefined]);
 });
 
 test.each(["json", "text", "torchserve"] as const)("%s: nobody forges a line by method, path or id", (format) => {
