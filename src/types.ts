@@ -64,6 +64,10 @@ export interface TextSpec {
   readonly buckets: readonly number[];
   readonly padId: number;
   readonly padTypeId: number;
+  /** What the tokenizer's file pads to, in words, where nobody said other lengths; `buckets` do not follow it. */
+  readonly padsTo: string | undefined;
+  /** Where padding goes: behind a text, or before it. */
+  readonly padAt: "right" | "left";
   /** Of the token for what is not in the vocabulary. */
   readonly unknownId: number | undefined;
   /** Texts of one request. */

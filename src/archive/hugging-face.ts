@@ -11,6 +11,9 @@ export interface HuggingFace {
   readonly padId: number | undefined;
   /** tokenizer_config.json: the token that fills up. */
   readonly padToken: string | undefined;
+  /** tokenizer_config.json: padding_side and truncation_side. */
+  readonly padAt: "left" | "right" | undefined;
+  readonly cutAt: "left" | "right" | undefined;
   /** tokenizer_config.json: tokens of one text; undefined where it says that there is no end to them. */
   readonly maxLength: number | undefined;
 }
@@ -23,6 +26,8 @@ export async function huggingFace(root: string): Promise<HuggingFace> {
     vocabularySize: whole(model["vocab_size"]),
     padId: whole(model["pad_token_id"]),
     padToken: tokenOf(tokenizer["pad_token"]),
+    padAt: sideOf(tokenizer["padding_side"]),
+    cutAt: sideOf(tokenizer["truncation_side"]),
     maxLength: maxLength !== undefined && maxLength > 0 && maxLength <= maxTextTokens ? maxLength : undefined,
   };
 }
@@ -40,6 +45,10 @@ async function objectIn(file: string): Promise<Readonly<Record<string, unknown>>
 
 function whole(value: unknown): number | undefined {
   return typeof value === "number" && Number.isInteger(value) && value >= 0 ? value : undefined;
+}
+
+function sideOf(value: unknown): "left" | "right" | undefined {
+  return value === "left" || value === "right" ? value : undefined;
 }
 
 /** "[PAD]", or {"content": "[PAD]", …} as older versions wrote it. */

@@ -9,6 +9,7 @@ export interface TextConfig {
   readonly overlong: "refuse" | "cut";
   readonly buckets: readonly number[] | undefined;
   readonly padToken: string | undefined;
+  readonly padAt: "left" | "right" | undefined;
   readonly output: number;
   readonly pooling: "mean" | "cls" | "none";
   readonly normalize: boolean;
@@ -59,6 +60,12 @@ export const textKeys: { readonly [K in keyof TextConfig]: Key<TextConfig[K]> } 
     help: "the token that fills up",
     read: (section, key) => section.text(key),
   },
+  padAt: {
+    values: "`right`, `left`",
+    fallback: "tokenizer_config.json's `padding_side`, else the tokenizer's `padding.direction`, else `right`",
+    help: "where it goes: behind a text, or before it",
+    read: (section, key) => section.choice(key, ["right", "left"] as const),
+  },
   output: {
     values: `0 to ${maxOutputs - 1}`,
     fallback: "0",
@@ -88,6 +95,7 @@ export function textConfigOf(section: Section): TextConfig {
     overlong: read("overlong"),
     buckets: read("buckets"),
     padToken: read("padToken"),
+    padAt: read("padAt"),
     output: read("output"),
     pooling: read("pooling"),
     normalize: read("normalize"),

@@ -1,5 +1,5 @@
 /** What is known of a version once it is loaded and would only show with some request. Pure. */
-import type { LoadReport, ModelSpec } from "../types.js";
+import type { LoadReport, ModelSpec, TextSpec } from "../types.js";
 
 /** Handlers whose answer has a label for each class, the last dimension of an output. */
 const classHandlers = ["image_classifier", "text_classifier", "token_classifier"];
@@ -8,6 +8,21 @@ const classHandlers = ["image_classifier", "text_classifier", "token_classifier"
 export function loadWarnings(
   { handler, source }: Pick<ModelSpec, "handler" | "source">,
   { outputs }: Pick<LoadReport, "outputs">,
+): readonly string[] {
+  return [...paddingWarnings(source, handler.text), ...labelWarnings({ handler, source }, outputs)];
+}
+
+/** A model that is not told where a text ends may answer by how long it is with its padding. */
+function paddingWarnings(source: string, text: TextSpec | undefined): readonly string[] {
+  if (text?.padsTo === undefined || text.inputs.some(({ role }) => role === "mask")) return [];
+  return [
+    `${source}: the tokenizer's padding (to ${text.padsTo}) is not followed: texts are padded to ${list(text.buckets)} tokens, and the model has no mask to tell padding by; sconce.text.buckets sets other lengths`,
+  ];
+}
+
+function labelWarnings(
+  { handler, source }: Pick<ModelSpec, "handler" | "source">,
+  outputs: LoadReport["outputs"],
 ): readonly string[] {
   const { labels } = handler;
   const classes = outputs[handler.text?.output ?? 0]?.shape.at(-1);

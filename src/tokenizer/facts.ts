@@ -8,6 +8,10 @@ export interface TokenizerFacts {
   readonly namedPadId: number | undefined;
   readonly usualPadId: number | undefined;
   readonly padTypeId: number;
+  /** padding.direction. */
+  readonly padAt: "left" | "right";
+  /** What the file pads a text to beside the longest one: "Fixed 128", "multiples of 8". */
+  readonly padsTo: string | undefined;
   /** Of the token that stands for what is not in the vocabulary. */
   readonly unknownId: number | undefined;
   /** Tokens that are put around each text. */
@@ -34,17 +38,29 @@ export function factsOf(
     token !== undefined && Object.hasOwn(vocabulary, token) ? vocabulary[token] : undefined;
   const model = objectIn(json, "model");
   const unknown = model["unk_token"];
+  const maxLength = wholeIn(truncation, "max_length");
   return {
     highestId: Object.values(vocabulary).reduce((most, id) => Math.max(most, id), 0),
     padId: wholeIn(padding, "pad_id"),
     namedPadId: idOf(padToken),
     usualPadId: idOf(padTokens.find((token) => idOf(token) !== undefined)),
     padTypeId: wholeIn(padding, "pad_type_id") ?? 0,
+    padAt: padding["direction"] === "Left" ? "left" : "right",
+    padsTo: padsToOf(padding),
     unknownId: wholeIn(model, "unk_id") ?? idOf(typeof unknown === "string" ? unknown : undefined),
     added,
-    maxLength: wholeIn(truncation, "max_length"),
+    // The library cuts nothing to 0.
+    maxLength: maxLength === 0 ? undefined : maxLength,
     cutAt: truncation["direction"] === "Left" ? "left" : "right",
   };
+}
+
+function padsToOf(padding: Readonly<Record<string, unknown>>): string | undefined {
+  const fixed = wholeIn(objectIn(padding, "strategy"), "Fixed");
+  const multiple = wholeIn(padding, "pad_to_multiple_of") ?? 0;
+  const words = [fixed === undefined ? "" : `${fixed} tokens`, multiple > 1 ? `multiples of ${multiple}` : ""];
+  const said = words.filter((each) => each !== "");
+  return said.length === 0 ? undefined : said.join(", ");
 }
 
 function objectIn(json: unknown, key: string): Readonly<Record<string, unknown>> {

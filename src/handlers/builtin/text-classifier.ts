@@ -5,10 +5,11 @@
 
 import { ServerError } from "../../errors.js";
 import type { Piece } from "../../tokenizer/library.js";
-import type { HandlerSpec } from "../../types.js";
+import type { HandlerSpec, TextSpec } from "../../types.js";
 import type { Handler, OutputTensor } from "../handler.js";
 import { readFloats } from "../tensor-read.js";
 import { together } from "../answers.js";
+import { firstToken } from "../text/pad.js";
 import { inputsOf, outputsOf, type ReadTexts, textSpecOf, type TextReader } from "../text/text-input.js";
 import { allClasses, softmax, topClasses } from "./classes.js";
 import { numberText } from "./text-embedding.js";
@@ -34,7 +35,7 @@ export function textClassifier(spec: HandlerSpec, reader: TextReader): Handler {
     explained: (outputs, { state }) => {
       const texts = state as ReadTexts;
       return together(
-        texts.tokens.map(({ pieces }, row) => insight(outputs, row, texts.texts.length, pieces)),
+        texts.tokens.map(({ pieces }, row) => insight(outputs, row, texts.texts.length, pieces, text)),
         texts.form,
         "explanations",
       );
@@ -43,14 +44,22 @@ export function textClassifier(spec: HandlerSpec, reader: TextReader): Handler {
 }
 
 /** TorchServe's answer: the words, and how much each of them counts. */
-function insight(outputs: readonly OutputTensor[], row: number, rows: number, pieces: readonly Piece[]): string {
+function insight(
+  outputs: readonly OutputTensor[],
+  row: number,
+  rows: number,
+  pieces: readonly Piece[],
+  text: TextSpec,
+): string {
   const each = outputs.length / rows;
   const [attributions, delta] = [outputs[row * each], outputs[(row + 1) * each - 1]];
   if (attributions === undefined || delta === undefined) {
     throw new ServerError("internal", "The engine explained fewer texts than there are.");
   }
   const words = pieces.map(({ token }) => JSON.stringify(token.replace(/^[Ġ▁]/u, "")));
-  const importances = Array.from(readFloats(attributions).subarray(0, pieces.length), numberText);
+  const values = readFloats(attributions);
+  const first = firstToken(values.length, pieces.length, text);
+  const importances = Array.from(values.subarray(first, first + pieces.length), numberText);
   const [deviation = Number.NaN] = readFloats(delta);
   return `{"importances": [${importances.join(", ")}], "words": [${words.join(", ")}], "delta": ${numberText(deviation)}}`;
 }

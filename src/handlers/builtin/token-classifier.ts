@@ -7,10 +7,11 @@
 
 import { ServerError } from "../../errors.js";
 import type { Piece } from "../../tokenizer/library.js";
-import type { HandlerSpec } from "../../types.js";
+import type { HandlerSpec, TextSpec } from "../../types.js";
 import type { Handler, OutputTensor } from "../handler.js";
 import { readFloats } from "../tensor-read.js";
 import { together } from "../answers.js";
+import { firstToken } from "../text/pad.js";
 import { inputsOf, outputsOf, type ReadTexts, textSpecOf, type TextReader } from "../text/text-input.js";
 import { softmax } from "./classes.js";
 
@@ -31,7 +32,7 @@ export function tokenClassifier(spec: HandlerSpec, reader: TextReader): Handler 
     post: (outputs, { state }) => {
       const texts = state as ReadTexts;
       const answers = outputsOf(outputs, texts, text).map((output, i) =>
-        entities(output, wordsOf(texts, i, text.unknownId), spec),
+        entities(output, wordsOf(texts, i, text.unknownId), spec, text),
       );
       return together(answers, texts.form);
     },
@@ -50,7 +51,7 @@ function wordsOf({ texts, tokens }: ReadTexts, row: number, unknownId: number | 
   );
 }
 
-function entities(output: OutputTensor, pieces: readonly Piece[], { labels }: HandlerSpec): string {
+function entities(output: OutputTensor, pieces: readonly Piece[], { labels }: HandlerSpec, text: TextSpec): string {
   const [length = 0, classes = 0] = output.shape;
   if (output.shape.length !== 2 || length < pieces.length || classes === 0) {
     throw new ServerError(
@@ -58,7 +59,7 @@ function entities(output: OutputTensor, pieces: readonly Piece[], { labels }: Ha
       `The model's output has shape [${output.shape.join(", ")}] for ${pieces.length} tokens; token_classifier expected scores per class for each.`,
     );
   }
-  const scores = readFloats(output);
+  const scores = readFloats(output).subarray(firstToken(length, pieces.length, text) * classes);
   const found = pieces.flatMap(({ token, special, start, end }, index) => {
     if (special) return [];
     const probabilities = softmax(scores.slice(index * classes, (index + 1) * classes));

@@ -14,17 +14,24 @@ export function bucketOf(length: number, buckets: readonly number[]): number {
   return buckets.find((each) => each >= length) ?? buckets.at(-1) ?? length;
 }
 
-/** One row of inputs for each text, all of the length of the longest one's bucket; padding follows the text. */
+/** One row of inputs for each text, all of the length of the longest one's bucket. */
 export function padded(texts: readonly Tokens[], spec: TextSpec): readonly (readonly TensorIn[])[] {
   const longest = texts.reduce((most, { ids }) => Math.max(most, ids.length), 1);
   const length = bucketOf(longest, spec.buckets);
   return texts.map((tokens) => spec.inputs.map((input) => tensorOf(input, tokens, spec, length)));
 }
 
+/** Where a text of `tokens` tokens begins in `length` places, of the model's inputs and of what it gives for each. */
+export function firstToken(length: number, tokens: number, { padAt }: Pick<TextSpec, "padAt">): number {
+  return padAt === "left" ? length - tokens : 0;
+}
+
 function tensorOf({ name, role, dtype }: TextInput, tokens: Tokens, spec: TextSpec, length: number): TensorIn {
   const { ids, typeIds } = tokens;
-  const value = (at: number): number => {
-    const inside = at < ids.length;
+  const first = firstToken(length, ids.length, spec);
+  const value = (place: number): number => {
+    const at = place - first;
+    const inside = at >= 0 && at < ids.length;
     if (role === "mask") return inside ? 1 : 0;
     if (role === "types") return inside ? (typeIds[at] ?? 0) : spec.padTypeId;
     return inside ? (ids[at] ?? 0) : spec.padId;

@@ -6,7 +6,14 @@ import { huggingFace } from "../../../src/archive/hugging-face.js";
 
 const root = mkdtempSync(join(tmpdir(), "sconce-hugging-face-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
-const nothing = { vocabularySize: undefined, padId: undefined, padToken: undefined, maxLength: undefined };
+const nothing = {
+  vocabularySize: undefined,
+  padId: undefined,
+  padToken: undefined,
+  maxLength: undefined,
+  padAt: undefined,
+  cutAt: undefined,
+};
 
 async function told(model: string, tokenizer: string) {
   writeFileSync(join(root, "config.json"), model);
@@ -17,8 +24,11 @@ async function told(model: string, tokenizer: string) {
 test("what both files say", async () => {
   const model = '{"vocab_size": 50257, "pad_token_id": 50256}';
   const found = { vocabularySize: 50257, padId: 50256, padToken: "<|endoftext|>", maxLength: 1024 };
-  expect(await told(model, '{"pad_token": "<|endoftext|>", "model_max_length": 1024}')).toEqual(found);
-  expect(await told(model, '{"pad_token": {"content": "<|endoftext|>"}, "model_max_length": 1024}')).toEqual(found);
+  const sides = { padAt: "left", cutAt: "right" };
+  const words = '"model_max_length": 1024, "padding_side": "left", "truncation_side": "right"';
+  expect(await told(model, `{"pad_token": "<|endoftext|>", ${words}}`)).toEqual({ ...found, ...sides });
+  const other = { ...found, padAt: undefined, cutAt: undefined };
+  expect(await told(model, '{"pad_token": {"content": "<|endoftext|>"}, "model_max_length": 1024}')).toEqual(other);
 });
 
 test("nothing where they are not there, are other programs', or say that there is no end", async () => {

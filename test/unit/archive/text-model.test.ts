@@ -102,6 +102,18 @@ describe("a text model", () => {
     );
   });
 
+  test("whose padding's and cut's side is the option's, else that of Hugging Face's file beside it", async () => {
+    const file = { "tokenizer_config.json": '{"padding_side": "left", "truncation_side": "left"}' };
+    expect((await open(handler, {})).handler.text).toMatchObject({
+      padAt: "right",
+      cutAt: "right",
+      padsTo: "64 tokens",
+    });
+    expect((await open(handler, file)).handler.text).toMatchObject({ padAt: "left", cutAt: "left" });
+    const own = `${handler}sconce:\n  text: { padAt: right, buckets: [64] }\n`;
+    expect((await open(own, file)).handler.text).toMatchObject({ padAt: "right", padsTo: undefined });
+  });
+
   test("with config.json of the vocabulary's size", async () => {
     await expect(open(handler, { "config.json": '{"vocab_size": 900}' })).resolves.toBeDefined();
     await expect(open(handler, { "config.json": "other" })).resolves.toBeDefined();

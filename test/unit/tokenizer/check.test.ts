@@ -15,6 +15,8 @@ test("what a tokenizer says of itself", async () => {
     usualPadId: 0,
     unknownId: 1,
     padTypeId: 0,
+    padAt: "right",
+    padsTo: "64 tokens",
     added: 2,
     maxLength: 64,
     cutAt: "right",

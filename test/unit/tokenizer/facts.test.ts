@@ -5,7 +5,7 @@ const vocabulary = { a: 5, "<pad>": 3, b: 9 };
 
 test("padding and truncation as the file has them", () => {
   const json = {
-    padding: { pad_id: 7, pad_type_id: 1 },
+    padding: { pad_id: 7, pad_type_id: 1, direction: "Left", strategy: { Fixed: 40 }, pad_to_multiple_of: 8 },
     truncation: { max_length: 128, direction: "Left" },
   };
   expect(factsOf(json, vocabulary, 2)).toEqual({
@@ -14,6 +14,8 @@ test("padding and truncation as the file has them", () => {
     namedPadId: undefined,
     usualPadId: 3,
     padTypeId: 1,
+    padAt: "left",
+    padsTo: "40 tokens, multiples of 8",
     unknownId: undefined,
     added: 2,
     maxLength: 128,
@@ -32,6 +34,8 @@ test("without them there is the padding token by its name, and the one that is a
     namedPadId: undefined,
     usualPadId: undefined,
     padTypeId: 0,
+    padAt: "right",
+    padsTo: undefined,
     unknownId: undefined,
     added: 0,
     maxLength: undefined,
@@ -49,4 +53,9 @@ test("the token for what is not in the vocabulary, by its name and, of Unigram, 
   expect(factsOf({ model: { unk_token: "b" } }, vocabulary, 0).unknownId).toBe(9);
   expect(factsOf({ model: { unk_token: null } }, vocabulary, 0).unknownId).toBeUndefined();
   expect(factsOf({ model: { unk_id: 3 } }, vocabulary, 0).unknownId).toBe(3);
+});
+
+test("what neither pads nor cuts", () => {
+  const json = { padding: { strategy: "BatchLongest", pad_to_multiple_of: 0 }, truncation: { max_length: 0 } };
+  expect(factsOf(json, vocabulary, 2)).toMatchObject({ padsTo: undefined, maxLength: undefined });
 });

@@ -49,3 +49,18 @@ describe("scores out", () => {
     );
   });
 });
+
+test("an explanation's numbers are those of the words, whichever side the padding is on", () => {
+  const pieces = ["a", "b"].map((token) => ({ token, special: false, start: 0, end: 1 }));
+  const state = { form: "one", texts: ["ab"], tokens: [{ ids: [5, 6], typeIds: [0, 0], pieces }] };
+  const explained = (padAt: "left" | "right") => {
+    const made = textClassifier({ name: "text_classifier", topK: 0, text: textSpec({ padAt }) }, textReader());
+    const request = Object.assign(textRequest("ab"), { state });
+    const text = made.explained?.([floats([1, 2, 3, 4], [4]), floats([0], [1])], request) ?? "";
+    return (JSON.parse(text) as { importances: number[] }).importances;
+  };
+  expect([explained("right"), explained("left")]).toEqual([
+    [1, 2],
+    [3, 4],
+  ]);
+});

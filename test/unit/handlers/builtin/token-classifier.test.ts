@@ -18,6 +18,16 @@ test("tokens with a class, and none that the tokenizer added", async () => {
   expect(answerOf(handler, [scores([])], request)).toBe("[]");
 });
 
+test("scores of a text that stands behind its padding", async () => {
+  const left = tokenClassifier(
+    { name: "token_classifier", topK: 0, labels, text: textSpec({ padAt: "left" }) },
+    textReader(),
+  );
+  const request = textRequest("😀 time person");
+  await left.pre!(request);
+  expect(JSON.parse(answerOf(left, [scores([2, 13])], request))).toMatchObject([{ index: 2, word: "time" }]);
+});
+
 test("a word that is not in the vocabulary is what the text has there, in code points", async () => {
   const request = textRequest("😀 time \u{13000} person");
   await handler.pre!(request);

@@ -7,7 +7,7 @@ const output = (values: readonly number[], shape: readonly number[]) => ({
   shape,
   data: new Uint8Array(Float32Array.from(values).buffer),
 });
-const tokens = output([1, 2, 3, 6, 100, 100], [3, 2]); // the third one is padding
+const tokens = output([1, 2, 3, 6, 100, 100], [3, 2]); // the third one is padding, or the first
 
 describe("pooling", () => {
   test.each([
@@ -15,6 +15,13 @@ describe("pooling", () => {
     ["cls", [1, 2]],
   ] as const)("%s, without padding", (pooling, expected) => {
     expect(Array.from(pooled(tokens, 2, textSpec({ pooling, normalize: false })))).toEqual(expected);
+  });
+
+  test.each([
+    ["mean", [51.5, 53]],
+    ["cls", [3, 6]],
+  ] as const)("%s, with the padding before the text", (pooling, expected) => {
+    expect(Array.from(pooled(tokens, 2, textSpec({ pooling, normalize: false, padAt: "left" })))).toEqual(expected);
   });
 
   test("to length 1, and a vector of zeros stays one", () => {

@@ -19,6 +19,8 @@ export function textSpec(more: Partial<TextSpec> = {}): TextSpec {
     buckets: [16, 32, 64],
     padId: 0,
     padTypeId: 0,
+    padsTo: undefined,
+    padAt: "right",
     unknownId: 1,
     maxTexts: 8,
     output: 0,
