@@ -4,6 +4,7 @@
  */
 import { open, stat } from "node:fs/promises";
 import { basename, extname } from "node:path";
+import { type CompiledInputs, CompiledScan } from "./compiled.js";
 import { invalid, invalidBy } from "./failure.js";
 import { artifactLimits } from "./limits.js";
 import { OperatorScan } from "./operators.js";
@@ -34,6 +35,8 @@ export interface Artifact {
   readonly kind: ArtifactKind;
   /** One of torchvision's that it calls, as "torchvision::nms". */
   readonly operator?: string;
+  /** Of a package. */
+  readonly compiled?: CompiledInputs;
 }
 
 /** Rejects with ServerError invalid_model. */
@@ -52,8 +55,14 @@ export async function checkArtifact(path: string): Promise<Artifact> {
     throw invalid(path, known?.[1] ?? "is not a model: a .pt or .pt2 file is a zip archive and begins with PK");
   }
   const scan = new OperatorScan();
-  const kind = kindOf(path, await verifyZip(path, artifactLimits, (file, chunk) => scan.take(file, chunk)));
-  return { kind, ...(scan.found === undefined || kind !== "torchscript" ? {} : { operator: scan.found }) };
+  const compiled = new CompiledScan();
+  const take = (file: string, chunk: Buffer): void => {
+    scan.take(file, chunk);
+    compiled.take(file, chunk);
+  };
+  const kind = kindOf(path, await verifyZip(path, artifactLimits, take));
+  if (kind === "aotinductor") return { kind, compiled: compiled.inputs };
+  return { kind, ...(scan.found === undefined ? {} : { operator: scan.found }) };
 }
 
 async function firstBytes(path: string, count: number): Promise<string> {

@@ -9,6 +9,7 @@ import { settingsOf, type ModelSettings } from "../config/model-settings.js";
 import type { HandlerSpec, InputSpec, ModelSpec, PythonModel, ScriptSpec, Signature } from "../types.js";
 import { checkArtifact } from "./artifact.js";
 import { sha256File } from "./cache.js";
+import { checkCompiled } from "./compiled.js";
 import { invalid } from "./failure.js";
 import { parseLabels } from "./labels.js";
 import { existing, type Manifest } from "./manifest.js";
@@ -122,7 +123,7 @@ async function nativeParts(
       ? await handlerOf(request, files, config, options)
       : { handler: { name: script.file, topK: defaultTopK, script }, inputs: undefined };
   const artifact = await files.artifact();
-  const { kind, operator } = await checkArtifact(artifact);
+  const { kind, operator, compiled } = await checkArtifact(artifact);
   if (operator !== undefined) {
     const { path } = request;
     const { root, manifest } = files;
@@ -131,6 +132,7 @@ async function nativeParts(
     return pythonParts(files, operatorModel(operator, question));
   }
   const signature = signatureOf(request, { ...config, ...(inputs ? { inputs } : {}) }, handler, kind);
+  if (compiled !== undefined) checkCompiled(request.path, compiled, signature.inputs, handler.text);
   const warmup = config.warmup === undefined ? undefined : await warmupOf(request, files, config.warmup);
   const sha256 = await sha256File(artifact);
   return { artifact, kind, sha256, signature, handler, ...(warmup === undefined ? {} : { warmup }) };

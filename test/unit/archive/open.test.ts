@@ -133,6 +133,13 @@ describe("openModel", () => {
     expect(spec.kind).toBe("aotinductor");
   });
 
+  test("a compiled package whose source says that it was made for other inputs", async () => {
+    const says = '"input_handles[0]: unmatched dim value at 1, "\n << "expected: 5, " << "but got: "';
+    const source = { name: "m/data/aotinductor/model/m.wrapper.cpp", data: says };
+    const other = buildZip([{ name: "m/data/aotinductor/model/m.so", data: "ELF" }, source]);
+    await expect(open(lay({ "m.pt2": other, "m.yaml": inputs }))).rejects.toThrow(/was compiled for size 5 .*\[4\]/);
+  });
+
   test("an image section makes a bare file an image classifier, and declares its input", async () => {
     const { spec } = await open(lay({ "m.pt": script, "m.yaml": "sconce: { image: { crop: 32, resize: 32 } }" }));
     expect(spec.handler.name).toBe("image_classifier");
