@@ -23,19 +23,16 @@ constexpr double kWideLaneSeconds = 0.5e-3;  // below this all cores on one samp
 
 class Phases {
  public:
-  explicit Phases(const LoadSpec& spec) : spec_(spec), start_(MonotonicNs()), last_(start_) {}
+  explicit Phases(const LoadSpec& spec) : spec_(spec), start_(MonotonicNs()) {}
 
-  void Done(const char* phase) {
-    const std::int64_t now = MonotonicNs();
-    if (spec_.progress) spec_.progress(phase, static_cast<double>(now - last_) * 1e-9);
-    last_ = now;
+  void Begin(const char* phase) {
+    if (spec_.progress) spec_.progress(phase);
   }
   double Total() const { return static_cast<double>(MonotonicNs() - start_) * 1e-9; }
 
  private:
   const LoadSpec& spec_;
   std::int64_t start_;
-  std::int64_t last_;
 };
 
 Status Invalid(const LoadSpec& spec, const std::string& what) { return {Code::kInvalidModel, spec.path + ": " + what}; }
@@ -233,7 +230,6 @@ Result<Loaded> LoadOnDevices(const LoadSpec& spec, const RunnerOptions& options,
     homes.push_back(std::move(*home));
     if (!first) first = std::move(warm);
     first->batch = std::min(first->batch, warm.ran ? warm.batch : first->batch);
-    phases.Done("warm-up");
   }
   ModelConfig config = MakeConfig(spec, *first, nature);
   auto runner = std::make_shared<SpreadRunner>(std::move(homes), config.lanes_per_instance);
@@ -242,9 +238,10 @@ Result<Loaded> LoadOnDevices(const LoadSpec& spec, const RunnerOptions& options,
 
 Result<Loaded> LoadChecked(const LoadSpec& spec) {
   Phases phases(spec);
+  phases.Begin("load");
   Result<std::unique_ptr<Executable>> loaded = LoadArtifact(spec);
   if (!loaded.ok()) return loaded.status();
-  phases.Done("load");
+  phases.Begin("warm-up");
   std::unique_ptr<Executable> executable = std::move(*loaded);
   const Nature nature = NatureOf(spec, *executable);
 
@@ -268,7 +265,6 @@ Result<Loaded> LoadChecked(const LoadSpec& spec) {
   if (OnDevices(spec)) return LoadOnDevices(spec, options, std::move(executable), phases);
   Result<WarmupResult> warm = WarmUp(spec, options, executable);
   if (!warm.ok()) return warm.status();
-  phases.Done("warm-up");
 
   auto runner = std::make_shared<TorchRunner>(std::move(executable), std::move(options));
   runner->set_max_rows(warm->batch);
