@@ -26,7 +26,7 @@ import type { MetricLine } from "./metrics/torchserve.js";
 import { createRpcMemory, RpcCounters } from "./metrics/rpc-counters.js";
 import type { ModelManager } from "./models/manager.js";
 import type { Announce, ModelCatalog } from "./models/models.js";
-import { announcementOf } from "./server/announcement.js";
+import { announcementOf, unreadyOf } from "./server/announcement.js";
 import { CertificateWatch, readCertificate, withFiles } from "./server/certificates.js";
 import { openAccessLog } from "./server/inference-server.js";
 import { MainPort, type MainPortOptions, noBodies } from "./server/main-port.js";
@@ -362,8 +362,7 @@ class Server implements RunningServer {
     this.state.health = health === "empty" && !this.startSettled ? "unready" : health;
     const entries = this.manager.list();
     this.waits.keep(entries);
-    const unready = entries.filter((entry) => entry.state !== "ready");
-    const plain = unready.map(({ spec: _spec, report: _report, ...entry }) => ({ ...entry, loadSeconds: 0 }));
+    const plain = unreadyOf(entries);
     const text = JSON.stringify(plain);
     if (text !== this.lastUnready) {
       this.lastUnready = text;

@@ -87,7 +87,7 @@ Status DecodeNpy(std::span<const std::byte> body, const Signature& signature, La
   if (count == 0) return {Code::kBadRequest, "an array of no samples; expected at least one"};
   if (count > layout.limits().max_instances) {
     return {Code::kBadRequest, std::to_string(count) + " samples, more than " +
-                                   std::to_string(layout.limits().max_instances) + "; maxInstances sets the limit"};
+                                   std::to_string(layout.limits().max_instances) + kInstancesOption};
   }
   if (Status s = CheckBools(array.dtype, array.data); !s.ok()) return s;
   if (Status s = layout.Grow(array.data.size()); !s.ok()) return s;

@@ -141,8 +141,8 @@ class BodyReader {
     for (bool more = true; more;) {
       const std::size_t index = task_.rows.size();
       if (index >= layout_.limits().max_instances) {
-        return {Code::kBadRequest, "more than " + std::to_string(layout_.limits().max_instances) +
-                                       " instances; maxInstances sets the limit"};
+        return {Code::kBadRequest,
+                "more than " + std::to_string(layout_.limits().max_instances) + " instances" + kInstancesOption};
       }
       Status s = Sample(2);
       if (s.ok()) s = Next(']', &more);

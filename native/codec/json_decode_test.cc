@@ -222,9 +222,11 @@ TEST(JsonDecode, NonFiniteOnlyAsStrings) {
   EXPECT_TRUE(std::isnan(values[0]));
   EXPECT_EQ(values[1], INFINITY);
   EXPECT_EQ(values[2], -INFINITY);
-  ExpectBad("[1,NaN,2,3]", kFloat4, "as strings at byte 3");
-  ExpectBad("[1,-Infinity,2,3]", kFloat4, "RFC 8259 at byte 3");
-  ExpectBad("[Infinity,1,2,3]", kFloat4, "as strings");
+  const std::string words = R"x(take the strings "NaN", "Infinity" and "-Infinity") at byte )x";
+  ExpectBad("[1,NaN,2,3]", kFloat4, words + "3");
+  ExpectBad("[1,-Infinity,2,3]", kFloat4, words + "3");
+  ExpectBad("[Infinity,1,2,3]", kFloat4, words + "1");
+  ExpectBad("[1,-Inf,2,3]", kFloat4, "RFC 8259 at byte 3");
   ExpectBad(R"(["nan",1,2,3])", kFloat4, "as strings only");
 }
 
@@ -324,7 +326,7 @@ TEST(JsonDecode, LimitsHoldAtTheirEdges) {
   Task task;
   EXPECT_TRUE(DecodeText(instances(2), kFloat4, task, limits).ok());
   EXPECT_TRUE(DecodeText(instances(3), kFloat4, task, limits).ok());
-  ExpectBad(instances(4), kFloat4, "more than 3 instances; maxInstances", limits);
+  ExpectBad(instances(4), kFloat4, "more than 3 instances; --max-instances or the model's sconce.maxInstances", limits);
   const auto keys = [](int count) {
     std::string text = "{";
     for (int i = 0; i < count; ++i) text += (i == 0 ? "\"k" : ",\"k") + std::to_string(i) + "\":1";

@@ -220,13 +220,17 @@ class TensorReader {
   Status NotAnElement() const {
     const char c = reader_.Peek();
     if (c == '[') return WrongShape();
+    if (JsonReader(reader_).TakeWord("-Infinity")) return NotFinite();
     if (StartsNumber(c)) return reader_.Error("not a number of RFC 8259");
     return Kind(c) != nullptr ? WrongKind(Kind(c)) : NoValue(c);
   }
 
-  Status NoValue(char c) const {
-    if (c == 'N' || c == 'I') return reader_.Error("NaN and Infinity are no JSON; send them as strings");
-    return reader_.Error("expected a value");
+  Status NoValue(char c) const { return c == 'N' || c == 'I' ? NotFinite() : reader_.Error("expected a value"); }
+
+  // As Python's json writes them.
+  Status NotFinite() const {
+    return reader_.Error(
+        "NaN and infinities are no JSON (floating inputs take the strings \"NaN\", \"Infinity\" and \"-Infinity\")");
   }
 
   Status WrongShape() const {

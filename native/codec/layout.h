@@ -12,6 +12,9 @@
 
 namespace sconce::codec {
 
+// Ends the words of an error about max_instances.
+inline constexpr char kInstancesOption[] = "; --max-instances or the model's sconce.maxInstances sets the limit";
+
 class Layout {
  public:
   Layout(Task& task, const Limits& limits) : task_(task), limits_(limits) {}

@@ -72,7 +72,7 @@ class FrameReader {
     if (rows_ == 0 || tensors_ == 0) return Bad("no tensors; expected at least one");
     if (rows_ > layout_.limits().max_instances) {
       return {Code::kBadRequest, std::to_string(rows_) + " samples, more than " +
-                                     std::to_string(layout_.limits().max_instances) + "; maxInstances sets the limit"};
+                                     std::to_string(layout_.limits().max_instances) + kInstancesOption};
     }
     if (tensors_ > static_cast<std::uint32_t>(kMaxTensors)) {
       return {Code::kBadRequest,

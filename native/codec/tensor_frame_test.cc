@@ -196,7 +196,7 @@ TEST(TensorFrame, LimitsAreNamed) {
   ExpectBad(wordy, {}, "a tensor's name of 257 bytes; at most 256");
   Limits limits;
   limits.max_instances = 1;
-  ExpectBad(Frame({kIds, kIds}, 2), {}, "2 samples, more than 1; maxInstances", limits);
+  ExpectBad(Frame({kIds, kIds}, 2), {}, "2 samples, more than 1; --max-instances", limits);
   Task task;
   limits.max_decoded_bytes = 23;
   EXPECT_EQ(DecodeFrame(good, {}, task, limits).code(), Code::kPayloadTooLarge);

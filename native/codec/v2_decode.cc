@@ -349,7 +349,7 @@ class V2Reader {
     if (count == 0) return Bad("a batch of no samples; expected at least one");
     if (static_cast<std::size_t>(count) > layout_.limits().max_instances) {
       return Bad(std::to_string(count) + " samples, more than " + std::to_string(layout_.limits().max_instances) +
-                 "; maxInstances sets the limit");
+                 kInstancesOption);
     }
     if (Status s = CheckComplete(); !s.ok()) return s;
     task_.instances = *batch_ != kUnbatched;

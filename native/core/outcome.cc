@@ -34,7 +34,7 @@ bool EndIfDead(Task& task, std::int64_t now_ns) {
 
 Status QueueFullStatus(const ModelConfig& config) {
   return {Code::kQueueFull, std::to_string(config.queue_capacity) + " requests wait for model " + Label(config) +
-                                ", as many as its jobQueueSize allows; try again later or raise jobQueueSize"};
+                                ", as many as its jobQueueSize allows; try again later or raise it (--job-queue-size)"};
 }
 
 Status UnloadingStatus(const ModelConfig& config) {

@@ -115,9 +115,9 @@ void ExitNow(const Napi::CallbackInfo& info) {
 
 Napi::Value Info(const Napi::CallbackInfo& info) { return FromInfo(info.Env(), torch_engine::Info()); }
 
-Events::Event Progress(std::string phase, double seconds) {
-  return [phase = std::move(phase), seconds](Napi::Env env, const Napi::Function& call) {
-    call.Call({Napi::String::New(env, "progress"), Napi::String::New(env, phase), Napi::Number::New(env, seconds)});
+Events::Event Progress(std::string phase) {
+  return [phase = std::move(phase)](Napi::Env env, const Napi::Function& call) {
+    call.Call({Napi::String::New(env, "progress"), Napi::String::New(env, phase)});
   };
 }
 
@@ -136,14 +136,15 @@ Events::Event Removed(bool gone) {
   return [gone](Napi::Env env, const Napi::Function& call) { call.Call({Napi::Boolean::New(env, gone)}); };
 }
 
-// load(spec, loadId, onEvent): onEvent("progress", phase, seconds)… then ("done", report) or ("failed", code, message).
+// load(spec, loadId, onEvent): onEvent("progress", phase)… as each begins, then ("done", report) or ("failed", code,
+// message).
 void Load(const Napi::CallbackInfo& info) {
   Engine& engine = OpenEngine(info.Env());
   LoadRequest request = ToLoadRequest(info[0].As<Napi::Object>());
   const std::string id = info[1].ToString().Utf8Value();
   std::shared_ptr<Events> events = Events::Make(info.Env(), info[2].As<Napi::Function>());
   LoadCallbacks callbacks;
-  callbacks.progress = [events](const char* phase, double seconds) { events->Post(Progress(phase, seconds), false); };
+  callbacks.progress = [events](const char* phase) { events->Post(Progress(phase), false); };
   callbacks.done = [events](LoadOutcome outcome) { events->Post(Ended(std::move(outcome)), true); };
   Status started = engine.StartLoad(id, std::move(request), std::move(callbacks));
   if (!started.ok()) events->Abandon();

@@ -56,7 +56,7 @@ struct LoadOutcome {
 };
 
 struct LoadCallbacks {
-  std::function<void(const char* phase, double seconds)> progress;
+  std::function<void(const char* phase)> progress;
   std::function<void(LoadOutcome outcome)> done;  // exactly once
 };
 

@@ -27,7 +27,7 @@ class Phases {
   explicit Phases(const LoadSpec& spec) : spec_(spec), start_(MonotonicNs()) {}
 
   void Begin(const char* phase) {
-    if (spec_.progress) spec_.progress(phase, Total());
+    if (spec_.progress) spec_.progress(phase);
   }
   double Total() const { return static_cast<double>(MonotonicNs() - start_) * 1e-9; }
 

@@ -36,12 +36,12 @@ struct LoadSpec {
   double precision_tolerance = 0.02;  // largest |a-b| to float32's answers, as a share of the largest |b| of an output
   bool stateful = false;
   ExecutorChoice executor = ExecutorChoice::kAuto;
-  int cores = 1;                                                    // cores the lanes may use together
-  int instances = 0;                                                // narrow lanes; 0: one per core or device
-  std::vector<const OpenDevice*> devices;                           // in the order of instances; empty: the CPU
-  StreamPriority priority = StreamPriority::kNormal;                // on a device
-  const std::atomic<bool>* cancelled = nullptr;                     // polled between phases
-  std::function<void(const char* phase, double seconds)> progress;  // "load", "warm-up": one begins
+  int cores = 1;                                      // cores the lanes may use together
+  int instances = 0;                                  // narrow lanes; 0: one per core or device
+  std::vector<const OpenDevice*> devices;             // in the order of instances; empty: the CPU
+  StreamPriority priority = StreamPriority::kNormal;  // on a device
+  const std::atomic<bool>* cancelled = nullptr;       // polled between phases
+  std::function<void(const char* phase)> progress;    // one begins: "load", "warm-up"
 };
 
 struct LoadReport {  // what describe shows

@@ -45,6 +45,20 @@ TEST(Load, InitialiseAcceptsTheLibraryItWasBuiltWith) {
   EXPECT_FALSE(Info().cpu_capability.empty());
 }
 
+TEST(Load, TellsEachPhaseAsItBegins) {
+  std::vector<std::string> phases;
+  LoadSpec spec = SpecFor("mlp");
+  spec.progress = [&](const char* phase) { phases.emplace_back(phase); };
+  MustLoad(spec);
+  EXPECT_EQ(phases, (std::vector<std::string>{"load", "warm-up"}));
+  // Its reading began, and its warm-up did not.
+  phases.clear();
+  const Folder folder;
+  spec.path = folder.Write("no.pt", "no model");
+  EXPECT_FALSE(Refusal(spec).ok());
+  EXPECT_EQ(phases, std::vector<std::string>{"load"});
+}
+
 TEST(Load, TellsWhatItChose) {
   const Loaded loaded = MustLoad(SpecFor("mlp"));
   EXPECT_EQ(loaded.report.warmup_reason, "ok");

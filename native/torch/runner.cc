@@ -8,13 +8,15 @@
 #include <utility>
 
 #include "codec/codec.h"
+#include "core/clock.h"
 #include "core/model.h"
-#include "torch/collate.h"
+#include "core/outcome.h"
 #include "torch/dtype.h"
 #include "torch/encode_tensors.h"
 #include "torch/explainer.h"
 #include "torch/failure.h"
 #include "torch/outputs.h"
+#include "torch/runner_scratch.h"
 #include "torch/threads.h"
 
 namespace sconce::torch_engine {
@@ -27,134 +29,13 @@ struct Gradients {
   c10::AutoGradMode recorded;
 };
 
+Status Prefixed(const std::string& whose, const Status& status) {
+  return {status.code(), whose + ": " + status.message()};
+}
+
 std::size_t RowsOf(const Task& task) { return task.is_image ? 1 : task.rows.size(); }
 
-Status OfWholeBatch(const OutputNode& layout, std::size_t leaf, LeafKind kind) {
-  return {Code::kBadOutput, "the model's " + LeafName(layout, static_cast<int>(leaf)) + " is one " +
-                                (kind == LeafKind::kText ? "text" : "number") +
-                                " for the whole batch, so samples must run one by one (batchSize: 1)"};
-}
-
-Status WrongRows(const OutputNode& layout, std::size_t leaf, const at::Tensor& tensor, std::size_t rows) {
-  return {Code::kBadOutput, "the model's " + LeafName(layout, static_cast<int>(leaf)) +
-                                " cannot be split per sample: its dimension 0 must be the batch (" +
-                                std::to_string(rows) + "), it is " + std::to_string(tensor.size(0))};
-}
-
-// A dense tensor with a dtype that has a wire form.
-Status CheckPlain(const OutputNode& layout, std::size_t leaf, const at::Tensor& tensor) {
-  if (tensor.layout() != at::kStrided || tensor.is_nested()) {
-    const char* const kind = tensor.is_nested() ? "nested" : "sparse";
-    return {Code::kBadOutput, "the model's " + LeafName(layout, static_cast<int>(leaf)) + " is a " + kind +
-                                  " tensor, which has no wire form; return a dense one"};
-  }
-  if (tensor.is_quantized() || !FromTorch(tensor.scalar_type())) {
-    return {Code::kBadOutput, "the model's " + LeafName(layout, static_cast<int>(leaf)) + " has dtype " +
-                                  c10::toString(tensor.scalar_type()) + ", which has no wire form"};
-  }
-  if (tensor.dim() > kMaxDims) {
-    return {Code::kBadOutput, "the model's " + LeafName(layout, static_cast<int>(leaf)) + " has " +
-                                  std::to_string(tensor.dim()) + " dimensions, the limit is " +
-                                  std::to_string(kMaxDims)};
-  }
-  return Status::Ok();
-}
-
 }  // namespace
-
-struct TorchRunner::Scratch final : RunnerScratch {
-  Scratch(const TensorDevice& tensors, StreamPriority priority, bool copies)
-      : device(tensors), stream_priority(priority), collator(tensors.device(), copies) {
-    Open();
-  }
-
-  // Again before each batch until it succeeds: a device that is full for a moment would leave the lane without for
-  // good.
-  void Open() {
-    Result<std::unique_ptr<Stream>> its_stream = device.device().NewStream(stream_priority);
-    Result<std::unique_ptr<Event>> its_event = device.device().NewEvent();
-    if (its_stream.ok()) stream = std::move(*its_stream);
-    if (its_event.ok()) done = std::move(*its_event);
-    broken = its_stream.ok() ? its_event.status() : its_stream.status();
-  }
-
-  const TensorDevice& device;
-  const StreamPriority stream_priority;
-  Collator collator;
-  std::unique_ptr<Stream> stream;
-  std::unique_ptr<Event> done;
-  Status broken;  // why there is no stream or event
-  torch::jit::Stack stack;
-  OutputNode layout;
-  std::vector<LeafKind> kinds;  // of the layout's leaves
-  bool has_layout = false;
-  bool new_layout = false;  // the last result was of another structure than the one before
-  bool own_leaves = false;  // the leaves are one sample's own, without a batch dimension
-  std::vector<at::Tensor> leaves;
-  std::vector<at::Tensor> kept;  // outputs of earlier slices
-  std::vector<const Row*> rows;
-  std::vector<std::vector<TensorView>> views;  // [row][leaf]; the first `view_count` are of this run
-  std::size_t view_count = 0;
-  ImageScratch image;
-  // undeclared inputs: the plan of the last names
-  ArgPlan plan;
-  std::vector<std::string> plan_names;
-  std::size_t plan_count = 0;
-
-  // Lets go of what belongs to the tasks' models and memory.
-  void Release() {
-    stack.clear();
-    leaves.clear();
-    kept.clear();
-    view_count = 0;
-  }
-
-  // The leaf belongs to the run's only row as it is.
-  bool is_own(std::size_t leaf) const {
-    return own_leaves || kinds[leaf] != LeafKind::kTensor || leaves[leaf].dim() == 0;
-  }
-
-  Status CheckRows(std::size_t row_count) const;
-  Status Split(std::size_t row_count);
-};
-
-Status TorchRunner::Scratch::CheckRows(std::size_t row_count) const {
-  for (std::size_t leaf = 0; leaf < leaves.size(); ++leaf) {
-    const at::Tensor& tensor = leaves[leaf];
-    if (Status status = CheckPlain(layout, leaf, tensor); !status.ok()) return status;
-    if (is_own(leaf)) {
-      if (row_count != 1) return OfWholeBatch(layout, leaf, kinds[leaf]);
-    } else if (tensor.size(0) != static_cast<std::int64_t>(row_count)) {
-      return WrongRows(layout, leaf, tensor, row_count);
-    }
-  }
-  return Status::Ok();
-}
-
-// Views of the leaves, in host memory, row by row, appended to `views`.
-Status TorchRunner::Scratch::Split(std::size_t row_count) {
-  if (Status status = CheckRows(row_count); !status.ok()) return status;
-  if (Status status = device.Download(leaves, *stream, *done); !status.ok()) return status;
-  if (views.size() < view_count + row_count) views.resize(view_count + row_count);
-  for (std::size_t r = 0; r < row_count; ++r) views[view_count + r].resize(leaves.size());
-  for (std::size_t leaf = 0; leaf < leaves.size(); ++leaf) {
-    at::Tensor& tensor = leaves[leaf];
-    if (tensor.is_neg()) tensor = tensor.resolve_neg();
-    if (!tensor.is_contiguous()) tensor = tensor.contiguous();
-    TensorView view;
-    view.dtype = *FromTorch(tensor.scalar_type());
-    const at::IntArrayRef sizes = tensor.sizes();
-    for (std::size_t d = is_own(leaf) ? 0 : 1; d < sizes.size(); ++d) view.shape.push_back(sizes[d]);
-    view.bytes = tensor.nbytes() / row_count;
-    view.data = static_cast<const std::byte*>(tensor.const_data_ptr());
-    for (std::size_t r = 0; r < row_count; ++r) {
-      views[view_count + r][leaf] = view;
-      view.data += view.bytes;
-    }
-  }
-  view_count += row_count;
-  return Status::Ok();
-}
 
 TorchRunner::TorchRunner(std::unique_ptr<Executable> executable, RunnerOptions options)
     : executable_(std::move(executable)), options_(std::move(options)), device_(*options_.device) {}
@@ -182,29 +63,54 @@ void TorchRunner::Run(std::span<Task* const> batch, RunnerScratch& opaque, bool 
   auto& scratch = static_cast<Scratch&>(opaque);
   const Gradients gradients(executable_->differentiates());
   const StreamGuard guard(*scratch.stream);
+  const bool rerun = allow_rerun && !options_.stateful;
   if (batch.size() == 1) {
-    RunAlone(*batch[0], scratch);
+    RunAlone(*batch[0], rerun, scratch);
     return;
   }
   const Status status = RunTogether(batch, scratch);
   scratch.Release();
   if (status.ok()) return;
-  const bool rerun = allow_rerun && !options_.stateful;
   for (Task* task : batch) {
     if (rerun) {
-      RunAlone(*task, scratch);
+      RunAlone(*task, rerun, scratch);
     } else {
       task->status = allow_rerun ? status : Status(Code::kModelError, status.message());
     }
   }
 }
 
-void TorchRunner::RunAlone(Task& task, Scratch& scratch) {
-  const bool sliced = !task.is_image && (task.rows.size() > max_rows_ || !UniformRows(task));
-  Task* const one = &task;
-  const Status status = sliced ? RunSlices(task, max_rows_, scratch) : RunTogether({&one, 1}, scratch);
+void TorchRunner::RunAlone(Task& task, bool rerun, Scratch& scratch) {
+  const Status status = RunOne(task, max_rows_, rerun, scratch);
   scratch.Release();
   if (!status.ok()) task.status = status;
+}
+
+Status TorchRunner::RunOne(Task& task, std::uint32_t max_rows, bool rerun, Scratch& scratch) {
+  const bool sliced = !task.is_image && (task.rows.size() > max_rows || !UniformRows(task));
+  Task* const one = &task;
+  Status status = sliced ? RunSlices(task, max_rows, scratch) : RunTogether({&one, 1}, scratch);
+  const bool several = !task.is_image && (task.instances || task.rows.size() > 1);
+  return several && status.code() == Code::kModelError ? OfInstance(task, status, rerun, scratch) : status;
+}
+
+// Says which of the rows of the failed call it was: with `rerun`, the first that raises alone too.
+Status TorchRunner::OfInstance(Task& task, const Status& status, bool rerun, Scratch& scratch) try {
+  const std::size_t first = scratch.first_row;
+  const std::size_t last = first + scratch.rows.size() - 1;
+  if (first == last) return Prefixed("instance " + std::to_string(first), status);
+  for (std::size_t r = first; rerun && r <= last; ++r) {
+    // Staging memory is free again only then.
+    if (Status past = scratch.stream->Synchronise(); !past.ok()) return past;
+    if (EndIfDead(task, MonotonicNs())) return task.status;
+    scratch.Release();
+    const Row* const row = &task.rows[r];
+    const Status alone = CallRows({&row, 1}, task.names, scratch);
+    if (!alone.ok()) return Prefixed("instance " + std::to_string(r), alone);
+  }
+  return Prefixed("instances " + std::to_string(first) + " to " + std::to_string(last), status);
+} catch (...) {
+  return CurrentFailure(Code::kInternal, "running the model failed");
 }
 
 Status TorchRunner::Attempt(std::span<Task* const> batch, std::uint32_t max_rows, RunnerScratch& opaque) {
@@ -213,9 +119,8 @@ Status TorchRunner::Attempt(std::span<Task* const> batch, std::uint32_t max_rows
   if (!scratch.broken.ok()) return scratch.broken;
   const Gradients gradients(executable_->differentiates());
   const StreamGuard guard(*scratch.stream);
-  Task& first = *batch[0];
-  const bool sliced = batch.size() == 1 && !first.is_image && (first.rows.size() > max_rows || !UniformRows(first));
-  Status status = sliced ? RunSlices(first, max_rows, scratch) : RunTogether(batch, scratch);
+  Status status =
+      batch.size() == 1 ? RunOne(*batch[0], max_rows, !options_.stateful, scratch) : RunTogether(batch, scratch);
   // What was queued before it failed may still read the staging memory that the next batch is gathered in.
   if (!status.ok()) {
     if (Status after = scratch.stream->Synchronise(); after.code() == Code::kDeviceLost) status = std::move(after);
@@ -232,6 +137,7 @@ Status TorchRunner::RunTogether(std::span<Task* const> batch, Scratch& scratch) 
     if (Status status = CallImages(batch, scratch); !status.ok()) return status;
   } else {
     scratch.rows.clear();
+    scratch.first_row = 0;
     for (const Task* task : batch) {
       for (const Row& row : task->rows) scratch.rows.push_back(&row);
     }
@@ -258,6 +164,7 @@ Status TorchRunner::RunSlices(Task& task, std::uint32_t max_rows, Scratch& scrat
     std::size_t end = first + 1;
     while (end < task.rows.size() && end - first < max_rows && SameShape(task.rows[first], task.rows[end])) ++end;
     scratch.rows.clear();
+    scratch.first_row = first;
     for (std::size_t r = first; r < end; ++r) scratch.rows.push_back(&task.rows[r]);
     if (Status status = CallRows(scratch.rows, task.names, scratch); !status.ok()) return status;
     if (first > 0 && scratch.new_layout) {

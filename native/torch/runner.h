@@ -53,7 +53,9 @@ class TorchRunner final : public Runner, public BatchProgram {
   struct Scratch;
 
   Status RunTogether(std::span<Task* const> batch, Scratch& scratch);
-  void RunAlone(Task& task, Scratch& scratch);
+  void RunAlone(Task& task, bool rerun, Scratch& scratch);
+  Status RunOne(Task& task, std::uint32_t max_rows, bool rerun, Scratch& scratch);
+  Status OfInstance(Task& task, const Status& status, bool rerun, Scratch& scratch);
   Status RunSlices(Task& task, std::uint32_t max_rows, Scratch& scratch);
   Status CallRows(std::span<const Row* const> rows, std::span<const std::string> names, Scratch& scratch);
   Status CallImages(std::span<Task* const> batch, Scratch& scratch);

@@ -108,6 +108,50 @@ TEST(TorchRunner, OnlyTheSampleThatRaisesFails) {
   }
 }
 
+// A model that raises for the second case, in batches of at most two.
+struct Guilty {
+  Guilty() : golden(ReadGolden("raises")) {
+    golden.cases[1].inputs["x"].data[2] = -1;
+    LoadSpec spec = SpecFor("raises");
+    spec.batch_size = 2;
+    loaded = MustLoad(spec);
+  }
+
+  TaskPtr Run(std::initializer_list<std::size_t> which, bool allow_rerun, std::int64_t deadline_ns = 0) {
+    std::vector<TaskPtr> tasks;
+    tasks.push_back(MakeTask(golden.signature, Pointers(golden, which)));
+    tasks[0]->instances = true;
+    tasks[0]->deadline_ns = deadline_ns;
+    RunAll(*loaded.runner, tasks, allow_rerun);
+    return std::move(tasks[0]);
+  }
+
+  // Whom the error names.
+  std::string Whose(std::initializer_list<std::size_t> which, bool allow_rerun) {
+    const Status status = Run(which, allow_rerun)->status;
+    EXPECT_EQ(status.code(), Code::kModelError);
+    EXPECT_NE(status.message().find("negative input"), std::string::npos) << status.message();
+    return status.message().substr(0, status.message().find(':'));
+  }
+
+  Golden golden;
+  Loaded loaded;
+};
+
+TEST(TorchRunner, TheInstanceThatRaisesIsNamed) {
+  Guilty model;
+  EXPECT_EQ(model.Whose({1}, true), "instance 0");
+  EXPECT_EQ(model.Whose({0, 1}, true), "instance 1");
+  EXPECT_EQ(model.Whose({0, 1}, false), "instances 0 to 1");
+  // In the second slice.
+  EXPECT_EQ(model.Whose({0, 2, 3, 1}, true), "instance 3");
+  EXPECT_EQ(model.Whose({0, 2, 1}, false), "instance 2");
+}
+
+TEST(TorchRunner, AnInstanceIsNotLookedForOnceNobodyWaits) {
+  EXPECT_EQ(Guilty().Run({0, 1}, true, /*deadline_ns=*/1)->status.code(), Code::kDeadlineExceeded);
+}
+
 TEST(TorchRunner, WithoutRerunTheWholeBatchSaysModelError) {
   Golden golden = ReadGolden("raises");
   golden.cases[1].inputs["x"].data[2] = -1;

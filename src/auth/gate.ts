@@ -71,7 +71,7 @@ export class Gate {
     }
     const retryAfterMs = counts ? take(token, this.clocks.steadyUs()) : 0;
     if (retryAfterMs === 0) return pass;
-    const message = `The token ${token.name} is over its limit ${token.limitName}: try again in ${retryAfterMs} ms.`;
+    const message = `The token ${token.name} is over its limit ${token.limitName} of --tokens-file: try again in ${retryAfterMs} ms.`;
     return { outcome: "limited", message, retryAfterMs };
   }
 

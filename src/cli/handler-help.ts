@@ -4,8 +4,7 @@ import type { CommandHelp } from "./command-help.js";
 export const handlerHelp: CommandHelp = {
   name: "handler",
   usage: "new FOLDER | types MODEL | test MODEL [--samples FOLDER]",
-  summary:
-    "Writes a handler in TypeScript from a template, prints the types of a model's inputs and outputs, runs a handler against samples.",
+  summary: "Writes a handler in TypeScript from a template, prints a model's types, runs a handler against samples.",
   flags: [
     ["--javascript", "new: handler.mjs instead of handler.ts."],
     ["--alone", "new: a handler that answers by itself, without a model file."],

@@ -1,5 +1,5 @@
 /**
- * `sconce handler new|types|test`: a handler in TypeScript from a template, the types of a model's inputs and outputs, and a handler run
+ * `sconce handler new|types|test`: a handler in TypeScript from a template, a model's types, and a handler run
  * against sample requests on a real server of its own.
  */
 import { mkdir, stat, writeFile } from "node:fs/promises";

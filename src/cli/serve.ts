@@ -96,6 +96,8 @@ function openFiles({ config, settings }: Resolved, terminal: Terminal): Sinks {
       onTrouble: (message) => terminal.err(`sconce: ${message}\n`),
     });
     process.on("exit", () => sinks.closeNow());
+    // As logrotate says it. Without files that were asked for SIGHUP ends the server, as a terminal means it.
+    if (chosen || given("metricsLogFolder")) process.on("SIGHUP", () => sinks.reopen());
     return sinks;
   } catch (error) {
     if (!(error instanceof SinkError)) throw error;

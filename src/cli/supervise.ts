@@ -64,8 +64,9 @@ export async function supervise(words: readonly string[], config: ServeConfig, t
     write: terminal.err,
   });
   const state: State = { child: undefined, asked: false, everReady: false, wake: () => undefined };
-  // SIGHUP then asks for a look at the certificate's and the tokens' files, not for the end.
-  const renews = speaksTls(config) || config.tokensFile !== undefined;
+  // SIGHUP then asks for a look at the certificate's and the tokens' files or for new log files, not for the end.
+  const logs = config.logFolder ?? config.metricsLogFolder;
+  const renews = speaksTls(config) || (config.tokensFile ?? logs) !== undefined;
   const forward = (signal: NodeJS.Signals): void => {
     state.child?.kill(signal);
     if (signal === "SIGHUP" && renews) return;

@@ -295,8 +295,8 @@ export interface TakenBatches {
   readonly leftOut: number;
 }
 
-/** Called on the main thread as a phase of a load begins, so many seconds after the load's turn came. */
-export type LoadProgress = (phase: string, seconds: number) => void;
+/** A phase of a load begins. Called on the main thread; not before the load has its turn. */
+export type LoadProgress = (phase: string) => void;
 
 export interface Engine {
   info(): EngineInfo;

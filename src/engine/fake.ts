@@ -127,7 +127,7 @@ class FakeEngine implements Engine {
     const load: { model?: FakeModel; cancelled: boolean } = { cancelled: false };
     this.#loads.set(loadId, load);
     await new Promise((resolve) => setImmediate(resolve));
-    onProgress?.("load", 0);
+    onProgress?.("load");
     if (load.cancelled || basename(spec.artifact).startsWith("broken")) {
       this.#loads.delete(loadId);
       if (load.cancelled) throw new ServerError("cancelled", "the load was cancelled");

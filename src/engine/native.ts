@@ -25,7 +25,7 @@ import { checkLibtorch, readBuildRecord } from "./libtorch.js";
 import { type ChannelFunctions, metaWords, NativeChannel } from "./native-channel.js";
 
 type LoadEvent =
-  | [kind: "progress", phase: string, seconds: number]
+  | [kind: "progress", phase: string]
   | [kind: "done", report: LoadReport]
   | [kind: "failed", code: number, message: string];
 
@@ -154,7 +154,7 @@ class NativeEngine implements Engine {
   load(spec: ModelSpec, loadId: string, onProgress?: LoadProgress): Promise<LoadReport> {
     return new Promise((resolve, reject) => {
       const onEvent = (...event: LoadEvent): void => {
-        if (event[0] === "progress") onProgress?.(event[1], event[2]);
+        if (event[0] === "progress") onProgress?.(event[1]);
         else if (event[0] === "done") resolve(event[1]);
         else reject(new ServerError(nativeErrorCode(event[1]), event[2]));
       };

@@ -6,7 +6,7 @@
  */
 
 import { ServerError } from "../errors.js";
-import type { Form } from "./answers.js";
+import { type Form, instancesOption } from "./answers.js";
 
 export interface PictureLimits {
   /** Of all pictures together. */
@@ -65,7 +65,7 @@ function parse(body: Uint8Array): unknown {
 function all(values: readonly unknown[], { maxBytes, maxPictures }: PictureLimits): readonly Uint8Array[] {
   if (values.length === 0) throw new ServerError("bad_request", `The body holds no pictures; expected ${expected}.`);
   if (values.length > maxPictures) {
-    const words = `${values.length} pictures, more than ${maxPictures}; maxInstances sets the limit.`;
+    const words = `${values.length} pictures, more than ${maxPictures}; ${instancesOption}.`;
     throw new ServerError("bad_request", words);
   }
   let left = maxBytes;

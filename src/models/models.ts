@@ -12,9 +12,11 @@ export interface ModelEntry {
   readonly isDefault: boolean;
   /** Why it failed, or why what should follow it did, in words for an operator. */
   readonly reason?: string;
-  /** The load phase under way ("probe", "load", "warm-up"…) and how long loading has taken. */
+  /** The load phase under way ("open", "probe", "waiting", "load", "warm-up"…) and how long loading has taken. */
   readonly phase?: string;
   readonly loadSeconds: number;
+  /** What it went on with, in order, the phase under way included. */
+  readonly phases?: readonly LoadPhase[];
   readonly loadedAtStartup: boolean;
   /** ISO time. */
   readonly since: string;
@@ -28,6 +30,11 @@ export interface ModelEntry {
   readonly events?: readonly ModelEvent[];
   readonly spec?: ModelSpec;
   readonly report?: LoadReport;
+}
+
+export interface LoadPhase {
+  readonly phase: string;
+  readonly seconds: number;
 }
 
 export interface Workers {

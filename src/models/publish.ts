@@ -36,12 +36,14 @@ export class Publisher {
   /** Resolves once it serves; rejects with nothing changed. */
   async load(model: Tracked, spec: ModelSpec): Promise<void> {
     model.abort.signal.throwIfAborted();
-    model.phase = "waiting";
+    // Until the engine begins.
+    model.reach("waiting");
     // For the engine 0 is one per core; for a registration it is none, which it becomes before any request comes.
     const none = model.source.trigger === "management" && spec.instances === 0;
     const loaded = none ? { ...spec, instances: 1 } : spec;
     model.report = await this.loaded(model, loaded);
     for (const warning of loadWarnings(spec, model.report)) this.with.log.warn(warning, { model: spec.name });
+    model.reach("publish");
     try {
       model.abort.signal.throwIfAborted();
       await this.with.announce.handler(spec.name, spec.version, spec.handler);
@@ -73,7 +75,7 @@ export class Publisher {
     model.abort.signal.addEventListener("abort", cancel, { once: true });
     try {
       return await engine.load(spec, model.id, (phase) => {
-        model.phase = phase;
+        model.reach(phase);
         if (startupTimeoutMs > 0) timer ??= setTimeout(tooLate, startupTimeoutMs);
       });
     } catch (error) {

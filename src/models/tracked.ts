@@ -6,7 +6,7 @@ import { shownUrl } from "../download/url.js";
 import { ServerError } from "../errors.js";
 import { type ModelEvent, withEvent } from "../telemetry/events.js";
 import type { LoadReport, ModelSpec } from "../types.js";
-import type { LoadCount, ModelEntry, ModelState, RegisterRequest, Workers } from "./models.js";
+import type { LoadCount, LoadPhase, ModelEntry, ModelState, RegisterRequest, Workers } from "./models.js";
 import type { PrepareRequest } from "./prepare.js";
 import type { ModelSource } from "./sources.js";
 import { StartError } from "./start-error.js";
@@ -30,6 +30,9 @@ export class Tracked {
   reason: string | undefined;
   error: unknown;
   phase: string | undefined = "open";
+  /** Of the load, that are over. */
+  private readonly past: LoadPhase[] = [];
+  private phaseBegun = performance.now();
   since = new Date().toISOString();
   loadSeconds = 0;
   workers: Workers | undefined;
@@ -69,22 +72,35 @@ export class Tracked {
 
   /** What preparing needs of it. */
   get preparing(): Pick<PrepareRequest, "signal" | "claims" | "onPhase"> {
-    return { signal: this.abort.signal, claims: this.claims, onPhase: (phase) => (this.phase = phase) };
+    return { signal: this.abort.signal, claims: this.claims, onPhase: (phase) => this.reach(phase) };
   }
 
   open(spec: ModelSpec): void {
     this.note(`opened (${this.source.trigger})`);
     this.opened = true;
-    this.phase = "probe";
+    this.reach("probe");
     const { warnings } = spec;
     this.spec = warnings === undefined ? spec : { ...spec, warnings: warnings.map((each) => this.shown(each)) };
     this.know();
   }
 
+  /** The next phase of the load begins; undefined: there is none any more. */
+  reach(phase: string | undefined): void {
+    if (phase === this.phase) return;
+    this.past.push(...this.running());
+    this.phase = phase;
+    this.phaseBegun = performance.now();
+  }
+
+  private running(): readonly LoadPhase[] {
+    if (this.phase === undefined) return [];
+    return [{ phase: this.phase, seconds: Math.round(performance.now() - this.phaseBegun) / 1000 }];
+  }
+
   enter(state: ModelState): void {
     this.state = state;
     this.since = new Date().toISOString();
-    this.phase = undefined;
+    this.reach(undefined);
     this.note(this.reason === undefined || state !== "failed" ? state : `failed: ${this.reason}`);
   }
 
@@ -131,6 +147,7 @@ export class Tracked {
       state,
       isDefault,
       loadSeconds: this.seconds(),
+      phases: [...this.past, ...this.running()],
       loadedAtStartup: this.source.trigger === "startup",
       since,
       url: shownUrl(this.source.url ?? this.source.path),

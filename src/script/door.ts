@@ -100,7 +100,7 @@ class Way {
 
   serve(request: HandlerRequest, reply: Reply, timeoutMs: number): void {
     if (this.sent.size >= this.maxWaiting) {
-      const words = `${this.maxWaiting} requests are with the handler (jobQueueSize); try again later.`;
+      const words = `${this.maxWaiting} requests are with the handler (--job-queue-size or the model's jobQueueSize); try again later.`;
       throw new ServerError("queue_full", words);
     }
     const ask = this.next++;

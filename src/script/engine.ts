@@ -74,7 +74,7 @@ class WithScripts extends Beside<Engine & { close(): Promise<void> }> implements
       const code = await compileHandler(script.folder, script.file, spec.source);
       const report = await this.inner.load(spec, loadId, onProgress);
       load.keeper = this.keeperOf(spec, code);
-      onProgress?.("handler", report.loadSeconds);
+      onProgress?.("handler");
       try {
         await load.keeper.start();
       } catch (error) {

@@ -35,3 +35,9 @@ function limitOf({
   const sooner = clientTimeoutMs !== undefined && (responseTimeoutMs === 0 || clientTimeoutMs < responseTimeoutMs);
   return sooner ? { timeoutMs: clientTimeoutMs, by: "client" } : { timeoutMs: responseTimeoutMs, by: "server" };
 }
+
+/** The versions that are not served, without what the threads have no use for or what changes all the time. */
+export function unreadyOf(entries: readonly ModelEntry[]): readonly ModelEntry[] {
+  const unready = entries.filter((entry) => entry.state !== "ready");
+  return unready.map(({ spec: _spec, report: _report, phases: _phases, ...entry }) => ({ ...entry, loadSeconds: 0 }));
+}

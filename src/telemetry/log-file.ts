@@ -28,6 +28,8 @@ export class LogFile {
   private fd = -1;
   private size = 0;
   private closed = false;
+  /** Somebody may have moved the file away: the next piece goes to one of its name. */
+  private moved = false;
   private pending: string[] = [];
   private pendingLength = 0;
   private dropped = 0;
@@ -54,6 +56,12 @@ export class LogFile {
     // After a pause a line goes at once: somebody may look for it.
     this.timer ??= setTimeout(() => this.start(), performance.now() - this.startedAt > lingerMs ? 0 : lingerMs).unref();
   };
+
+  /** From now on lines go to a file of this name, whatever became of the one before. */
+  reopen(): void {
+    this.moved = true;
+    this.timer ??= setTimeout(() => this.start(), 0).unref();
+  }
 
   /** Writes what is left and closes. Lines written later are lost. */
   async close(): Promise<void> {
@@ -93,12 +101,14 @@ export class LogFile {
   }
 
   private async writeAll(): Promise<void> {
-    while (this.pending.length > 0) {
+    while (this.pending.length > 0 || this.moved) {
       const lines = this.dropped + this.pending.reduce((sum, each) => sum + linesOf(each), 0);
       const bytes = this.take();
       try {
+        if (this.moved) this.release();
+        this.moved = false;
         if (this.fd < 0) this.open();
-        if (this.size > 0 && this.size + bytes.length > this.options.maxBytes) this.rotate();
+        if (this.isFull(bytes.length)) this.rotate();
         await writeFully(this.fd, bytes);
         this.size += bytes.length;
         this.troubled = false;
@@ -118,6 +128,13 @@ export class LogFile {
     this.pendingLength = 0;
     this.dropped = 0;
     return bytes;
+  }
+
+  /** Asks again before it says so: somebody may have emptied the file. */
+  private isFull(more: number): boolean {
+    const { maxBytes } = this.options;
+    if (this.size + more > maxBytes) this.size = fstatSync(this.fd).size;
+    return this.size > 0 && this.size + more > maxBytes;
   }
 
   private rotate(): void {

@@ -9,6 +9,8 @@ export type SinkName = keyof typeof logFileNames;
 
 /** Each takes whole lines with their line feeds. */
 export interface Sinks extends Readonly<Record<SinkName, (lines: string) => void>> {
+  /** Files anew: the present ones may have been moved away. */
+  reopen(): void;
   /** Writes what waits and closes. */
   close(): Promise<void>;
   /** Same at once, for a process that is ending. */
@@ -71,6 +73,7 @@ export function openSinks(options: SinkOptions): Sinks {
   }
   return {
     ...writers,
+    reopen: () => files.forEach((file) => file.reopen()),
     close: async () => {
       await Promise.all(files.map((file) => file.close()));
     },

@@ -92,13 +92,13 @@ class WithPython extends Beside implements PythonEngine {
       return this.inner.load(spec, loadId, onProgress);
     }
     const begun = performance.now();
-    onProgress?.("python", 0);
+    onProgress?.("python");
     const python = await this.findPython();
     const { guard, options } = this;
     const folders = (this.folders ??= new WorkerFolders(workerUser(options.config.workerUser)));
     const pool = await poolFor(spec, python, { folders, guard, batches: this.batches, ...options });
     this.loads.set(loadId, pool);
-    onProgress?.("start", (performance.now() - begun) / 1000);
+    onProgress?.("start");
     try {
       await pool.start();
     } catch (error) {

@@ -114,6 +114,9 @@ function run(what: string, python: WorkerPython, words: readonly string[], optio
 function failed(what: string, error: { readonly killed?: boolean }, output: string, timeoutMs: number): ServerError {
   const lines = output.split("\n").filter((line) => line.trim() !== "");
   const last = lines.findLast((line) => /error/i.test(line)) ?? lines.at(-1) ?? "it said nothing";
-  const why = error.killed === true ? `not done within ${timeoutMs / 1000} s (startupTimeout)` : last.slice(0, 500);
+  const why =
+    error.killed === true
+      ? `not done within ${timeoutMs / 1000} s (startupTimeout, --probe-timeout)`
+      : last.slice(0, 500);
   return new ServerError("invalid_model", `The model is Python code, and ${what}: ${why}`, { cause: error });
 }

@@ -257,7 +257,11 @@ export class WorkerPool {
     const late = this.waiting.filter((job) => job.deadline <= now);
     if (late.length === 0) return;
     this.waiting = this.waiting.filter((job) => job.deadline > now);
-    for (const job of late) this.end(job, { code: "deadline_exceeded", message: "The request waited too long." });
+    for (const job of late)
+      this.end(job, {
+        code: "deadline_exceeded",
+        message: "No worker was free within the limit of --response-timeout (or the model's responseTimeout).",
+      });
   }
 
   private refuseWaiting(message: string = noWorkers): void {
@@ -282,7 +286,7 @@ function failureBy({ late, killed, reason }: WorkerEnd): BatchFailure {
   return { code: killed ? "out_of_memory" : "worker_died", message: "Worker died." };
 }
 
-const full = "As many requests wait for the model as its queue holds (jobQueueSize).";
+const full = "As many requests wait for the model as its queue holds (--job-queue-size or the model's jobQueueSize).";
 const broken = "The model's workers end again and again; the log has the reason. Scale or register it anew.";
 
 /** How often a closing looks whether the last batch has ended. */

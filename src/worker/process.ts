@@ -98,7 +98,10 @@ export class WorkerProcess {
     this.ready = Promise.race([loaded, this.ended.then((end) => Promise.reject(loadFailure(end)))]);
     // Whoever waits for it hears of it; nobody has to.
     this.ready.catch(() => undefined);
-    this.within(startupTimeoutMs, `did not load its model within ${startupTimeoutMs / 1000} s (startupTimeout)`);
+    this.within(
+      startupTimeoutMs,
+      `did not load its model within ${startupTimeoutMs / 1000} s (startupTimeout, --probe-timeout)`,
+    );
   }
 
   /** Undefined when it did not start. */
@@ -225,7 +228,7 @@ export class WorkerProcess {
   private listen(onFrame: (frame: WorkerFrame) => boolean): void {
     this.onFrame = onFrame;
     const { responseTimeoutMs } = this.settings;
-    const why = `did not answer within ${responseTimeoutMs / 1000} s (responseTimeout)`;
+    const why = `did not answer within ${responseTimeoutMs / 1000} s (--response-timeout or the model's responseTimeout)`;
     this.within(responseTimeoutMs, why, () => (this.late = true));
   }
 

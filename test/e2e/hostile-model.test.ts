@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { call, jsonOf } from "./client.js";
 import { refuses, stillServes } from "./hostile.js";
-import { models, Server, ServerProcess } from "./server.js";
+import { errorOf, models, Server, ServerProcess } from "./server.js";
 
 const folder = mkdtempSync(`${tmpdir()}/sconce-models-`);
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -94,6 +94,11 @@ describe("case 36: models that misbehave", () => {
     expect(answer.status).toBe(500);
     expect(answer.body.toString()).toMatch(/refuses numbers over 100/);
     expect(answer.body.toString()).not.toMatch(/\/(home|tmp|root|usr|work|workspace)\//);
+    const several = await call(server.port, {
+      path: "/predictions/moody",
+      body: '{"instances":[[1,1],[1,1],[101,1]]}',
+    });
+    expect([several.status, errorOf(several).message]).toEqual([500, expect.stringMatching(/^instance 2: .*over 100/)]);
     await stillServes(server);
   });
 

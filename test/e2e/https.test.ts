@@ -1,5 +1,5 @@
 /** HTTPS on several HTTP threads: certificates renewed under traffic, the access log in a file, an orderly end. */
-import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { Agent, request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -70,11 +70,14 @@ test(
     ]);
     let running = true;
     const clients = [1, 5, 50, 1000].map((perConnection) => client(server.port, () => running, perConnection));
+    const access = join(folder, "logs", "access_log.log");
     const logged = (): string => readFileSync(join(folder, "logs", "ts_log.log"), "utf8");
     const renewals = (): number => logged().match(/certificate renewed/g)?.length ?? 0;
     for (const [index, name] of ["second", "first", "second", "first"].entries()) {
       await sleep(200);
       put(name);
+      // As logrotate does it; no line is lost by it.
+      renameSync(access, `${access}.${index}`);
       server.process.child.kill("SIGHUP");
       await eventually(20_000, `renewal ${index + 1}`, () => (renewals() > index ? true : undefined));
     }
@@ -94,12 +97,11 @@ test(
     expect(large.status, large.body.slice(0, 200)).toBe(200);
     const exit = await server.stop();
     expect(exit.code, server.process.output).toBe(0);
-    const lines = readFileSync(join(folder, "logs", "access_log.log"), "utf8")
-      .trimEnd()
-      .split("\n");
-    const access = lines.map((line) => JSON.parse(line) as { readonly status: number; readonly requestId?: string });
-    expect(access).toHaveLength(seen.length + 1);
-    expect(new Set(access.map((line) => line.requestId)).size).toBe(access.length);
+    const moved = ["0", "1", "2", "3"].map((index) => `${access}.${index}`);
+    const lines = [...moved, access].flatMap((path) => readFileSync(path, "utf8").trimEnd().split("\n"));
+    const answered = lines.map((line) => JSON.parse(line) as { readonly status: number; readonly requestId?: string });
+    expect(answered).toHaveLength(seen.length + 1);
+    expect(new Set(answered.map((line) => line.requestId)).size).toBe(answered.length);
     expect(renewals()).toBe(4);
     expect(logged()).toContain('"message":"drained"');
     rmSync(folder, { recursive: true });

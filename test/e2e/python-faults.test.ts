@@ -95,7 +95,11 @@ describe.skipIf(torchPython === undefined)("handlers of TorchServe's that go wro
     const [late, others] = await Promise.all([ask("late", "hang"), Promise.all([ask("together"), ask("alone")])]);
     expect(errorOf(late)).toMatchObject({ code: 504, message: expect.stringMatching(/within 1 s.*responseTimeout/) });
     others.forEach(toldOf);
-    expect(said("the worker did not answer within 1 s (responseTimeout); another one in 1 s")).toBe(1);
+    expect(
+      said(
+        "the worker did not answer within 1 s (--response-timeout or the model's responseTimeout); another one in 1 s",
+      ),
+    ).toBe(1);
     await eventually(20_000, "an answer of the new worker", async () =>
       (await ask("late")).status === 200 ? true : undefined,
     );

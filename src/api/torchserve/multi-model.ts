@@ -98,7 +98,10 @@ export class MultiModelDialect extends ActionDialect {
     this.find(name);
     const gone = await this.context.admin.unregister(name, undefined);
     if (!gone)
-      throw new ServerError("unload_timeout", `Requests of model ${name} have not ended; it is still unloading.`);
+      throw new ServerError(
+        "unload_timeout",
+        `Requests of model ${name} have not ended within --unload-timeout; it is still unloading.`,
+      );
     return { status: 200, body: { status: `Model "${name}" unloaded` } };
   }
 

@@ -8,7 +8,7 @@
  */
 
 import { ServerError } from "../../errors.js";
-import type { Form } from "../answers.js";
+import { type Form, instancesOption } from "../answers.js";
 
 export interface Texts {
   readonly texts: readonly string[];
@@ -29,7 +29,7 @@ export function readTexts(body: Uint8Array, contentType: string, maxTexts: numbe
   const texts = parsed === undefined ? { texts: [whole], form: "one" as const } : textsOf(parsed.value);
   if (texts.texts.length === 0) throw bad(`The body holds no texts; ${expected}`);
   if (texts.texts.length > maxTexts) {
-    throw bad(`${texts.texts.length} texts, more than ${maxTexts}; maxInstances sets the limit`);
+    throw bad(`${texts.texts.length} texts, more than ${maxTexts}; ${instancesOption}`);
   }
   texts.texts.forEach((text, index) => check(text, texts.form === "one" ? "The text" : `Text ${index}`, maxTextSize));
   return texts;

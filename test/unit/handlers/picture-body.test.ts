@@ -51,7 +51,9 @@ describe("what is sent", () => {
     expect(of({ instances: two, parameters: {} })).toEqual({ form: "instances", pictures: [picture, picture] });
     expect(of({ instances: [two[1]] }).form).toBe("instances");
     expect(() => of({ instances: [] })).toThrow("holds no pictures");
-    expect(() => of([...two, base64])).toThrow("3 pictures, more than 2; maxInstances sets the limit");
+    expect(() => of([...two, base64])).toThrow(
+      "3 pictures, more than 2; --max-instances or the model's sconce.maxInstances sets the limit",
+    );
     expect(() => of([base64, { data: 5 }])).toThrow("instance 1: there is no picture's base64 in it");
     expect(() => of([base64, "<svg>"])).toThrow("instance 1: The text that should be");
     expect(() => of(two, 2 * picture.length - 1)).toThrow("instance 1: The decoded picture is over");

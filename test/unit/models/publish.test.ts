@@ -30,7 +30,7 @@ function make(more: object = {}) {
   const lent = { engine, announce, table, defaults, instances, config, log: silentLog };
   const publisher = new Publisher({ ...lent, forget: () => undefined });
   const model = new Tracked("1", { path: "m.mar", required: false, trigger: "startup" });
-  return { publisher, model, begin: () => progress?.("load", 0) };
+  return { publisher, model, begin: () => progress?.("load") };
 }
 
 const spec = { name: "m", version: "1.0", source: "m.mar", instances: 1, startupTimeoutMs: 20 } as ModelSpec;
@@ -45,6 +45,23 @@ test("a load that takes longer than it may ends with the option's name, and is c
     code: "invalid_model",
     message: "m.mar: not loaded within 0.02 s (startupTimeout, --probe-timeout)",
   });
+});
+
+test("the phases of a load are shown with their seconds; the wait for the engine is one of its own", async () => {
+  const { publisher, model, begin } = make();
+  model.reach("probe");
+  const load = publisher.load(model, { ...spec, startupTimeoutMs: 60_000 });
+  expect(model.entry(false).phase).toBe("waiting");
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  begin();
+  const phases = model.entry(false).phases ?? [];
+  expect(phases.map(({ phase }) => phase)).toEqual(["open", "probe", "waiting", "load"]);
+  expect(phases[2]?.seconds).toBeGreaterThan(0.02);
+  expect(phases[3]?.seconds).toBeLessThan(0.02);
+  model.abort.abort();
+  await expect(load).rejects.toThrow();
+  model.fail(new Error("it"));
+  expect(model.entry(false).phases).toHaveLength(4);
 });
 
 test("one that is cancelled says so", async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { announcementOf } from "../../../src/server/announcement.js";
+import { announcementOf, unreadyOf } from "../../../src/server/announcement.js";
 import type { LoadReport } from "../../../src/types.js";
 import { baseSpec, modelSpec } from "../../integration/support.js";
 
@@ -42,4 +42,9 @@ test.each([
 ])("of responseTimeout %i ms and clientTimeoutInMills %i the one that passes first", (response, client, limit) => {
   const spec = modelSpec("m", "echo.pt", { responseTimeoutMs: response, clientTimeoutMs: client });
   expect(announcementOf(model, baseSpec, { ...entry, spec }, 5).limit).toEqual(limit);
+});
+
+test("versions that are not served are told without what changes all the time", () => {
+  const loading = { ...entry, loadSeconds: 3, phases: [{ phase: "load", seconds: 3 }], spec: modelSpec("m", "x.pt") };
+  expect(unreadyOf([loading, { ...loading, state: "ready" }])).toEqual([entry]);
 });

@@ -1,4 +1,14 @@
-import { symlinkSync, mkdtempSync, readFileSync, rmSync, existsSync, readdirSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -46,6 +56,34 @@ test("without old files a full one starts anew", async () => {
   await file.close();
   expect(readdirSync(folder)).toEqual(["a.log"]);
   expect(read("a.log")).toBe("second\n");
+});
+
+test("a file that was moved away is left alone once that is said, lines or not; nothing is lost", async () => {
+  const file = open();
+  file.write("one\n");
+  await settle();
+  renameSync(join(folder, "a.log"), join(folder, "moved.log"));
+  file.write("two\n");
+  await settle();
+  file.reopen();
+  await settle();
+  expect([read("moved.log"), read("a.log")]).toEqual(["one\ntwo\n", ""]);
+  file.write("three\n");
+  file.reopen();
+  await file.close();
+  expect(read("a.log")).toBe("three\n");
+});
+
+test("a file that was emptied in place is not full", async () => {
+  const file = open(8);
+  file.write("one one\n");
+  await settle();
+  truncateSync(join(folder, "a.log"));
+  file.write("two two\n");
+  await settle();
+  await file.close();
+  expect(read("a.log")).toBe("two two\n");
+  expect(existsSync(join(folder, "a.log.1"))).toBe(false);
 });
 
 test("more than may wait is dropped and counted", async () => {

@@ -190,7 +190,9 @@ describe("a model of one worker", () => {
   test("over its time, and given up for good when it may not be tried again", async () => {
     await serve({ responseTimeoutMs: 200, python: { folder: home, handler: "h.py", maxRetryMs: 0 } });
     expect(await ask("hang")).toMatchObject({ code: "deadline_exceeded", body: expect.stringMatching(/within 0.2 s/) });
-    expect(log).toMatch(/did not answer within 0.2 s \(responseTimeout\); no further worker is started/);
+    expect(log).toMatch(
+      /did not answer within 0.2 s \(--response-timeout or the model's responseTimeout\); no further worker is started/,
+    );
     expect(await ask("echo x")).toMatchObject({ code: "not_ready" });
     expect(figures()).toMatchObject({ broken: 1, starting: 0 });
   });

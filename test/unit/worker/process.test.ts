@@ -198,7 +198,9 @@ describe("a worker that does not load", () => {
 
   test("too slow", async () => {
     const { worker } = start({ load: { ...load, handler: "slow.py" }, startupTimeoutMs: 700 });
-    await expect(worker.ready).rejects.toThrow(/did not load its model within 0.7 s \(startupTimeout\)/);
+    await expect(worker.ready).rejects.toThrow(
+      /did not load its model within 0.7 s \(startupTimeout, --probe-timeout\)/,
+    );
     expect(lives(worker.pid ?? 0)).toBe(false);
   });
 
@@ -235,7 +237,7 @@ describe("a worker that ends while it works", () => {
     await worker.ready;
     void ask(worker, "hang");
     expect(await worker.ended).toMatchObject({
-      reason: "did not answer within 0.3 s (responseTimeout)",
+      reason: "did not answer within 0.3 s (--response-timeout or the model's responseTimeout)",
       killed: false,
     });
   });

@@ -32,7 +32,12 @@ describe("what is refused", () => {
     ['{"data": 7}', "", "bad_request", "holds no text"],
     ['["a", ["b"]]', "", "bad_request", "Text 1 holds no text"],
     ["[]", "", "bad_request", "holds no texts"],
-    ['["a", "b", "c", "d"]', "", "bad_request", "4 texts, more than 3; maxInstances"],
+    [
+      '["a", "b", "c", "d"]',
+      "",
+      "bad_request",
+      "4 texts, more than 3; --max-instances or the model's sconce.maxInstances",
+    ],
     ['"\\ud83d"', "", "bad_request", "surrogate"],
     ["x".repeat(21), "", "payload_too_large", "21 bytes of UTF-8, more than 20 (maxTextSize)"],
     ['["a", "ääääääääääb"]', "", "payload_too_large", "Text 1 is 21 bytes"],
