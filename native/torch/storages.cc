@@ -84,12 +84,26 @@ Status InConstants(const torch::jit::Block& block, const Look& look) {
   return Status::Ok();
 }
 
+Status InFunction(torch::jit::Function& function, const Look& look) {
+  const auto* graph = torch::jit::tryToGraphFunction(function);
+  return graph ? InConstants(*graph->graph()->block(), look) : Status::Ok();
+}
+
 // Constants in methods of every submodule, and in what else of the file they call.
 Status InCode(const torch::jit::Module& module, const Look& look) {
   for (torch::jit::Function* function : module._ivalue()->compilation_unit()->get_functions()) {
-    const auto* graph = torch::jit::tryToGraphFunction(*function);
-    if (!graph) continue;
-    if (Status status = InConstants(*graph->graph()->block(), look); !status.ok()) return status;
+    if (function == nullptr) continue;  // freezing removed it
+    if (Status status = InFunction(*function, look); !status.ok()) return status;
+  }
+  return Status::Ok();
+}
+
+// Not those of the module's frozen forms, whose constants are its weights once more: they share a compilation unit.
+Status InMethods(const torch::jit::Module& module, const Look& look) {
+  for (const torch::jit::Module& each : module.modules()) {
+    for (const torch::jit::Method& method : each.get_methods()) {
+      if (Status status = InFunction(method.function(), look); !status.ok()) return status;
+    }
   }
   return Status::Ok();
 }
@@ -115,7 +129,7 @@ std::size_t StorageBytes(const torch::jit::Module& module) {
     return Status::Ok();
   };
   static_cast<void>(InValue(module._ivalue(), add));
-  static_cast<void>(InCode(module, add));
+  static_cast<void>(InMethods(module, add));
   return bytes;
 }
 

@@ -66,5 +66,20 @@ TEST(Storages, BytesAreOfWeightsAttributesAndConstantsEachOnce) {
   EXPECT_GE(StorageBytes(torch::jit::freeze(module)), 16 * 16 * sizeof(float));
 }
 
+// A frozen form is in the same compilation unit, from which freezing removes what was inlined.
+TEST(Storages, BytesAreNotThoseOfFrozenForms) {
+  torch::jit::Module inner("inner");
+  inner.register_parameter("weight", at::ones({16, 16}), false);
+  inner.define("def forward(self, x):\n  return x + self.weight\n");
+  torch::jit::Module module("outer");
+  module.register_module("inner", inner);
+  module.define("def forward(self, x):\n  return self.inner.forward(x)\n");
+  module.eval();
+  const torch::jit::Module frozen = torch::jit::freeze(module);
+  EXPECT_EQ(StorageBytes(module.deepcopy()), 16 * 16 * sizeof(float));
+  EXPECT_EQ(StorageBytes(frozen), 16 * 16 * sizeof(float));
+  EXPECT_TRUE(CheckStorages(module, kNoFile).ok());
+}
+
 }  // namespace
 }  // namespace sconce::torch_engine
