@@ -134,7 +134,11 @@ class Session {
     const auto* script = dynamic_cast<const TorchScript*>(executable_.get());
     if (script == nullptr && ChangesInputs()) executable_->give_copies();
     keeps_state_ = script != nullptr && (spec_.stateful || script->keeps_state());
-    if (Status status = keeps_state_ ? TryCopy(*script) : Try(std::move(executable_)); !status.ok()) return status;
+    if (!keeps_state_) {
+      Try(std::move(executable_));
+    } else if (Status status = TryCopy(*script); !status.ok()) {
+      return status;
+    }
     result_.single_seconds = std::numeric_limits<double>::infinity();
     const double first = trial_->Seconds();
     for (int run = 0; run < 4 && (run < 2 || trial_->Seconds() - first < kFirstRunsSeconds); ++run) {
@@ -175,16 +179,16 @@ class Session {
   Status TryCopy(const TorchScript& script) {
     const auto copy = [&] { return Result<std::unique_ptr<TorchScript>>(script.Copy()); };
     Result<std::unique_ptr<TorchScript>> copied = InLoadStream(options_.device->device(), copy);
-    return copied.ok() ? Try(std::move(*copied)) : copied.status();
+    if (copied.ok()) Try(std::move(*copied));
+    return copied.ok() ? Status::Ok() : copied.status();
   }
 
-  Status Try(std::unique_ptr<Executable> executable) {
+  void Try(std::unique_ptr<Executable> executable) {
     on_trial_ = executable.get();
     held_ = std::move(executable);
     auto runner = std::make_unique<TorchRunner>(std::make_unique<BorrowedExecutable>(*on_trial_), options_);
     runner->set_max_rows(static_cast<std::uint32_t>(kMaxSamples));
     trial_ = std::make_unique<Trial>(std::move(runner));
-    return Status::Ok();
   }
 
   std::unique_ptr<Executable> Release() {
@@ -227,7 +231,7 @@ class Session {
     if (!choice.ok()) return {choice.status().code(), spec_.path + ": " + choice.status().message()};
     result_.form = choice->form;
     result_.form_reason = choice->reason;
-    if (choice->script) static_cast<void>(Try(std::move(choice->script)));
+    if (choice->script) Try(std::move(choice->script));
     // The forms that lost left their weights in the device's cache, and what is free is asked when all is done.
     options_.device->device().ReleaseCached();
     singles_ = std::move(choice->singles);

@@ -157,9 +157,9 @@ export function createLog(options: LogOptions): Log {
   const emit = (level: LogLevel, message: string, fields: LogFields, source?: LogSource): void => {
     if (logLevels.indexOf(level) < logLevels.indexOf(levels.of(fields["model"]))) return;
     const file = source?.file ?? "log";
-    const line = redactSecrets(format(level, message, fields, source));
+    const line = format(level, message, fields, source);
     if (Buffer.byteLength(line) < maxLineBytes) {
-      write(`${line}\n`, file);
+      write(`${redactSecrets(line)}\n`, file);
       return;
     }
     // Escapes take at most 6 bytes per character, so this fits whatever the message holds.
