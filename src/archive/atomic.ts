@@ -1,7 +1,7 @@
 /** Files and folders that appear whole or not at all: written beside their place under another name, then renamed. */
 import { randomUUID } from "node:crypto";
-import { link, open, rename, rm } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { link, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { basename, dirname, join, relative } from "node:path";
 
 /** `path`'s temporary neighbour: hidden, so that nobody takes it for a model. */
 export const beside = (path: string): string => join(dirname(path), `.${basename(path)}.${randomUUID()}.incoming`);
@@ -12,6 +12,28 @@ export const beside = (path: string): string => join(dirname(path), `.${basename
  */
 export async function appear(path: string, write: (temporary: string) => Promise<void>): Promise<void> {
   await written(path, write, (temporary) => rename(temporary, path));
+}
+
+/**
+ * `write` makes a folder whose files then go into the folder `path`, each in one step; what else is there stays, but for
+ * `gone`.
+ */
+export async function appearIn(
+  path: string,
+  write: (temporary: string) => Promise<void>,
+  gone: readonly string[],
+): Promise<void> {
+  await written(path, write, async (temporary) => {
+    for (const name of gone) await rm(join(path, name), { force: true });
+    for (const entry of await readdir(temporary, { recursive: true, withFileTypes: true })) {
+      if (entry.isDirectory()) continue;
+      const from = join(entry.parentPath, entry.name);
+      const to = join(path, relative(temporary, from));
+      await mkdir(dirname(to), { recursive: true });
+      await rename(from, to);
+    }
+    await rm(temporary, { recursive: true });
+  });
 }
 
 /** The same for a file that must be new: of several writers one succeeds, the others reject with EEXIST. */

@@ -3,12 +3,12 @@
  * and folders among them, a manifest; here also a list of digests. Which file gets which name is worked out first, then
  * pack.ts writes, and the archive appears under its name when it is whole.
  */
-import { readdir, rm, stat } from "node:fs/promises";
-import { basename, extname, join } from "node:path";
+import { readdir, realpath, stat } from "node:fs/promises";
+import { basename, extname, join, resolve } from "node:path";
 import { didYouMean } from "../config/suggest.js";
 import { ServerError } from "../errors.js";
 import type { Lineage } from "../types.js";
-import { appear } from "./atomic.js";
+import { appear, appearIn } from "./atomic.js";
 import { sha256File } from "./cache.js";
 import { sha256Of, digestList, formatDigests, type Digest } from "./digests.js";
 import { glob, hasPattern } from "./glob.js";
@@ -29,7 +29,7 @@ export interface CreateOptions {
   readonly runtime: Runtime;
   readonly exportPath: string;
   readonly format: ArchiveFormat;
-  /** Replaces an archive that is there. */
+  /** Replaces an archive that is there; of a folder, the files that it packs. */
   readonly force: boolean;
   readonly requirementsFile?: string;
   readonly configFile?: string;
@@ -43,6 +43,8 @@ export interface CreateOptions {
 export interface CreatedArchive {
   readonly path: string;
   readonly files: readonly Digest[];
+  /** Patterns that no file matched. */
+  readonly unmatched: readonly string[];
 }
 
 const manifestName = "MAR-INF/MANIFEST.json";
@@ -52,17 +54,34 @@ const unwantedFolders: readonly string[] = ["__MACOSX", "__pycache__"];
 export async function createArchive(options: CreateOptions): Promise<CreatedArchive> {
   checkWords(options);
   const path = join(options.exportPath, `${options.modelName}${endingOf[options.format]}`);
-  const there = await stat(path).catch(() => undefined);
-  if (there && !options.force) throw refused(`${path} is there already; --force replaces it`);
-  const files = await collect(options);
+  const isThere = await checkPlace(path, options);
+  const { files, unmatched } = await collect(options, path);
   const digests = await Promise.all(files.map(digestOf));
-  const all = [...files, { name: digestList, from: Buffer.from(formatDigests(digests)) }];
-  await appear(path, async (temporary) => {
-    await pack(temporary, options.format, options.modelName, all);
-    // A folder cannot be renamed over another one.
-    if (there?.isDirectory() === true) await rm(path, { recursive: true });
-  });
-  return { path, files: digests };
+  const { format, modelName } = options;
+  // A folder has no list: what is put into it afterwards, as weights often are, would be refused.
+  const list = { name: digestList, from: Buffer.from(formatDigests(digests)) };
+  const all = format === "no-archive" ? files : [...files, list];
+  const write = (temporary: string): Promise<void> => pack(temporary, format, modelName, all);
+  if (format !== "no-archive" || !isThere) await appear(path, write);
+  else await appearIn(path, write, [digestList]);
+  return { path, files: digests, unmatched };
+}
+
+/** Whether something is there that may be replaced. Nothing is lost but an archive, or in a folder what is packed anew. */
+async function checkPlace(path: string, { exportPath, format, force }: CreateOptions): Promise<boolean> {
+  const isFolder = async (each: string): Promise<boolean | undefined> =>
+    stat(each).then(
+      (found) => found.isDirectory(),
+      () => undefined,
+    );
+  if ((await isFolder(resolve(exportPath))) !== true) {
+    throw refused(`--export-path ${exportPath} is no folder; the archive goes into one that is there`);
+  }
+  const there = await isFolder(path);
+  if (there === undefined) return false;
+  if (!force) throw refused(`${path} is there already; --force replaces it`);
+  if (there === (format === "no-archive")) return true;
+  throw refused(`${path} is a ${there ? "folder" : "file"}, which --force does not replace`);
 }
 
 function refused(what: string): ServerError {
@@ -84,8 +103,13 @@ async function digestOf({ name, from }: PackedFile): Promise<Digest> {
   return { name, sha256: typeof from === "string" ? await sha256File(from) : sha256Of(from) };
 }
 
-/** Everything but the digests; no two files under one name. */
-async function collect(options: CreateOptions): Promise<readonly PackedFile[]> {
+interface Collected {
+  readonly files: readonly PackedFile[];
+  readonly unmatched: readonly string[];
+}
+
+/** Everything but the digests; no two files under one name. `made` is what is to be made: it never packs itself. */
+async function collect(options: CreateOptions, made: string): Promise<Collected> {
   const named = [
     await single("--serialized-file", options.serializedFile),
     await single("--model-file", options.modelFile),
@@ -93,17 +117,25 @@ async function collect(options: CreateOptions): Promise<readonly PackedFile[]> {
     await single("--requirements-file", options.requirementsFile),
     await single("--config-file", options.configFile),
   ].flat();
-  const extra = (await Promise.all(options.extraFiles.map(extraFiles))).flat();
+  const extras = await Promise.all(options.extraFiles.map(extraFiles));
+  const unmatched = options.extraFiles.filter((_, index) => extras[index]?.length === 0);
   const manifest = { name: manifestName, from: Buffer.from(`${JSON.stringify(manifestOf(options), undefined, 2)}\n`) };
   const files = new Map<string, PackedFile>();
-  for (const file of [...named, ...extra, manifest]) {
+  for (const file of [...named, ...extras.flat(), manifest]) {
+    if (typeof file.from === "string" && resolve(file.from) === resolve(made)) continue;
     const other = files.get(file.name);
-    if (other && other.from !== file.from) {
+    if (other && !(await isSame(other, file))) {
       throw refused(`two files would be called ${file.name}: ${shown(other)} and ${shown(file)}`);
     }
     files.set(file.name, file);
   }
-  return [...files.values()];
+  return { files: [...files.values()], unmatched };
+}
+
+/** One file by two paths: `net.pt` and `./net.pt`. */
+async function isSame(one: PackedFile, other: PackedFile): Promise<boolean> {
+  if (typeof one.from !== "string" || typeof other.from !== "string") return false;
+  return (await realpath(one.from)) === (await realpath(other.from));
 }
 
 const shown = ({ from }: PackedFile): string => (typeof from === "string" ? from : "the one that is made");
@@ -121,8 +153,9 @@ async function single(flag: string, path: string | undefined): Promise<readonly 
 /** The file that a handler's name means; undefined for built-in ones. */
 function handlerFile({ handler, runtime }: CreateOptions): string | undefined {
   const builtin = runtime === "LSP" ? ["BaseHandler", "TorchScriptHandler"] : builtinHandlers;
+  // With a function behind it, a built-in one's name is a file's.
+  if (builtin.includes(handler)) return undefined;
   const file = handler.split(":")[0] ?? "";
-  if (builtin.includes(file)) return undefined;
   if (runtime !== "LSP" && scriptPattern.test(file)) return file;
   const ending = runtime === "LSP" ? ".so" : ".py";
   return file.endsWith(ending) ? file : `${file}${ending}`;
@@ -130,10 +163,7 @@ function handlerFile({ handler, runtime }: CreateOptions): string | undefined {
 
 async function extraFiles(word: string): Promise<readonly PackedFile[]> {
   const paths = await glob(word);
-  if (paths.length === 0) {
-    const what = hasPattern(word) ? "no file matches" : "there is no file or folder";
-    throw refused(`--extra-files: ${what} ${word}`);
-  }
+  if (paths.length === 0 && !hasPattern(word)) throw refused(`--extra-files: there is no file or folder ${word}`);
   const found = await Promise.all(
     paths.map(async (path) =>
       (await stat(path)).isDirectory() ? below(path, "") : [{ name: basename(path), from: path }],
@@ -148,7 +178,8 @@ async function below(folder: string, prefix: string): Promise<readonly PackedFil
   const found = await Promise.all(
     names.map(async (name) => {
       const path = join(folder, name);
-      const entry = await stat(path);
+      const entry = await stat(path).catch(() => undefined);
+      if (entry === undefined) throw refused(`--extra-files: ${path} leads to nothing that can be read`);
       if (entry.isFile()) return [{ name: `${prefix}${name}`, from: path }];
       const wanted = entry.isDirectory() && !unwantedFolders.includes(name) && !name.startsWith(".");
       return wanted ? below(path, `${prefix}${name}/`) : [];

@@ -7,7 +7,13 @@ export function invalid(file: string, what: string, cause?: unknown): ServerErro
   return new ServerError("invalid_model", message, cause === undefined ? {} : { cause });
 }
 
-/** The same for what an operating system or parser threw. */
+/** An error about the unpacked file `path` in words that name what the operator knows, `shown`. Rethrows. */
+export function renamed(error: unknown, path: string, shown: string): never {
+  if (!(error instanceof ServerError)) throw error;
+  throw new ServerError(error.code, error.message.replaceAll(path, shown), { cause: error });
+}
+
+/** Like `invalid`, for what an operating system or parser threw. */
 export function invalidBy(file: string, error: unknown): ServerError {
   if (error instanceof ServerError) return error;
   const code = (error as { code?: unknown }).code;

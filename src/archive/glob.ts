@@ -7,6 +7,7 @@ export const hasPattern = (word: string): boolean => /[*?]|\[.*\]/.test(word);
 
 /** Existing paths that match, sorted; a word without a pattern matches itself when it exists. */
 export async function glob(pattern: string): Promise<readonly string[]> {
+  if (!hasPattern(pattern)) return (await exists(pattern)) ? [pattern] : [];
   const absolute = pattern.startsWith("/");
   let found: string[] = [absolute ? "/" : ""];
   for (const part of pattern.split("/").filter((each) => each !== "" && each !== ".")) {
@@ -19,16 +20,20 @@ export async function glob(pattern: string): Promise<readonly string[]> {
 async function step(folder: string, part: string): Promise<string[]> {
   if (!hasPattern(part)) {
     const path = join(folder, part);
-    return stat(path).then(
-      () => [path],
-      () => [],
-    );
+    return (await exists(path)) ? [path] : [];
   }
   const matches = matcher(part);
   const names = await readdir(folder === "" ? "." : folder).catch(() => []);
   return names
     .filter((name) => matches.test(name) && (part.startsWith(".") || !name.startsWith(".")))
     .map((name) => join(folder, name));
+}
+
+function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 function matcher(part: string): RegExp {

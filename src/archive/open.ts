@@ -10,7 +10,7 @@ import type { HandlerSpec, InputSpec, ModelSpec, PythonModel, ScriptSpec, Signat
 import { checkArtifact } from "./artifact.js";
 import { sha256File } from "./cache.js";
 import { checkCompiled } from "./compiled.js";
-import { invalid } from "./failure.js";
+import { invalid, renamed } from "./failure.js";
 import { parseLabels } from "./labels.js";
 import { existing, type Manifest } from "./manifest.js";
 import { imageDefaults, parseModelConfig, type ModelConfig } from "./model-config.js";
@@ -123,7 +123,9 @@ async function nativeParts(
       ? await handlerOf(request, files, config, options)
       : { handler: { name: script.file, topK: defaultTopK, script }, inputs: undefined };
   const artifact = await files.artifact();
-  const { kind, operator, compiled } = await checkArtifact(artifact);
+  const { kind, operator, compiled } = await checkArtifact(artifact).catch((error: unknown) =>
+    renamed(error, artifact, shown(request, files, artifact)),
+  );
   if (operator !== undefined) {
     const { path } = request;
     const { root, manifest } = files;

@@ -41,18 +41,17 @@ const shapes: readonly FlagShape[] = [
 export async function create(words: readonly string[], terminal: Terminal): Promise<number> {
   const { values, positionals } = parseFlags(words, shapes);
   if (positionals.length > 0) throw new UsageError(`unexpected ${JSON.stringify(positionals[0])}`);
-  const { path, files } = await createArchive(checkedOptions(values, terminal.env)).catch(asUsage);
+  const { path, files, unmatched } = await createArchive(checkedOptions(values, terminal.env)).catch(asUsage);
   const sha256 = values.get("archive-format") === "no-archive" ? undefined : await sha256File(path);
   const { refused } = await look(path, new Map([["probe", "false"]]), terminal);
   if (values.get("json") === "true") {
-    terminal.out(`${JSON.stringify({ path, sha256, files, refused }, undefined, 2)}\n`);
+    terminal.out(`${JSON.stringify({ path, sha256, files, unmatched, refused }, undefined, 2)}\n`);
     return exitCodes.ok;
   }
   terminal.out(`${path}\n${sha256 === undefined ? "" : `sha256 ${sha256}\n`}`);
-  if (refused !== undefined) {
-    const head = paint(terminal.colorErr, "yellow", "note:");
-    terminal.err(`${head} packed, but this version of sconce would not serve it: ${refused}\n`);
-  }
+  const note = (words: string): void => terminal.err(`${paint(terminal.colorErr, "yellow", "note:")} ${words}\n`);
+  for (const pattern of unmatched) note(`--extra-files: no file matches ${pattern}`);
+  if (refused !== undefined) note(`packed, but this version of sconce would not serve it: ${refused}`);
   return exitCodes.ok;
 }
 
@@ -78,8 +77,9 @@ function optionsOf(values: ReadonlyMap<string, string>, env: Terminal["env"]): C
     return given;
   };
   const optional = <K extends string>(key: K, flag: string): Partial<Record<K, string>> => {
-    const given = values.get(flag);
-    return given === undefined ? {} : ({ [key]: given } as Record<K, string>);
+    // Scripts write --config-file "$CONFIG" and mean none when it is empty.
+    const given = values.get(flag) ?? "";
+    return given === "" ? {} : ({ [key]: given } as Record<K, string>);
   };
   const created = createdOn(env["SOURCE_DATE_EPOCH"]);
   return {

@@ -4,6 +4,7 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { cacheCandidates, openCache, type Claims } from "../archive/cache.js";
+import { renamed } from "../archive/failure.js";
 import { openModel, type ModelRequest, type OpenedModel, type OpenOptions } from "../archive/open.js";
 import { torchWarning } from "../archive/lineage.js";
 import { withOperatorWords } from "../archive/operators.js";
@@ -205,8 +206,7 @@ async function openFetched(
     const { spec, warnings } = await openModel({ ...namedOf(request), path }, open);
     return { spec: { ...spec, source: shown }, warnings: warnings.map((each) => each.replaceAll(path, shown)) };
   } catch (error) {
-    if (!(error instanceof ServerError)) throw error;
-    throw new ServerError(error.code, error.message.replaceAll(path, shown), { cause: error });
+    return renamed(error, path, shown);
   }
 }
 

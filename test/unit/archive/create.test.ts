@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
@@ -25,6 +25,8 @@ writeFileSync(join(inputs, "assets/vocabulary/words.txt"), "one\n");
 writeFileSync(join(inputs, "assets/__pycache__/x.pyc"), "x");
 writeFileSync(join(inputs, "other/readme.txt"), "others\n");
 writeFileSync(join(inputs, "long.txt"), "by a long name\n");
+mkdirSync(join(root, "dangling"));
+symlinkSync("nowhere", join(root, "dangling/link"));
 
 function options(more: Partial<CreateOptions> = {}): CreateOptions {
   const exportPath = join(root, `out-${serial++}`);
@@ -60,7 +62,7 @@ describe("createArchive", () => {
     const there = await contents(path);
     expect(Object.keys(there).sort()).toEqual([
       "MAR-INF/MANIFEST.json",
-      "MAR-INF/SHA256SUMS",
+      ...(format === "no-archive" ? [] : ["MAR-INF/SHA256SUMS"]),
       "config.yaml",
       "long.txt",
       "net.pt",
@@ -120,6 +122,15 @@ describe("createArchive", () => {
     expect((await unpack(path, { cache: join(root, "cache") })).manifest.handler).toBe(manifest);
   });
 
+  test("a file by two paths is one; the archive never holds itself; a pattern without a match is told", async () => {
+    const given = options({ extraFiles: [`${inputs}/assets/../net.pt`, `${inputs}/*.none`], force: true });
+    writeFileSync(join(given.exportPath, "net.mar"), "the one before");
+    const extraFiles = [...given.extraFiles, `${given.exportPath}/./`];
+    const { files, unmatched } = await createArchive({ ...given, extraFiles });
+    expect(files.map((file) => file.name)).toEqual(["net.pt", "MAR-INF/MANIFEST.json"]);
+    expect(unmatched).toEqual([`${inputs}/*.none`]);
+  });
+
   test("a date only where one is given", async () => {
     const created = new Date("2026-03-04T05:06:07Z");
     const { path } = await createArchive(options({ created, format: "no-archive" }));
@@ -133,8 +144,13 @@ describe("createArchive", () => {
     ["a missing file", { serializedFile: join(inputs, "none.pt") }, /--serialized-file: there is no file/],
     ["a missing handler", { handler: "nobody" }, /--handler: there is no file nobody\.py$/],
     ["a handler misspelt", { handler: "image_clasifier" }, /image_clasifier\.py \(did you mean image_classifier\?\)/],
+    [
+      "a built-in's name with a function and no file",
+      { handler: "image_classifier:f" },
+      /no file image_classifier\.py/,
+    ],
     ["a missing extra file", { extraFiles: [join(inputs, "none")] }, /--extra-files: there is no file or folder/],
-    ["a pattern that matches nothing", { extraFiles: [join(inputs, "*.none")] }, /no file matches/],
+    ["a link that leads nowhere", { extraFiles: [join(root, "dangling")] }, /dangling\/link leads to nothing/],
     [
       "two files under one name",
       { extraFiles: [join(inputs, "assets"), join(inputs, "other")] },
@@ -155,5 +171,37 @@ describe("createArchive", () => {
     await createArchive({ ...given, version: "2.0", force: true });
     expect((await unpack(path, { cache: join(root, "cache") })).manifest.modelVersion).toBe("2.0");
     expect(readdirSync(given.exportPath)).toHaveLength(1);
+  });
+
+  test.each(["nowhere", "inputs/net.pt"])("an export path that is no folder is named: %s", async (path) => {
+    const given = options({ exportPath: join(root, path) });
+    await expect(createArchive(given)).rejects.toThrow(`--export-path ${join(root, path)} is no folder`);
+  });
+
+  test("what --force may not replace: a folder by an archive, a file by a folder", async () => {
+    const given = options({ force: true });
+    mkdirSync(join(given.exportPath, "net.mar"));
+    writeFileSync(join(given.exportPath, "net"), "words");
+    await expect(createArchive(given)).rejects.toThrow(/net\.mar is a folder, which --force does not replace/);
+    await expect(createArchive({ ...given, format: "no-archive" })).rejects.toThrow(/net is a file, which --force/);
+  });
+
+  test("a folder that is packed anew keeps what was put into it, and packs from itself", async () => {
+    const given = options({ format: "no-archive", force: true });
+    const { path } = await createArchive(given);
+    mkdirSync(join(path, "weights"));
+    writeFileSync(join(path, "weights/large.bin"), "gigabytes");
+    writeFileSync(join(path, "MAR-INF/SHA256SUMS"), "of an archive that was unpacked here");
+    await createArchive({
+      ...given,
+      serializedFile: join(path, "net.pt"),
+      version: "2.0",
+      extraFiles: [join(inputs, "assets")],
+    });
+    const opened = await unpack(path, { cache: join(root, "cache") });
+    expect(opened.manifest.modelVersion).toBe("2.0");
+    const names = await filesBelow(path);
+    expect(names).toEqual(expect.arrayContaining(["weights/large.bin", "vocabulary/words.txt", "net.pt"]));
+    expect(readdirSync(given.exportPath)).toEqual(["net"]);
   });
 });

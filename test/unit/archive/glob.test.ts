@@ -26,6 +26,11 @@ test.each<[string, readonly string[]]>([
   expect(await glob(`${root}/${pattern}`)).toEqual(expected.map((each) => join(root, each)));
 });
 
+test("a word without a pattern is itself where it exists, dots and all", async () => {
+  for (const word of [".", "./", "..", "./package.json"]) expect(await glob(word)).toEqual([word]);
+  expect(await glob("./none")).toEqual([]);
+});
+
 test("a word without a pattern is none", () => {
   expect(["a*", "a?", "[ab]", "a[", "plain.txt"].map(hasPattern)).toEqual([true, true, true, false, false]);
 });

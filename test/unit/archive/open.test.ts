@@ -158,6 +158,11 @@ describe("refused, with the file and the reason", () => {
     ["an empty file", () => lay({ "e.pt": "" }), /e\.pt: the file is empty/],
     ["an empty archive", () => lay({ "e.mar": "" }), /e\.mar: the file is empty/],
     ["text", () => lay({ "t.pt": "hello" }), /is not a model/],
+    [
+      "text in an archive",
+      () => mar({ serializedFile: "m.pt" }, [{ name: "m.pt", data: "hello" }]),
+      /^[^:]*a\.mar: m\.pt: is not a model/,
+    ],
     ["a pickle", () => lay({ "p.pt": Buffer.from("\x80\x02junk", "latin1") }), /bare pickle/],
     ["a Git LFS pointer", () => lay({ "l.pt": "version https://git-lfs.github.com/spec/v1" }), /git lfs pull/],
     ["a web page", () => lay({ "w.pt": "<!DOCTYPE html>" }), /web page/],

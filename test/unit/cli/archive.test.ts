@@ -38,6 +38,11 @@ describe("create", () => {
     expect(readFileSync(join(out, "x/net.pt"))).toEqual(readFileSync(net));
   });
 
+  test("an empty option is none; a pattern without a match is a note", async () => {
+    const words = ["--handler", "base_handler", "--config-file", "", "--requirements-file=", "--extra-files", "*.none"];
+    expect(await create(...words)).toMatchObject({ code: 0, err: "note: --extra-files: no file matches *.none\n" });
+  });
+
   test("where it comes from: packed, inspected, and refused where it is no text", async () => {
     const words = ["--handler", "base_handler", "--run", "17", "--commit", "9f86d08", "--data-digest", "sha256:00"];
     expect(await create(...words, "--torch-version", "99.1")).toMatchObject({ code: 0, err: "" });
