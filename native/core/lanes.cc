@@ -195,8 +195,9 @@ std::int64_t Lanes::SettleUntil(std::size_t self, std::int64_t now_ns) const {
 
 // Lanes among which the requests in flight are shared.
 std::uint32_t Lanes::Alike(std::size_t self) const {
-  return static_cast<std::uint32_t>(std::ranges::count_if(
-      states_, [&](const LaneState& lane) { return lane.wide == states_[self].wide && !lane.gone; }));
+  const bool wide = states_[self].wide;
+  return static_cast<std::uint32_t>(
+      std::ranges::count_if(states_, [wide](const LaneState& lane) { return lane.wide == wide && !lane.gone; }));
 }
 
 void Lanes::Run(const LaneSpec& spec, Work& work, RunnerScratch& scratch) {
