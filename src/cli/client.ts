@@ -1,10 +1,11 @@
 /** Requests to a running server, for the commands that make them: where it is, with which key, and what went wrong. */
 import { defaultKeyFile, readKeyFile } from "../auth/key-file.js";
-import { type Environment, variableOf } from "../config/environment.js";
+import { type Environment, secretOf, variableOf } from "../config/environment.js";
 import { hostedSettings } from "../config/hosting.js";
 import type { FlagShape } from "../config/flags.js";
 import { type OptionRow, optionRows } from "../config/options.js";
 import { isLoopback } from "../config/resolve.js";
+import { readTextFile } from "../config/text-file.js";
 import { UsageError } from "../config/usage-error.js";
 import { parseDuration } from "../config/values.js";
 import type { Terminal } from "./terminal.js";
@@ -15,7 +16,10 @@ export const clientFlags: readonly FlagShape[] = ["url", "token", "key-file", "t
 }));
 
 export const clientFlagHelp: readonly (readonly [string, string])[] = [
-  ["--token KEY", "The key to send. Default: SCONCE_TOKEN, else the key file's."],
+  [
+    "--token KEY",
+    "The key to send. Default: SCONCE_TOKEN, or what the file SCONCE_TOKEN_FILE holds; else the key file's.",
+  ],
   ["--key-file FILE", "Where the key is read. Default: SCONCE_KEY_FILE; for a server on this machine ./key_file.json."],
 ];
 
@@ -76,7 +80,7 @@ export function baseUrl({ values, terminal: { env }, kind }: ClientOptions): str
 /** A key of the working directory goes to this machine only, unless the operator names the file. */
 export function authorization(options: ClientOptions, base: string): Readonly<Record<string, string>> {
   const { values, terminal, kind } = options;
-  const given = values.get("token") ?? terminal.env["SCONCE_TOKEN"];
+  const given = values.get("token") ?? secretOf(terminal.env, "SCONCE_TOKEN", readTextFile)?.value;
   const variable = terminal.env["SCONCE_KEY_FILE"];
   const named = values.get("key-file") ?? (variable === "" ? undefined : variable);
   const path = named ?? (isLoopback(new URL(base).hostname) ? defaultKeyFile : undefined);

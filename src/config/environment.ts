@@ -1,6 +1,6 @@
 /** SCONCE_* variables → settings, and words for those that are no options. Pure: the environment comes in. */
 import type { OptionRow } from "./options.js";
-import { refuseOption, type Setting, type Settings } from "./setting.js";
+import { type Note, refuseOption, type Setting, type Settings } from "./setting.js";
 import { didYouMean } from "./suggest.js";
 import { UsageError } from "./usage-error.js";
 import { fromText } from "./values.js";
@@ -9,7 +9,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Variables of sconce that are no options. */
 const otherVariables =
-  /^SCONCE_(SUPERVISED_FD|STARTED_AS|STARTED_FD|TOKEN|CACHE_DIR|BUILD_JOBS|PYTHON|LIBTORCH|TEST_.*|DEMO.*|BENCH.*)$/;
+  /^SCONCE_(SUPERVISED_FD|STARTED_AS|STARTED_FD|TOKEN|TOKEN_FILE|CACHE_DIR|BUILD_JOBS|PYTHON|LIBTORCH|TEST_.*|DEMO.*|BENCH.*)$/;
 
 /**
  * Kubernetes gives every container such variables for a Service called `sconce` or `sconce-…`, SCONCE_PORT among them:
@@ -26,15 +26,40 @@ export function readEnvironment(
 ): Settings {
   const found = new Map<OptionRow, Setting>();
   for (const row of rows) {
-    const named = row.secret === true ? fileOf(row.env) : undefined;
-    const path = named === undefined ? undefined : env[named];
     const variable = variableOf(env, row);
-    if (variable !== undefined) add(found, row, env[variable] ?? "", variable);
-    else if (named !== undefined && path !== undefined && path !== "") {
-      add(found, row, secretIn(named, path, readFile), named);
-    }
+    const secret = row.secret === true ? secretOf(env, row.env, readFile) : undefined;
+    if (secret) add(found, row, secret.value, secret.origin);
+    else if (variable !== undefined) add(found, row, env[variable] ?? "", variable);
   }
   return found;
+}
+
+/** A secret's text, from its variable or the file that `…_FILE` names. Both would leave open which of them counts. */
+export function secretOf(
+  env: Environment,
+  variable: string,
+  readFile: (path: string) => string,
+): { readonly value: string; readonly origin: string } | undefined {
+  const file = fileOf(variable);
+  const [text = "", path = ""] = [env[variable], env[file]];
+  if (text !== "" && path !== "") {
+    throw new UsageError(`${variable} and ${file} are both set: a secret comes from one of them; unset the other`);
+  }
+  if (path !== "") return { value: secretIn(file, path, readFile), origin: file };
+  return text === "" ? undefined : { value: text, origin: variable };
+}
+
+/** What wins where a secret's `…_FILE` is set and a flag or a file has the secret as well. Strongest layer first. */
+export function secretsTwice(layers: readonly Settings[], rows: readonly OptionRow[]): Note[] {
+  return rows
+    .filter((row) => row.secret)
+    .flatMap((row) => {
+      const [winner, ...others] = layers.flatMap((layer) => layer.get(row)?.origin ?? []);
+      if (winner === undefined || ![winner, ...others].includes(fileOf(row.env)) || others.length === 0) return [];
+      return [
+        { level: "warn", message: `${winner} wins over ${others.join(" and ")}: the secret is set twice` } as const,
+      ];
+    });
 }
 
 /** The variable that sets an option; undefined when none does. */

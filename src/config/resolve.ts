@@ -4,7 +4,7 @@
  * Reads no file by itself and no global: all come in. Throws UsageError naming option, source, value and what is allowed.
  */
 import { isAbsolute } from "node:path";
-import { readEnvironment, strangeNames, type Environment } from "./environment.js";
+import { readEnvironment, secretsTwice, strangeNames, type Environment } from "./environment.js";
 import { parseFlags, type FlagShape } from "./flags.js";
 import { emptyFault, hostedSettings, isHosted, unfetched } from "./hosting.js";
 import {
@@ -163,6 +163,7 @@ function gather(values: ReadonlyMap<string, string>, sources: Sources): Gathered
     layers.push(withinCores(read.settings, sources.machine.cores));
     notes.push({ level: "info", message: restoredFrom(snapshot.path) }, ...read.notes);
   }
+  notes.push(...secretsTwice(layers, allRows));
   const files = [own, torchserve, snapshot].flatMap((file) => (file ? [file.path] : []));
   return { find, torchserve: asTorchserve, files, notes };
 }

@@ -1,5 +1,6 @@
 /** Requests of which every third goes wrong: exactly those fail, with their status, and nothing grows. */
 import { expect } from "vitest";
+import { full } from "../full.js";
 import type { Answer } from "./client.js";
 import { rssKib } from "./server.js";
 
@@ -13,9 +14,8 @@ export interface EveryThird {
   readonly pids: readonly number[];
 }
 
-/** `long` requests with SCONCE_TEST_FULL=1, else `short`; 20 at a time. */
+/** `long` requests as a bar, else `short`; 20 at a time. */
 export async function everyThird({ good, bad, status, pids }: EveryThird, short: number, long = 10_000): Promise<void> {
-  const full = process.env["SCONCE_TEST_FULL"] === "1";
   const count = full ? long : short;
   const atOnce = 20;
   const memory = (): number => pids.reduce((sum, pid) => sum + rssKib(pid), 0);

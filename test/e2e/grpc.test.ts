@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { rpcStatus } from "../../src/rpc.js";
+import { full } from "../full.js";
 import { collect, request, RpcClient } from "../integration/grpc-client.js";
 import { call } from "./client.js";
 import { eventually, models, repository, Server, ServerProcess, sleep } from "./server.js";
@@ -107,9 +108,9 @@ describe("a server with gRPC", () => {
     return (await end).code;
   };
 
-  /** 10,000 by SCONCE_TEST_STREAMS, a thousand at a time. */
+  /** A thousand at a time. */
   test("streams opened and cancelled leave nothing behind", { timeout: 300_000 }, async () => {
-    const many = Number(process.env["SCONCE_TEST_STREAMS"] ?? 500);
+    const many = full ? 10_000 : 500;
     const files = (): number => readdirSync(`/proc/${server.process.pid}/fd`).length;
     const [filesBefore, kibBefore] = [files(), server.rssKib()];
     for (let done = 0; done < many; done += 1000) {

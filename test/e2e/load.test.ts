@@ -1,12 +1,12 @@
 /** Every answer of 100,000 requests is right, and a SIGTERM in their midst loses none that was accepted. */
 import { expect, test } from "vitest";
+import { full } from "../full.js";
 import { call, Connection, drive, jsonOf, requestBytes, type Tally } from "./client.js";
 import { ledgerFault, ledgerInput } from "./ledger.js";
 import { eventually, models, Server, sleep } from "./server.js";
 
 const count = 100_000;
 const connections = 64;
-const full = process.env["SCONCE_TEST_FULL"] === "1";
 
 function ledgerRequest(index: number): Buffer {
   const headers = { "content-type": "application/json" };

@@ -1,18 +1,18 @@
 /**
  * Management under load, on a real process: nothing that was asked for is lost or answered wrongly while defaults switch,
  * workers come and go and loads fail; and 32 clients that fight over a version and a model leave nothing behind. The figures of the
- * release bar run with SCONCE_TEST_FULL=1 (100,000 requests; 256 rounds per client), a tenth of them otherwise.
+ * bars (100,000 requests; 256 rounds per client) run with `npm run test:bars`, a tenth of them or less otherwise.
  */
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Answer, call, drive, jsonOf, requestBytes } from "./client.js";
+import { full } from "../full.js";
 import { ledgerFault, ledgerInput } from "./ledger.js";
 import { eventually, models, Server } from "./server.js";
 import { buildZip } from "../unit/archive/zip-builder.js";
 
-const full = process.env["SCONCE_TEST_FULL"] === "1";
 const requests = full ? 100_000 : 10_000;
 const rounds = full ? 256 : 5;
 const timeout = full ? 1_800_000 : 120_000;

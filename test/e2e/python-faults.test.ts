@@ -1,12 +1,13 @@
 /**
  * Python handlers that go wrong, on a real server with TorchServe's own worker: each fault in a batch with good requests,
  * which are answered; and workers that end or are replaced under traffic. Skipped by name where no Python here has torch
- * and torchserve (SCONCE_PYTHON names one). Those that wait for many workers to start run with SCONCE_TEST_FULL=1.
+ * and torchserve (SCONCE_PYTHON names one). Those that wait for many workers to start run with `npm run test:bars`.
  */
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { full } from "../full.js";
 import { type Answer, call, jsonOf } from "./client.js";
 import { everyThird } from "./every-third.js";
 import { eventually, errorOf, repository, Server, sleep } from "./server.js";
@@ -20,9 +21,8 @@ interface Told {
 }
 
 describe.skipIf(torchPython === undefined)("handlers of TorchServe's that go wrong", () => {
-  /** For what is long with SCONCE_TEST_FULL=1. */
+  /** For what is long at full counts. */
   const long = 1_200_000;
-  const full = process.env["SCONCE_TEST_FULL"] === "1";
   const store = mkdtempSync(join(tmpdir(), "sconce-faults-"));
   /** While it is there no worker gets its model ready. */
   const gate = join(store, ".gate");

@@ -4,6 +4,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { full } from "../full.js";
 import { type Answer, call, jsonOf } from "./client.js";
 import { everyThird } from "./every-third.js";
 import { entry, eventually, repository, Server } from "./server.js";
@@ -34,9 +35,8 @@ interface Told {
   readonly together: number;
 }
 
-/** For what is long with SCONCE_TEST_FULL=1. */
+/** For what is long at full counts. */
 const long = 1_200_000;
-const full = process.env["SCONCE_TEST_FULL"] === "1";
 
 let server: Server;
 let folder: string;

@@ -5,6 +5,7 @@ import { type ClientHttp2Session, connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { rpcStatus } from "../../src/rpc.js";
+import { full } from "../full.js";
 import { collect, request, RpcClient } from "./grpc-client.js";
 import { modelSpec, pause, startTestServer, type TestServer } from "./support.js";
 
@@ -189,8 +190,8 @@ describe("streams", () => {
     expect(answers.map((each) => each.prediction.toString())).toEqual(Array.from({ length: 500 }, (_, i) => String(i)));
   });
 
-  /** 10,000 by SCONCE_TEST_STREAMS, a thousand at a time. */
-  const many = Number(process.env["SCONCE_TEST_STREAMS"] ?? 600);
+  /** A thousand at a time. */
+  const many = full ? 10_000 : 600;
   test(`${many} streams opened and cancelled leave nothing behind`, { timeout: 300_000 }, async () => {
     for (let done = 0; done < many; done += 1000) {
       const clients = Array.from({ length: 4 }, () => new RpcClient(server.server.grpc.inference ?? 0));

@@ -44,6 +44,16 @@ describe("the key", () => {
     );
   });
 
+  test("may stand in the file of SCONCE_TOKEN_FILE, but not beside SCONCE_TOKEN", () => {
+    const path = join(root, "token");
+    writeFileSync(path, "t0ken\n");
+    const sent = (env: Record<string, string>) => authorization(options({}, env, "management"), "http://h:1");
+    expect(sent({ SCONCE_TOKEN_FILE: path, SCONCE_TOKEN: "" })).toEqual({ authorization: "Bearer t0ken" });
+    expect(() => sent({ SCONCE_TOKEN_FILE: path, SCONCE_TOKEN: "x" })).toThrow(
+      "SCONCE_TOKEN and SCONCE_TOKEN_FILE are",
+    );
+  });
+
   test("of the working directory goes to this machine only", () => {
     const before = process.cwd();
     process.chdir(root);

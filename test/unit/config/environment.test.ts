@@ -21,13 +21,18 @@ test("a variable that looks like an option and is none is said", () => {
   ]);
 });
 
-test("a secret may stand in a file; its variable wins, and neither is shown", () => {
+test("a secret may stand in a file instead of its variable, never in both, and is not shown", () => {
   const rows = [optionRows.keystorePass, optionRows.keystore];
   const read = (env: Record<string, string>) =>
     readEnvironment(env, rows, (path) => (path === "/s" ? "in file\n" : noFile(path)));
   const file = { SCONCE_KEYSTORE_PASS_FILE: "/s" };
   expect(read(file).get(optionRows.keystorePass)).toEqual({ value: "in file", origin: "SCONCE_KEYSTORE_PASS_FILE" });
-  expect(read({ ...file, SCONCE_KEYSTORE_PASS: "here" }).get(optionRows.keystorePass)?.value).toBe("here");
+  const both = "SCONCE_KEYSTORE_PASS and SCONCE_KEYSTORE_PASS_FILE are both set";
+  expect(() => read({ ...file, SCONCE_KEYSTORE_PASS: "here" })).toThrow(both);
+  expect(read({ ...file, SCONCE_KEYSTORE_PASS: "" }).get(optionRows.keystorePass)?.value).toBe("in file");
+  expect(read({ SCONCE_KEYSTORE_PASS: "x", SCONCE_KEYSTORE_PASS_FILE: "" }).get(optionRows.keystorePass)?.value).toBe(
+    "x",
+  );
   expect(() => read({ SCONCE_KEYSTORE_PASS_FILE: "/t" })).toThrow("SCONCE_KEYSTORE_PASS_FILE=/t: no /t");
   expect(() => read({ SCONCE_KEYSTORE_PASS: "a\0b" })).toThrow(/^(?!.*a\0b)/s);
   expect(strangeNames(file, rows)).toEqual([]);

@@ -198,6 +198,23 @@ describe("resolveServe", () => {
   });
 });
 
+test("a secret's file beside a flag, or over a file's key: what wins is said, without the secret", () => {
+  const given = { env: { SCONCE_KEYSTORE_PASS_FILE: "/s" }, files: { "/s": "inner" } };
+  const told = (words: readonly string[], file?: string) => {
+    const { config, notes } = resolve(words, file === undefined ? given : { ...given, file });
+    return [config.keystorePass, ...notes.map(({ level, message }) => `${level}: ${message}`)];
+  };
+  expect(told([])).toEqual(["inner"]);
+  expect(told(["--keystore-pass", "flag"])).toEqual([
+    "flag",
+    "warn: --keystore-pass wins over SCONCE_KEYSTORE_PASS_FILE: the secret is set twice",
+  ]);
+  expect(told([], "keystorePass: yaml")).toEqual([
+    "inner",
+    "warn: SCONCE_KEYSTORE_PASS_FILE wins over c.yaml:1: the secret is set twice",
+  ]);
+});
+
 test("a variable that is no option is noticed", () => {
   expect(strangeVariables({ SCONCE_PROT: "1", PATH: "x", SCONCE_PORT: "1", SCONCE_CACHE_DIR: "/x" })).toEqual([
     "the environment variable SCONCE_PROT is no option of sconce (did you mean SCONCE_PORT?)",
