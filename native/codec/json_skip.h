@@ -10,8 +10,8 @@
 
 namespace sconce::codec {
 
-// Moves the reader behind the value that stands there. What is passed over is held to its brackets and strings and to
-// `max_depth`, not to every comma. No recursion.
+// Moves the reader behind the value that stands there. What is passed over is held to JSON's grammar and to
+// `max_depth`. No recursion.
 Status SkipValue(JsonReader& reader, int max_depth);
 
 // Printable ASCII, cut short.

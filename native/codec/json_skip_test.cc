@@ -20,11 +20,23 @@ TEST(SkipValue, PassesOverOneValue) {
   EXPECT_EQ(Skipped(R"("a\"]b" , 1)"), 7);
   EXPECT_EQ(Skipped(R"({"a": [1, {"b": "]}"}], "c": null} x)"), 34);
   EXPECT_EQ(Skipped("[]"), 2);
+  EXPECT_EQ(Skipped("[ ] "), 3);
+  EXPECT_EQ(Skipped("[{ } , [ ], 1e999, \t\"\" ]"), 24);
 }
 
 TEST(SkipValue, RefusesWhatIsNone) {
   for (const char* text : {"", "]", "[1", "{\"a\": 1", "[1}", "\"a", ", 1", "[\x01]", "\"\xff\""}) {
     EXPECT_EQ(Skipped(text), -1) << text;
+  }
+}
+
+TEST(SkipValue, HoldsToTheGrammar) {
+  for (const char* text : {"[1,]",      "[,1]",       "[1,,2]",    "[1 2]",      "[\"\": 1]", "{\"a\"}", "{\"a\":}",
+                           "{\"a\" 1}", "{\"a\":1,}", "{\"a\",1}", "{1:1}",      "{a:1}",     "{,}",     "{]",
+                           "[}",        "{\"a\":1]",  "nul",       "truth",      "True",      "NaN",     "Infinity",
+                           "-",         "+1",         "01",        "1.",         ".5",        "0x1",     "1e",
+                           "[1.0.2]",   "[-foo]",     "[1_000]",   "{\"a\"::1}", "[\"a\\x\"]"}) {
+    EXPECT_EQ(Skipped("[" + std::string(text) + "]"), -1) << text;
   }
 }
 

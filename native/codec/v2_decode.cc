@@ -118,12 +118,14 @@ class V2Reader {
 
   Status WholeNumber(const char* what, std::int64_t* value) {
     if (reader_.Peek() == '-') return reader_.Error(std::string("a negative number for ") + what);
+    const bool zero = reader_.Peek() == '0';
     std::size_t digits = 0;
     for (*value = 0; reader_.Peek() >= '0' && reader_.Peek() <= '9'; reader_.Advance(reader_.at() + 1)) {
       if (++digits > kMaxDigits) return reader_.Error(std::string("too large a number for ") + what);
       *value = *value * 10 + (reader_.Peek() - '0');
     }
     const char next = reader_.Peek();
+    if (zero && digits > 1) return reader_.Error(std::string("a leading zero in ") + what);
     if (digits > 0 && next != '.' && next != 'e' && next != 'E') return Status::Ok();
     return reader_.Error(std::string("expected a whole number for ") + what);
   }
@@ -154,7 +156,9 @@ class V2Reader {
     }
     if (key != "parameters") return Skip();
     return Members([this](const std::string& name) {
-      return name == "binary_data_output" ? Bool("binary_data_output", &asked_.binary) : Skip();
+      if (name != "binary_data_output") return Skip();
+      if (Status s = Once(&seen_binary_, name); !s.ok()) return s;
+      return Bool("binary_data_output", &asked_.binary);
     });
   }
 
@@ -164,7 +168,9 @@ class V2Reader {
     }
     V2Request::Output output;
     Status read = Members([&](const std::string& key) {
-      if (key == "name") return ReadString(reader_, kMaxNameBytes, &output.name);
+      if (key == "name") {
+        return output.name.empty() ? ReadString(reader_, kMaxNameBytes, &output.name) : Again(key);
+      }
       if (key != "parameters") return Skip();
       return Members([&](const std::string& name) { return OutputParameter(name, output); });
     });
@@ -181,6 +187,7 @@ class V2Reader {
     if (name == "classification") return Bad("the parameter \"classification\" is not supported");
     if (name == kSharedMemory) return NoSharedMemory();
     if (name != "binary_data") return Skip();
+    if (output.binary) return Again(name);
     bool binary = false;
     Status read = Bool("binary_data", &binary);
     output.binary = binary;
@@ -218,6 +225,7 @@ class V2Reader {
     return Members([&](const std::string& name) {
       if (name == kSharedMemory) return NoSharedMemory();
       if (name != "binary_data_size") return Skip();
+      if (input.binary) return Again(name);
       std::int64_t size = 0;
       Status read = WholeNumber("binary_data_size", &size);
       input.binary = static_cast<std::size_t>(size);
@@ -428,6 +436,7 @@ class V2Reader {
   bool seen_id_ = false;
   bool seen_inputs_ = false;
   bool seen_outputs_ = false;
+  bool seen_binary_ = false;
 };
 
 }  // namespace

@@ -163,6 +163,30 @@ TEST(DecodeV2, RefusesBrokenRequests) {
   }
 }
 
+TEST(DecodeV2, RefusesWhatIsSaidTwice) {
+  const auto with = [](const char* input, const char* output, const char* request) {
+    return MessageFor(R"({"inputs":[{"name":"ids","shape":[1],"datatype":"INT64","parameters":{)" + std::string(input) +
+                      R"(},"data":[1]}],"outputs":[{"name":"a")" + output + R"(}],"parameters":{)" + request + "}}");
+  };
+  EXPECT_NE(with(R"("binary_data_size":8,"binary_data_size":8)", "", "").find("\"binary_data_size\" again"),
+            std::string::npos);
+  EXPECT_NE(with("", R"(,"name":"b")", "").find("\"name\" again"), std::string::npos);
+  EXPECT_NE(with("", R"(,"parameters":{"binary_data":true,"binary_data":false})", "").find("\"binary_data\" again"),
+            std::string::npos);
+  EXPECT_NE(
+      with("", "", R"("binary_data_output":true,"binary_data_output":false)").find("\"binary_data_output\" again"),
+      std::string::npos);
+}
+
+TEST(DecodeV2, HoldsToTheGrammarOfWhatItPassesOver) {
+  const auto with = [](const char* shape, const char* foo) {
+    return MessageFor(R"({"foo":)" + std::string(foo) + R"(,"inputs":[{"name":"ids","shape":)" + shape +
+                      R"(,"datatype":"INT64","data":[1]}]})");
+  };
+  EXPECT_EQ(with("[1]", "[truth]"), "malformed JSON: expected a value at byte 8");
+  EXPECT_NE(with("[01]", "1").find("a leading zero"), std::string::npos);
+}
+
 TEST(DecodeV2, RefusesParametersThatWouldBeMissed) {
   const auto with = [](const char* input, const char* output) {
     return MessageFor(R"({"inputs":[{"name":"ids","shape":[1],"datatype":"INT64","parameters":{)" + std::string(input) +

@@ -36,10 +36,20 @@ Waiting Survey(std::span<const BatchCandidate> waiting, std::int64_t now_ns, std
   return live;
 }
 
-std::uint64_t TargetRows(const Waiting& live, const BatchLimits& limits) {
+std::uint64_t SharedBy(std::uint64_t rows, std::uint32_t executors) {
+  const std::uint64_t count = std::max<std::uint32_t>(executors, 1);
+  return (rows + count - 1) / count;
+}
+
+// What an executor that settles waits for; 0: it does not.
+std::uint64_t SettlesFor(const Waiting& live, const BatchLimits& limits, std::int64_t now_ns) {
+  if (limits.max_delay_ns > 0 || now_ns >= limits.settle_until_ns) return 0;
+  return std::min<std::uint64_t>(limits.max_rows, SharedBy(live.rows + limits.outstanding, limits.executors));
+}
+
+std::uint64_t TargetRows(const Waiting& live, const BatchLimits& limits, std::uint64_t share) {
   if (limits.max_delay_ns > 0) return limits.max_rows;
-  const std::uint64_t executors = std::max<std::uint32_t>(limits.idle_executors, 1);
-  return std::min<std::uint64_t>(limits.max_rows, (live.rows + executors - 1) / executors);
+  return std::min<std::uint64_t>(limits.max_rows, std::max(share, SharedBy(live.rows, limits.idle_executors)));
 }
 
 std::uint32_t Mark(std::span<const BatchCandidate> waiting, std::uint64_t key, std::uint64_t target, bool in_order,
@@ -69,10 +79,18 @@ BatchDecision ChooseBatch(std::span<const BatchCandidate> waiting, const BatchLi
   if (live.oldest == nullptr) return {};
   const std::int64_t ripe_ns = live.oldest->enqueued_ns + limits.max_delay_ns;
   if (limits.max_delay_ns > 0 && live.sharing_rows < limits.max_rows && now_ns < ripe_ns) {
-    return {.take = 0, .wait_until_ns = std::min(ripe_ns, live.nearest_deadline)};
+    return {.take = 0, .wait_until_ns = std::min(ripe_ns, live.nearest_deadline), .settles_for = 0};
   }
-  const std::uint64_t target = TargetRows(live, limits);
-  return {.take = Mark(waiting, live.oldest->shape_key, target, limits.in_order, verdicts), .wait_until_ns = 0};
+  const std::uint64_t share = SettlesFor(live, limits, now_ns);
+  if (live.sharing_rows < share) {
+    return {.take = 0,
+            .wait_until_ns = std::min(limits.settle_until_ns, live.nearest_deadline),
+            .settles_for = static_cast<std::uint32_t>(share)};
+  }
+  const std::uint64_t target = TargetRows(live, limits, share);
+  return {.take = Mark(waiting, live.oldest->shape_key, target, limits.in_order, verdicts),
+          .wait_until_ns = 0,
+          .settles_for = 0};
 }
 
 }  // namespace sconce

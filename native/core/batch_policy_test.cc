@@ -28,6 +28,15 @@ BatchLimits Limits(std::uint32_t max_rows, std::int64_t delay = 0, std::uint32_t
   return {.max_rows = max_rows, .max_delay_ns = delay, .idle_executors = idle, .in_order = in_order};
 }
 
+// Two executors of which the asking one may wait until 50 for its share of these and `outstanding` rows.
+BatchLimits Settles(std::uint32_t max_rows, std::uint32_t outstanding, std::uint32_t idle = 1) {
+  BatchLimits limits = Limits(max_rows, 0, idle);
+  limits.settle_until_ns = 50;
+  limits.outstanding = outstanding;
+  limits.executors = 2;
+  return limits;
+}
+
 std::string Text(const std::vector<Verdict>& verdicts) {
   std::string text;
   for (const Verdict verdict : verdicts) text += ".TXC"[static_cast<std::size_t>(verdict)];
@@ -74,6 +83,26 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"delay_other_shapes_do_not_fill", {Of(1, 1, 10), Of(2, 1, 11)}, Limits(2, 100), 12, "..", 110},
         Case{"delay_is_not_shared", {Of(1, 1, 0), Of(1, 1, 0)}, Limits(4, 100, 2), 100, "TT", 0},
         Case{"delay_wakes_for_a_deadline", {Of(1, 1, 10, 60)}, Limits(4, 100), 20, ".", 60},
+        Case{"settles_for_its_share", {Of(1)}, Settles(8, 3), 20, ".", 50},
+        Case{"settles_not_alone", {Of(1)}, Settles(8, 0), 20, "T", 0},
+        Case{"settled_with_its_share", {Of(1), Of(1)}, Settles(8, 2), 20, "TT", 0},
+        Case{"settled_takes_what_is_more", {Of(1), Of(1), Of(1)}, Settles(8, 1), 20, "TTT", 0},
+        Case{"settled_with_all_idle", {Of(1), Of(1)}, Settles(8, 2, 2), 20, "TT", 0},
+        Case{"settles_by_rows", {Of(1, 3)}, Settles(8, 3), 20, "T", 0},
+        Case{"settles_up_to_the_limit", {Of(1), Of(1)}, Settles(2, 9), 20, "TT", 0},
+        Case{"settles_no_longer", {Of(1)}, Settles(8, 3), 50, "T", 0},
+        Case{"settles_until_a_deadline", {Of(1, 1, 0, 30)}, Settles(8, 3), 20, ".", 30},
+        Case{"other_shapes_do_not_settle", {Of(1), Of(2)}, Settles(8, 2), 20, "..", 50},
+        Case{"delay_does_not_settle",
+             {Of(1, 1, 10)},
+             [] {
+               BatchLimits limits = Settles(8, 9);
+               limits.max_delay_ns = 5;
+               return limits;
+             }(),
+             20,
+             "T",
+             0},
         Case{"delay_drops_meanwhile", {Of(1, 1, 10, 15), Of(1, 1, 12)}, Limits(4, 100), 20, "X.", 112}),
     [](const auto& each) { return std::string(each.param.name); });
 

@@ -33,14 +33,14 @@ Tally Count(std::span<const LaneState> lanes) {
 
 }  // namespace
 
-LanePlan PlanLanes(std::span<const LaneState> lanes, std::size_t waiting, int cores, bool lone_wide) {
+LanePlan PlanLanes(std::span<const LaneState> lanes, const LaneDemand& demand, int cores) {
   const Tally tally = Count(lanes);
-  if (waiting == 0) return {};
+  if (demand.waiting == 0) return {};
   const bool has_narrow = tally.narrow_idle + tally.narrow_busy > 0;
   if (!has_narrow) return {.wide = tally.has_wide && !tally.wide_busy, .narrow = 0};
   const bool all_idle = !tally.wide_busy && tally.narrow_busy == 0;
-  if (tally.has_wide && all_idle && waiting == 1) {
-    return {.wide = lone_wide, .narrow = lone_wide ? 0u : 1u, .lone = true};
+  if (tally.has_wide && all_idle && demand.waiting == 1 && !demand.more_to_come) {
+    return {.wide = demand.lone_wide, .narrow = demand.lone_wide ? 0u : 1u, .lone = true};
   }
   if (!tally.wide_busy) return {.wide = false, .narrow = tally.narrow_idle};
   const std::uint32_t limit = cores > 1 ? static_cast<std::uint32_t>(cores - 1) : 0;
@@ -58,9 +58,9 @@ std::uint32_t IdleExecutors(const LanePlan& plan, int lanes_per_instance) {
   return std::max<std::uint32_t>((plan.narrow + per - 1) / per, 1);
 }
 
-int LaneToSignal(std::span<const LaneState> lanes, std::size_t waiting, int cores, bool lone_wide) {
-  const LanePlan plan = PlanLanes(lanes, waiting, cores, lone_wide);
-  if (!plan.wide && Count(lanes).narrow_signalled >= std::min<std::size_t>(waiting, plan.narrow)) return kNoLane;
+int LaneToSignal(std::span<const LaneState> lanes, const LaneDemand& demand, int cores) {
+  const LanePlan plan = PlanLanes(lanes, demand, cores);
+  if (!plan.wide && Count(lanes).narrow_signalled >= std::min<std::size_t>(demand.waiting, plan.narrow)) return kNoLane;
   for (std::size_t i = 0; i < lanes.size(); ++i) {
     if (!MayStart(plan, lanes[i])) continue;
     if (!lanes[i].signalled) return static_cast<int>(i);

@@ -26,8 +26,13 @@ struct LanePlan {
 
 inline constexpr int kNoLane = -1;
 
-// `lone_wide`: a lone request is for the wide lane.
-LanePlan PlanLanes(std::span<const LaneState> lanes, std::size_t waiting, int cores, bool lone_wide);
+struct LaneDemand {
+  std::size_t waiting = 0;
+  bool more_to_come = false;  // so that one that waits is not alone
+  bool lone_wide = false;     // a lone request is for the wide lane
+};
+
+LanePlan PlanLanes(std::span<const LaneState> lanes, const LaneDemand& demand, int cores);
 
 // Whether this idle lane may take a batch under the plan.
 bool MayStart(const LanePlan& plan, const LaneState& lane);
@@ -36,6 +41,6 @@ bool MayStart(const LanePlan& plan, const LaneState& lane);
 std::uint32_t IdleExecutors(const LanePlan& plan, int lanes_per_instance = 1);
 
 // The lane to wake so that enough of them look at the queue; kNoLane when enough were told already.
-int LaneToSignal(std::span<const LaneState> lanes, std::size_t waiting, int cores, bool lone_wide);
+int LaneToSignal(std::span<const LaneState> lanes, const LaneDemand& demand, int cores);
 
 }  // namespace sconce

@@ -21,6 +21,10 @@ std::vector<LaneState> Lanes(const std::string& text) {
   return lanes;
 }
 
+LaneDemand Waiting(std::size_t count, bool lone_wide) {
+  return {.waiting = count, .more_to_come = false, .lone_wide = lone_wide};
+}
+
 struct Case {
   const char* lanes;
   std::size_t waiting;
@@ -63,24 +67,34 @@ TEST(LanePlan, Table) {
   for (const Case& each : cases) {
     SCOPED_TRACE(std::string(each.lanes) + " waiting " + std::to_string(each.waiting));
     const std::vector<LaneState> lanes = Lanes(each.lanes);
-    const LanePlan plan = PlanLanes(lanes, each.waiting, each.cores, true);
+    const LanePlan plan = PlanLanes(lanes, Waiting(each.waiting, true), each.cores);
     EXPECT_EQ(plan.wide, each.wide);
     EXPECT_EQ(plan.narrow, each.narrow);
-    EXPECT_EQ(LaneToSignal(lanes, each.waiting, each.cores, true), each.signal);
+    EXPECT_EQ(LaneToSignal(lanes, Waiting(each.waiting, true), each.cores), each.signal);
   }
 }
 
 TEST(LanePlan, ALoneRequestGoesWhereItIsRunFaster) {
   for (const bool lone_wide : {true, false}) {
-    const LanePlan plan = PlanLanes(Lanes("wnn"), 1, 2, lone_wide);
+    const LanePlan plan = PlanLanes(Lanes("wnn"), Waiting(1, lone_wide), 2);
     EXPECT_TRUE(plan.lone);
     EXPECT_EQ(plan.wide, lone_wide);
     EXPECT_EQ(plan.narrow, lone_wide ? 0u : 1u);
-    EXPECT_EQ(LaneToSignal(Lanes("wnn"), 1, 2, lone_wide), lone_wide ? 0 : 1);
-    EXPECT_EQ(LaneToSignal(Lanes("wmn"), 1, 2, false), kNoLane);
-    for (const char* other : {"wNn", "Wnn", "w", "nn"}) EXPECT_FALSE(PlanLanes(Lanes(other), 1, 2, lone_wide).lone);
-    EXPECT_FALSE(PlanLanes(Lanes("wnn"), 2, 2, lone_wide).lone);
+    EXPECT_EQ(LaneToSignal(Lanes("wnn"), Waiting(1, lone_wide), 2), lone_wide ? 0 : 1);
+    EXPECT_EQ(LaneToSignal(Lanes("wmn"), Waiting(1, false), 2), kNoLane);
+    for (const char* other : {"wNn", "Wnn", "w", "nn"})
+      EXPECT_FALSE(PlanLanes(Lanes(other), Waiting(1, lone_wide), 2).lone);
+    EXPECT_FALSE(PlanLanes(Lanes("wnn"), Waiting(2, lone_wide), 2).lone);
   }
+}
+
+TEST(LanePlan, OneThatOthersFollowIsNotAlone) {
+  const LaneDemand demand = {.waiting = 1, .more_to_come = true, .lone_wide = true};
+  const LanePlan plan = PlanLanes(Lanes("wnn"), demand, 2);
+  EXPECT_FALSE(plan.lone);
+  EXPECT_FALSE(plan.wide);
+  EXPECT_EQ(plan.narrow, 2u);
+  EXPECT_EQ(LaneToSignal(Lanes("wnn"), demand, 2), 1);
 }
 
 TEST(LanePlan, IdleExecutorsAreThoseThatMayStart) {
@@ -103,8 +117,8 @@ TEST(LanePlan, WorkIsNeverForgotten) {
       const std::size_t waiting = each / 2;
       const bool lone_wide = each % 2 == 0;
       SCOPED_TRACE(text + " waiting " + std::to_string(waiting) + (lone_wide ? " lone wide" : " lone narrow"));
-      const LanePlan plan = PlanLanes(lanes, waiting, 3, lone_wide);
-      const int signal = LaneToSignal(lanes, waiting, 3, lone_wide);
+      const LanePlan plan = PlanLanes(lanes, Waiting(waiting, lone_wide), 3);
+      const int signal = LaneToSignal(lanes, Waiting(waiting, lone_wide), 3);
       bool may = false;
       bool told = false;
       for (const LaneState& lane : lanes) {

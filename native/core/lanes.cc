@@ -68,6 +68,7 @@ Status Lanes::Submit(TaskPtr& task, bool accepted_before) {
     if (queue_.full() && !accepted_before) {
       status = QueueFullStatus(config_);
     } else {
+      settling_.OnArrival(RowCount(*task));
       queue_.Push(std::move(task), shape_key);
       wake = NextToWake();
     }
@@ -85,8 +86,12 @@ void Lanes::MakeRoom(std::int64_t now_ns, std::vector<TaskPtr>& dropped) {
   queue_.DropDead(now_ns, dropped);
 }
 
+LaneDemand Lanes::Demand(std::int64_t now_ns) const {
+  return {.waiting = queue_.size(), .more_to_come = settling_.Away(now_ns) > 0, .lone_wide = lone_judge_.wide()};
+}
+
 CondVar* Lanes::NextToWake() {
-  const int next = LaneToSignal(states_, queue_.size(), cores_, lone_judge_.wide());
+  const int next = LaneToSignal(states_, Demand(MonotonicNs()), cores_);
   if (next == kNoLane) return nullptr;
   const auto index = static_cast<std::size_t>(next);
   states_[index].signalled = true;
@@ -114,6 +119,7 @@ bool Lanes::Next(std::size_t self, Work& work) {
   // A run that had company says nothing about one that has none.
   if (work.lone && queue_.empty() && taken_ == work.taken) lone_judge_.OnRun(states_[self].wide, work.run_ns);
   work.lone = false;
+  settling_.OnEnd(self, work.run_ns, work.end_ns);
   while (!stopping_) {
     if (MayLeave(self)) break;
     std::int64_t wait_until_ns = 0;
@@ -144,16 +150,18 @@ void Lanes::Leave(std::size_t self) {
 }
 
 bool Lanes::TryTake(std::size_t self, Work& work, std::int64_t& wait_until_ns) {
-  const LanePlan plan = PlanLanes(states_, queue_.size(), cores_, lone_judge_.wide());
+  const std::int64_t now_ns = MonotonicNs();
+  const LanePlan plan = PlanLanes(states_, Demand(now_ns), cores_);
   if (!MayStart(plan, states_[self])) return false;
-  const BatchLimits limits = {.max_rows = std::max<std::uint32_t>(config_.max_batch_rows, 1),
-                              .max_delay_ns = config_.max_batch_delay_ns,
-                              .idle_executors = IdleExecutors(plan, config_.lanes_per_instance),
-                              .in_order = config_.stateful};
-  const BatchDecision decision = queue_.Take(limits, MonotonicNs(), work.batch, work.dropped);
+  const BatchDecision decision = queue_.Take(Limits(self, plan, now_ns), now_ns, work.batch, work.dropped);
   waiting_.store(queue_.size(), std::memory_order_relaxed);
   wait_until_ns = decision.wait_until_ns;
+  if (decision.settles_for > 0) settling_.OnWait(self, decision.settles_for);
   if (work.batch.empty() && work.dropped.empty()) return false;
+  std::uint32_t rows = 0;
+  for (const TaskPtr& task : work.batch) rows += RowCount(*task);
+  settling_.OnTake(self, rows);
+  work.run_ns = 0;
   work.lone = plan.lone && work.batch.size() == 1;
   work.taken = ++taken_;
   states_[self].busy = true;
@@ -161,6 +169,35 @@ bool Lanes::TryTake(std::size_t self, Work& work, std::int64_t& wait_until_ns) {
   held_[self] = work.batch.size() + work.dropped.size();
   SignalNext();
   return true;
+}
+
+BatchLimits Lanes::Limits(std::size_t self, const LanePlan& plan, std::int64_t now_ns) const {
+  return {.max_rows = std::max<std::uint32_t>(config_.max_batch_rows, 1),
+          .max_delay_ns = config_.max_batch_delay_ns,
+          .idle_executors = IdleExecutors(plan, config_.lanes_per_instance),
+          .in_order = config_.stateful,
+          .settle_until_ns = SettleUntil(self, now_ns),
+          .outstanding = settling_.Outstanding(now_ns),
+          .executors = Alike(self)};
+}
+
+// A lane that has been idle for longer takes what comes at once, so nothing settles beside it. Lanes of a device keep
+// two batches in flight instead.
+std::int64_t Lanes::SettleUntil(std::size_t self, std::int64_t now_ns) const {
+  if (PerInstance() > 1) return 0;
+  for (std::size_t i = 0; i < states_.size(); ++i) {
+    const LaneState& other = states_[i];
+    if (other.wide != states_[self].wide || other.busy || other.gone) continue;
+    if (settling_.Until(i, now_ns) == 0) return 0;
+  }
+  return settling_.Until(self, now_ns);
+}
+
+// Lanes among which the requests in flight are shared.
+std::uint32_t Lanes::Alike(std::size_t self) const {
+  const bool wide = states_[self].wide;
+  return static_cast<std::uint32_t>(
+      std::ranges::count_if(states_, [wide](const LaneState& lane) { return lane.wide == wide && !lane.gone; }));
 }
 
 void Lanes::Run(const LaneSpec& spec, Work& work, RunnerScratch& scratch) {
@@ -181,6 +218,7 @@ void Lanes::Run(const LaneSpec& spec, Work& work, RunnerScratch& scratch) {
   if (measured) judge_.OnLaneBatch((ThreadCpuNs() - cpu_ns) * spec.intra_op_threads);
   const std::int64_t end_ns = MonotonicNs();
   work.run_ns = end_ns - start_ns;
+  work.end_ns = end_ns;
   counters_.OnBatch(rows, work.run_ns, false);
   BatchNote note;
   note.Begin(config_.batch_log, config_.tag, work.tasks, start_ns, end_ns);
@@ -207,6 +245,7 @@ void Lanes::Complete(std::vector<TaskPtr>& tasks, std::int64_t now_ns) {
 void Lanes::AddLane(const LaneSpec& spec) {
   states_.push_back({.wide = spec.wide});
   held_.push_back(0);
+  settling_.AddLane();
   lanes_.push_back(std::make_unique<Lane>());
   lanes_.back()->spec = spec;
 }

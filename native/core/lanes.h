@@ -24,6 +24,7 @@
 #include "core/model.h"
 #include "core/mutex.h"
 #include "core/queue.h"
+#include "core/settle.h"
 
 namespace sconce {
 
@@ -66,6 +67,7 @@ class Lanes {
     std::vector<TaskPtr> dropped;
     std::vector<Task*> tasks;
     std::int64_t run_ns = 0;
+    std::int64_t end_ns = 0;
     bool lone = false;        // see LanePlan
     std::uint64_t taken = 0;  // Lanes::taken_ right after it was taken
   };
@@ -88,6 +90,10 @@ class Lanes {
   // Blocks until there is work for this lane; false when the lanes are closed.
   bool Next(std::size_t self, Work& work);
   bool TryTake(std::size_t self, Work& work, std::int64_t& wait_until_ns) REQUIRES(mutex_);
+  BatchLimits Limits(std::size_t self, const LanePlan& plan, std::int64_t now_ns) const REQUIRES(mutex_);
+  std::int64_t SettleUntil(std::size_t self, std::int64_t now_ns) const REQUIRES(mutex_);
+  std::uint32_t Alike(std::size_t self) const REQUIRES(mutex_);
+  LaneDemand Demand(std::int64_t now_ns) const REQUIRES(mutex_);
   void SignalNext() REQUIRES(mutex_);
   CondVar* NextToWake() REQUIRES(mutex_);
   void MakeRoom(std::int64_t now_ns, std::vector<TaskPtr>& dropped) REQUIRES(mutex_);
@@ -107,6 +113,7 @@ class Lanes {
   TaskQueue queue_ GUARDED_BY(mutex_);
   std::vector<LaneState> states_ GUARDED_BY(mutex_);
   LoneJudge lone_judge_ GUARDED_BY(mutex_);
+  Settling settling_ GUARDED_BY(mutex_);
   std::uint64_t taken_ GUARDED_BY(mutex_) = 0;        // batches that lanes have taken
   std::vector<std::size_t> held_ GUARDED_BY(mutex_);  // tasks each lane has taken and not finished
   std::int64_t swept_ns_ GUARDED_BY(mutex_) = 0;      // when a full queue was last searched for dead tasks

@@ -148,6 +148,36 @@ TEST(Lanes, LoneRequestsGoWhereTheyAreRunFaster) {
   }
 }
 
+// Clients that keep four requests in flight on two lanes, each sent a moment after an answer, are soon served two by
+// two: a lane that takes the first one back alone runs it for as long as the others wait.
+TEST(Lanes, ALaneWaitsForItsShareOfWhatIsInFlight) {
+  constexpr std::uint32_t kInFlight = 4;
+  constexpr std::size_t kMostBatches = 400;  // until eight in a row are of two
+  ModelConfig config = fake::Config(8);
+  config.lanes = {{.intra_op_threads = 2, .wide = true}, {}, {}};
+  const auto runner = std::make_shared<FakeRunner>();
+  runner->on_batch = [](std::span<Task* const>) { std::this_thread::sleep_for(std::chrono::milliseconds(40)); };
+  const auto model = Model::Start(config, runner);
+  fake::Sink sink;
+  for (std::uint32_t i = 0; i < kInFlight; ++i) {
+    TaskPtr task = MakeTask(model, sink, i);
+    ASSERT_TRUE(model->Submit(task).ok());
+  }
+  const auto two_by_two = [&] {
+    const std::vector<std::size_t> sizes = runner->Sizes();
+    return sizes.size() > 8 && std::all_of(sizes.end() - 8, sizes.end(), [](std::size_t size) { return size == 2; });
+  };
+  while (!two_by_two() && runner->Seen().size() < kMostBatches) {
+    for (const TaskPtr& done : sink.Wait(1)) {
+      std::this_thread::sleep_for(std::chrono::microseconds(200));
+      TaskPtr task = MakeTask(model, sink, done->cookie);
+      ASSERT_TRUE(model->Submit(task).ok());
+    }
+  }
+  model->Stop();
+  EXPECT_TRUE(two_by_two()) << "after " << runner->Seen().size() << " batches";
+}
+
 // Workers come and go while requests arrive: every accepted one is answered, once and rightly.
 TEST(Lanes, ResizeUnderFireLosesNothing) {
   ModelConfig config = fake::Config(4);

@@ -78,15 +78,22 @@ type Reader = (bytes: Uint8Array, view: DataView) => Facts | undefined;
 /** The frame header (SOF) behind any number of other segments. */
 function jpegFacts(bytes: Uint8Array, view: DataView): Facts | undefined {
   let at = 2;
-  for (let segment = 0; segment < maxSegments && at + 9 < bytes.length; segment++) {
-    if (bytes[at] !== 0xff) return undefined;
-    while (bytes[at + 1] === 0xff) at++; // fill bytes
+  for (let segment = 0; segment < maxSegments; segment++) {
+    at = nextMarker(bytes, at);
+    if (at + 9 >= bytes.length) return undefined;
     const marker = bytes[at + 1] ?? 0;
     if (isFrame(marker)) return frameFacts(bytes, view, at);
-    if (marker === 0xda || marker === 0xd9 || at + 4 > bytes.length) return undefined;
+    if (marker === 0xda || marker === 0xd9) return undefined;
     at += standsAlone(marker) ? 2 : 2 + view.getUint16(at + 2);
   }
   return undefined;
+}
+
+/** Where 0xff stands in front of a marker. Cameras and editors leave stray bytes between segments; libjpeg passes over them. */
+function nextMarker(bytes: Uint8Array, from: number): number {
+  let at = from;
+  while (at < bytes.length && (bytes[at] !== 0xff || bytes[at + 1] === 0xff || bytes[at + 1] === 0)) at++;
+  return at;
 }
 
 const isFrame = (marker: number): boolean => marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);

@@ -29,6 +29,14 @@ describe("pictures have PIL's pixels", () => {
   });
 });
 
+test("stray bytes between a JPEG's segments are passed over, as libjpeg and PIL do", async () => {
+  const clean = fileOf("jpeg 420");
+  const frame = clean.indexOf(Buffer.from([0xff, 0xc0]));
+  const stray = Buffer.from([0, 7, 0xff, 0, 0xd9, 0xff, 0xff]);
+  const dirty = Buffer.concat([clean.subarray(0, frame), stray, clean.subarray(frame)]);
+  expect(await decoder.decode(dirty)).toEqual(await decoder.decode(clean));
+});
+
 describe("pictures that are refused", () => {
   const size = (width: number, height: number) =>
     sharp({ create: { width, height, channels: 3, background: "red" } })
