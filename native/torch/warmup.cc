@@ -301,7 +301,8 @@ class Session {
   void PickBatch() {
     if (const char* why = NeverTogether(trial_->runner().lists_samples())) return RunAlone(why);
     const std::uint32_t asked = Limit();
-    const std::uint32_t limit = spec_.stateful ? asked : Fitting(asked);
+    const bool stateful = spec_.stateful || keeps_state_;
+    const std::uint32_t limit = stateful ? asked : Fitting(asked);
     result_.batch = limit < asked ? limit : spec_.batch_size.value_or(1);
     if (limit < asked)
       too_many_ = std::to_string(asked) + " rows do not fit in the memory of " + options_.device->device().name();
@@ -309,7 +310,7 @@ class Session {
       result_.batch_reason = too_many_.empty() ? "as configured" : "1: " + too_many_;
       return;
     }
-    if (spec_.stateful) {
+    if (stateful) {
       result_.batch_reason = spec_.batch_size ? "as configured; not checked: the model is stateful"
                                               : "1: a stateful model is batched only when batchSize says so";
       return;
