@@ -53,8 +53,8 @@ TEST_P(Models, SingleEqualsEagerPyTorch) {
 
 INSTANTIATE_TEST_SUITE_P(Fixtures, Models,
                          ::testing::Values("mlp", "convnet", "encoder", "integers", "dict", "tuple", "named", "list",
-                                           "branches", "half", "bfloat", "in_place", "swapped", "quantised", "none",
-                                           "numbers"));
+                                           "branches", "half", "bfloat", "in_place", "swapped", "quantised",
+                                           "quantised_lstm", "none", "numbers"));
 
 class Batches : public ::testing::TestWithParam<const char*> {};
 

@@ -42,11 +42,20 @@ Status InValue(const c10::IValue& value, const Look& look, bool* opaque = nullpt
   return found;
 }
 
+// Lists and dicts of a type of their own are asked for by its annotation: "List[__torch__.torch.classes.…]". What is in
+// them says by itself what it is.
+c10::TypePtr ContainerCalled(const std::string& annotation) {
+  if (annotation.starts_with("List[")) return c10::ListType::create(c10::AnyType::get());
+  if (annotation.starts_with("Dict[")) return c10::DictType::create(c10::StringType::get(), c10::AnyType::get());
+  return nullptr;
+}
+
 // The archives of the file as they were pickled: states are kept instead of given to the objects that they are of.
 Status CheckPickles(const std::string& path) {
   const auto unit = std::make_shared<torch::jit::CompilationUnit>();
   std::unordered_map<std::string, c10::ClassTypePtr> types;
   const auto resolve = [&](const c10::QualifiedName& name) {
+    if (c10::TypePtr container = ContainerCalled(name.qualifiedName())) return c10::StrongTypePtr(unit, container);
     c10::ClassTypePtr& type = types[name.qualifiedName()];
     if (!type) {
       type = c10::ClassType::create(name, unit);

@@ -32,6 +32,17 @@ class Mlp(nn.Module):
         return self.net(x)
 
 
+class Recurrent(nn.Module):
+    """The last step of an LSTM over any number of steps."""
+
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.LSTM(4, 6, batch_first=True)
+
+    def forward(self, x):
+        return self.lstm(x)[0][:, -1]
+
+
 class Block(nn.Module):
     def __init__(self, width_in: int, width: int, stride: int):
         super().__init__()
@@ -265,6 +276,7 @@ MODELS = {
     "in_place": (InPlace, [spec("x", F, [4])]),
     "swapped": (Swapped, [spec("b", F, [4]), spec("a", F, [4])]),
     "quantised": (Mlp, [spec("x", F, [16])]),
+    "quantised_lstm": (Recurrent, [spec("x", F, [-1, 4])]),
 }
 NO_CASES = {"wrong_rows", "counter"}
 
@@ -284,10 +296,10 @@ def build(name):
     factory, inputs = MODELS[name]
     model = factory().eval()
     settle_norms(model)
-    if name == "quantised":
+    if name.startswith("quantised"):
         # The per-tensor engine that every x86-64 CPU has.
         torch.backends.quantized.engine = "fbgemm"
-        model = torch.ao.quantization.quantize_dynamic(model, {nn.Linear}, dtype=torch.qint8)
+        model = torch.ao.quantization.quantize_dynamic(model, {nn.Linear, nn.LSTM}, dtype=torch.qint8)
     return model, inputs
 
 
