@@ -8,9 +8,9 @@
 #include <algorithm>
 #include <memory>
 #include <string_view>
-#include <unordered_set>
 
 #include "torch/flat_graph.h"
+#include "torch/node_kind.h"
 #include "torch/value_reader.h"
 
 namespace sconce::torch_engine {
@@ -21,9 +21,6 @@ using torch::jit::Block;
 using torch::jit::Graph;
 using torch::jit::Node;
 using torch::jit::Value;
-using Ops = std::unordered_set<std::string_view>;
-
-std::string_view KindOf(const Node& node) { return node.kind().toQualString(); }
 
 // Its schema says so ("(a!)", as of aten::relu_, aten::append and the out= forms), or its name where it has none.
 bool WritesInPlace(const Node& node) {

@@ -42,6 +42,7 @@ constexpr std::size_t kComparedSingles = 2;
 constexpr double kBehind = 1.15;            // what takes that many times the fastest form's time is timed no more …
 constexpr double kTimedOnceSeconds = 5e-3;  // … once its time is long enough for one run to tell
 constexpr double kTie = 1.1;                // forms this near to the fastest are timed as lanes run them, side by side
+constexpr double kSideBySideSeconds = 1.5;  // models that would need more of one lane for it are not compared so
 constexpr int kMostSideBySide = 4;          // lanes at once: more tell no more
 constexpr std::uint32_t kRowsSideBySide = 4;  // a larger batch than one that is timed alone tells forms apart sooner
 
@@ -54,12 +55,6 @@ struct Candidate {
   double batch = std::numeric_limits<double>::infinity();
   double ratio = 1;  // of plain's time
 };
-
-std::unique_ptr<Trial> MakeTrial(const TorchScript& script, const RunnerOptions& options, std::size_t rows) {
-  auto runner = std::make_unique<TorchRunner>(std::make_unique<BorrowedExecutable>(script), options);
-  runner->set_max_rows(static_cast<std::uint32_t>(rows));
-  return std::make_unique<Trial>(std::move(runner));
-}
 
 // The answers to some samples alone and to one batch (left out when the model cannot run it), with what the runs took
 // once the executor had settled. `settled`: it has, for samples alone.
@@ -117,12 +112,6 @@ std::vector<Form> FormsOf(const TorchScript& plain, Precision precision, bool fi
 std::string Percent(double ratio) {
   char text[32];
   std::snprintf(text, sizeof text, "%.0f %%", ratio * 100);
-  return text;
-}
-
-std::string Milliseconds(double seconds) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.3g ms", seconds * 1e3);
   return text;
 }
 
@@ -280,9 +269,11 @@ class Contest {
       if (each.ratio <= kTie * best->ratio) equals.push_back(&each);
     }
     if (equals.size() < 2 || best->single < kTimedOnceSeconds) return best;
+    const std::size_t rows = RowsSideBySide();
+    const double runs = static_cast<double>(rows * equals.size()) * kSideBySideRuns;
+    if (runs * best->single > kSideBySideSeconds) return best;
     std::optional<SideBySide> lanes = LanesOf();
     if (!lanes) return best;
-    const std::size_t rows = RowsSideBySide();
     double fastest = std::numeric_limits<double>::infinity();
     for (Candidate* each : equals) {
       const double seconds = lanes->Seconds(*each->owned, options_, rows);

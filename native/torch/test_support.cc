@@ -147,14 +147,14 @@ double Deviation(const Task& task, std::size_t row, const GoldenCase& golden, do
   return worst;
 }
 
-torch::jit::Module ModuleOf(const std::string& lines, const std::string& more) {
+torch::jit::Module ModuleOf(const std::string& lines) {
   torch::jit::Module module("m");
   module.register_buffer("n", at::zeros({1}));
   module.register_attribute("maybe", c10::OptionalType::create(c10::TensorType::get()), at::ones({1}));
   module.register_attribute("all", c10::ListType::ofTensors(), c10::List<at::Tensor>());
   std::string code = "def forward(self, x):\n  ";
   for (const char c : lines) code += c == '\n' ? std::string("\n  ") : std::string(1, c);
-  module.define(more + code + "\n");
+  module.define(code + "\n");
   module.eval();
   return module;
 }

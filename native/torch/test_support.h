@@ -36,8 +36,8 @@ LoadSpec SpecFor(const std::string& name);  // <name>.pt with the golden's decla
 TaskPtr MakeTask(const Signature& signature, const std::vector<const GoldenCase*>& rows);
 
 // A module with a buffer `n`, an optional tensor `maybe`, a list `all` and forward(x) of these lines, joined by
-// newlines; `more` is code of the module beside it.
-torch::jit::Module ModuleOf(const std::string& lines, const std::string& more = "");
+// newlines.
+torch::jit::Module ModuleOf(const std::string& lines);
 
 // A module in a file that lives as long as this does.
 class SavedModule {

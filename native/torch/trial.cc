@@ -2,6 +2,7 @@
 
 #include <time.h>
 
+#include <cstdio>
 #include <utility>
 
 #include "core/clock.h"
@@ -42,6 +43,18 @@ double Trial::TimeBatch(std::span<const TaskPtr> samples, std::size_t rows) {
 }
 
 double Trial::Seconds() const { return on_device() ? static_cast<double>(MonotonicNs()) * 1e-9 : ThreadSeconds(); }
+
+std::unique_ptr<Trial> MakeTrial(const Executable& executable, const RunnerOptions& options, std::size_t rows) {
+  auto runner = std::make_unique<TorchRunner>(std::make_unique<BorrowedExecutable>(executable), options);
+  runner->set_max_rows(static_cast<std::uint32_t>(rows));
+  return std::make_unique<Trial>(std::move(runner));
+}
+
+std::string Milliseconds(double seconds) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3g ms", seconds * 1e3);
+  return text;
+}
 
 double ThreadSeconds() {
   timespec now{};

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "torch/runner.h"
@@ -39,5 +40,10 @@ class Trial {
   std::unique_ptr<RunnerScratch> scratch_;
   std::vector<Task*> tasks_;
 };
+
+// Of an executable that someone else owns and that outlives the trial; batches of `rows` at most.
+std::unique_ptr<Trial> MakeTrial(const Executable& executable, const RunnerOptions& options, std::size_t rows);
+
+std::string Milliseconds(double seconds);  // "54.4 ms"
 
 }  // namespace sconce::torch_engine

@@ -6,7 +6,8 @@
 #include <optional>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
+
+#include "torch/node_kind.h"
 
 namespace sconce::torch_engine {
 namespace {
@@ -15,9 +16,6 @@ using torch::jit::Block;
 using torch::jit::Graph;
 using torch::jit::Node;
 using torch::jit::Value;
-using Ops = std::unordered_set<std::string_view>;
-
-std::string_view KindOf(const Node& node) { return node.kind().toQualString(); }
 
 bool IsTensor(const Value& value) { return value.type()->isSubtypeOf(*c10::TensorType::get()); }
 

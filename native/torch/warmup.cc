@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <cstdio>
 #include <cstring>
 #include <limits>
 #include <utility>
@@ -27,12 +26,6 @@ constexpr std::uint32_t kMaxHeavyCheck = 4;  // rows a heavy model's batch is ch
 constexpr double kFarOut = 1000;             // how far beyond the others numbers are that must not matter to them
 
 bool Cancelled(const LoadSpec& spec) { return spec.cancelled != nullptr && spec.cancelled->load(); }
-
-std::string Milliseconds(double seconds) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.3g ms", seconds * 1e3);
-  return text;
-}
 
 // What samples look like: the declaration, or the image transform's output.
 Signature SampleSignature(const LoadSpec& spec) {
@@ -186,9 +179,7 @@ class Session {
   void Try(std::unique_ptr<Executable> executable) {
     on_trial_ = executable.get();
     held_ = std::move(executable);
-    auto runner = std::make_unique<TorchRunner>(std::make_unique<BorrowedExecutable>(*on_trial_), options_);
-    runner->set_max_rows(static_cast<std::uint32_t>(kMaxSamples));
-    trial_ = std::make_unique<Trial>(std::move(runner));
+    trial_ = MakeTrial(*on_trial_, options_, kMaxSamples);
   }
 
   std::unique_ptr<Executable> Release() {

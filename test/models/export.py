@@ -33,14 +33,15 @@ class Mlp(nn.Module):
 
 
 class Recurrent(nn.Module):
-    """The last step of an LSTM over any number of steps."""
+    """A step of an LSTM over any number of steps, by a name that is looked up."""
 
     def __init__(self):
         super().__init__()
         self.lstm = nn.LSTM(4, 6, batch_first=True)
+        self.steps: Dict[str, int] = {"last": -1}
 
     def forward(self, x):
-        return self.lstm(x)[0][:, -1]
+        return self.lstm(x)[0][:, self.steps["last"]]
 
 
 class Block(nn.Module):
